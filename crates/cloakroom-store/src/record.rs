@@ -1,0 +1,99 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Timestamp;
+
+/// All that is stored of one session.
+///
+/// Cloning is cheap: the bytes are shared.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Names exactly one content of this record.
+    pub revision: Revision,
+    /// When the record may be purged, unless it is touched before. Reading never depends on it: an
+    /// expired record that has not been purged yet is loaded like any other.
+    pub expires_at: Timestamp,
+    /// Whose session this is, if anybody's.
+    pub subject: Option<Subject>,
+    /// The session itself, opaque to stores.
+    pub data: Arc<[u8]>,
+}
+
+impl fmt::Debug for Record {
+    /// Shows neither the data nor the subject.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("revision", &self.revision)
+            .field("expires_at", &self.expires_at)
+            .field("has_subject", &self.subject.is_some())
+            .field("data_len", &self.data.len())
+            .finish()
+    }
+}
+
+/// The version of a record: a number chosen by the writer, never used twice.
+///
+/// Revisions have no order; stores compare them for equality only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// The revision with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number. Stores keep all 64 bits.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// Who a session belongs to: the application's own identifier of a user, 1 to 255 bytes of any UTF-8.
+///
+/// Two subjects are the same only if their bytes are the same. `Debug` does not show it: a user's
+/// name has no place in logs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(Arc<str>);
+
+impl Subject {
+    /// Length limit in bytes.
+    pub const MAX_LEN: usize = 255;
+
+    /// Makes a subject of the application's identifier.
+    ///
+    /// # Errors
+    /// [`InvalidSubject`] if it is empty or longer than [`Subject::MAX_LEN`] bytes.
+    pub fn new(id: impl AsRef<str>) -> Result<Self, InvalidSubject> {
+        let id = id.as_ref();
+        if id.is_empty() || id.len() > Self::MAX_LEN {
+            return Err(InvalidSubject { len: id.len() });
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// The identifier as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subject(..)")
+    }
+}
+
+/// An identifier that cannot be a [`Subject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSubject {
+    len: usize,
+}
+
+impl fmt::Display for InvalidSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a subject has 1 to {} bytes, this one has {}", Subject::MAX_LEN, self.len)
+    }
+}
+
+impl std::error::Error for InvalidSubject {}

@@ -1,0 +1,6 @@
+//! Server-side HTTP sessions.
+
+mod error;
+pub mod stores;
+
+pub use error::ConfigError;

@@ -1,0 +1,1 @@
+//! The stores that need no driver.

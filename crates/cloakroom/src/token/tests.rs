@@ -1,0 +1,364 @@
+use std::collections::HashSet;
+
+use super::*;
+use crate::random::Random;
+
+const NAME: &str = "__Host-id";
+
+fn secret_key(seed: &str) -> SecretKey {
+    use sha2::Digest;
+    SecretKey::from_bytes(&sha2::Sha256::digest(seed)).unwrap()
+}
+
+fn rings() -> [Keyring; 2] {
+    let key = secret_key("a fixed key for known answers");
+    [Keyring::new(NAME, None, &[]).unwrap(), Keyring::new(NAME, Some(&key), &[]).unwrap()]
+}
+
+fn known_token(key_number: Option<u16>) -> Token {
+    let locator = std::array::from_fn(|i| i as u8);
+    let secret = Secret(std::array::from_fn(|i| 0xf0 + i as u8));
+    Token { locator, secret, key_number }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SECURITY 40. The expected values were computed apart from this crate, with Python:
+///
+/// ```python
+/// import hashlib, hmac, base64
+/// b64 = lambda b: base64.urlsafe_b64encode(b).rstrip(b'=').decode()
+/// locator, secret = bytes(range(16)), bytes(range(0xf0, 0x100))
+/// print(b64(locator + secret))
+/// print(hashlib.sha256(b"cloakroom/key/1" + locator).hexdigest())
+/// print(hashlib.sha256(b"cloakroom/verifier/1" + locator + secret).digest()[:16].hex())
+/// H = lambda key, message: hmac.new(key, message, hashlib.sha256).digest()
+/// k = hashlib.sha256(b"a fixed key for known answers").digest()
+/// number, name = H(k, b"cloakroom/number/1")[:2], b"__Host-id"
+/// signed = b"cloakroom/token/1" + len(name).to_bytes(8, "big") + name + number + locator + secret
+/// print(b64(number + locator + secret + H(H(k, b"cloakroom/mac/1"), signed)[:16]))
+/// print(H(H(k, b"cloakroom/key/1"), locator).hex())
+/// print(H(H(k, b"cloakroom/verifier/1"), locator + secret)[:16].hex())
+/// ```
+#[test]
+fn printed_form_key_and_verifier_are_the_documented_ones() {
+    let [plain, keyed] = rings();
+
+    let token = known_token(None);
+    assert_eq!(*plain.print(&token), "AAECAwQFBgcICQoLDA0OD_Dx8vP09fb3-Pn6-_z9_v8");
+    assert_eq!(
+        plain.key(&token).to_string(),
+        "7c07b9293b36494725e9b90292c84c67a82636a1cf16e37f5a1a6a054b197965"
+    );
+    assert_eq!(hex(plain.verifier(&token).as_bytes()), "8d794c784ffebc06f1b6a24f331c91e5");
+
+    let token = known_token(Some(0x8241));
+    assert_eq!(*keyed.print(&token), "gkEAAQIDBAUGBwgJCgsMDQ4P8PHy8_T19vf4-fr7_P3-_5Im6ocyeE_3N0fKfw43aGI");
+    assert_eq!(
+        keyed.key(&token).to_string(),
+        "84d213b3265c8dad29dfd3d871047079c62ff0f37126d756f92dfe04b936bc24"
+    );
+    assert_eq!(hex(keyed.verifier(&token).as_bytes()), "99d816a88b36e9e45bdf3d87b8851c08");
+}
+
+#[test]
+fn a_minted_token_reads_back_from_its_printed_form() {
+    for (ring, len) in rings().iter().zip([43, 67]) {
+        let token = ring.mint(&Random::os()).unwrap();
+        let text = ring.print(&token);
+        assert_eq!(text.len(), len);
+        assert!(len <= Token::MAX_PRINTED_LEN);
+        assert_eq!(ring.parse(text.as_bytes()), Some(token));
+    }
+}
+
+/// SECURITY 1: 128 bits each, all of them used. A fair bit set `n/2` times has a deviation of `√n/2`.
+#[test]
+fn a_hundred_thousand_tokens_are_distinct_and_without_bias() {
+    const TOKENS: usize = 100_000;
+    let [ring, _] = rings();
+    let mut seen = HashSet::new();
+    let mut ones = [0_u32; 256];
+    for _ in 0..TOKENS {
+        let token = ring.mint(&Random::os()).unwrap();
+        for (i, count) in ones.iter_mut().enumerate() {
+            let bytes = if i < 128 { &token.locator } else { &token.secret.0 };
+            *count += u32::from(bytes[i / 8 % 16] >> (i % 8) & 1);
+        }
+        assert!(seen.insert(ring.print(&token).to_string()));
+    }
+    // Of 256 fair bits one in 62 runs has a single bit beyond 4σ; three of them, or one beyond 6σ, do not happen.
+    let sigma = (TOKENS as f64).sqrt() / 2.0;
+    let deviation = |count: &u32| (f64::from(*count) - TOKENS as f64 / 2.0).abs() / sigma;
+    assert!(ones.iter().filter(|count| deviation(count) > 4.0).count() < 3, "{ones:?}");
+    assert!(ones.iter().all(|count| deviation(count) < 6.0), "{ones:?}");
+}
+
+/// SECURITY 1: fail closed.
+#[test]
+fn without_randomness_there_is_no_token() {
+    for ring in rings() {
+        ring.mint(&Random::failing()).unwrap_err();
+        let token = ring.mint(&Random::os()).unwrap();
+        ring.renew(&token, &Random::failing()).unwrap_err();
+    }
+}
+
+#[test]
+fn a_renewed_token_finds_the_same_record_and_does_not_open_it_with_the_old_verifier() {
+    for ring in rings() {
+        let old = ring.mint(&Random::os()).unwrap();
+        let new = ring.renew(&old, &Random::os()).unwrap();
+        assert_ne!(old, new);
+        assert_eq!(ring.key(&old), ring.key(&new));
+        assert_ne!(ring.verifier(&old), ring.verifier(&new));
+        assert_eq!(ring.parse(ring.print(&new).as_bytes()), Some(new));
+    }
+}
+
+/// SECURITY 2: two tokens share their version and key number only.
+#[test]
+fn two_tokens_of_one_ring_share_nothing_but_the_key_number() {
+    for ring in rings() {
+        let [a, b] = [(); 2].map(|()| ring.mint(&Random::os()).unwrap());
+        assert_ne!(a.locator, b.locator);
+        assert_ne!(a.secret, b.secret);
+        assert_eq!(a.key_number, b.key_number);
+        assert_ne!(ring.key(&a), ring.key(&b));
+    }
+}
+
+/// SECURITY 4.
+#[test]
+fn anything_but_the_one_canonical_form_is_refused() {
+    for ring in rings() {
+        let text = ring.print(&ring.mint(&Random::os()).unwrap()).to_string();
+        let with = |at: usize, byte: u8| {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = byte;
+            changed
+        };
+        let mut bad: Vec<Vec<u8>> = vec![
+            Vec::new(),
+            text[1..].into(),
+            text[..text.len() - 1].into(),
+            format!("{text}A").into(),
+            format!("{text}=").into(),
+            format!("\"{text}\"").into(),
+            format!(" {text}").into(),
+            format!("{text}\r\n").into(),
+            vec![b'A'; 8192],
+            b"../../etc/passwd".to_vec(),
+        ];
+        bad.extend(
+            [0, b'\r', b'\n', b' ', b'%', b'"', b'.', b'/', b'+', b'=', b',', 0x80, 0xff].map(|b| with(5, b)),
+        );
+        for value in bad {
+            assert_eq!(ring.parse(&value), None, "{}", value.escape_ascii());
+        }
+    }
+}
+
+/// SECURITY 4: 43 characters are 258 bits and 67 are 402, so two bits must be zero.
+#[test]
+fn base64_with_stray_bits_at_its_end_is_refused() {
+    for ring in rings() {
+        let text = ring.print(&ring.mint(&Random::os()).unwrap());
+        let (start, last) = text.split_at(text.len() - 1);
+        let twins: Vec<char> = ALPHABET
+            .chars()
+            .filter(|c| ALPHABET.find(*c).unwrap() / 4 == ALPHABET.find(last).unwrap() / 4)
+            .collect();
+        assert_eq!(twins.len(), 4);
+        let accepted = twins.iter().filter(|c| ring.parse(format!("{start}{c}").as_bytes()).is_some());
+        assert_eq!(accepted.count(), 1);
+    }
+}
+
+#[test]
+fn a_keyed_token_with_any_bit_changed_is_refused() {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    let [_, ring] = rings();
+    let text = ring.print(&ring.mint(&Random::os()).unwrap());
+    let bytes = Base64UrlUnpadded::decode_vec(&text).unwrap();
+    for bit in 0..bytes.len() * 8 {
+        let mut changed = bytes.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(ring.parse(Base64UrlUnpadded::encode_string(&changed).as_bytes()), None, "bit {bit}");
+    }
+    assert!(ring.parse(text.as_bytes()).is_some());
+}
+
+/// SECURITY 3.
+#[test]
+fn a_ring_with_a_key_refuses_tokens_made_without_one_and_the_other_way_round() {
+    let [plain, keyed] = rings();
+    let token = plain.print(&plain.mint(&Random::os()).unwrap());
+    assert_eq!(keyed.parse(token.as_bytes()), None);
+    let token = keyed.print(&keyed.mint(&Random::os()).unwrap());
+    assert_eq!(plain.parse(token.as_bytes()), None);
+}
+
+/// SECURITY 21.
+#[test]
+fn a_keyed_token_of_another_cookie_name_is_refused() {
+    let key = secret_key("shared");
+    let [ours, theirs] =
+        ["__Host-id", "__Host-admin"].map(|name| Keyring::new(name, Some(&key), &[]).unwrap());
+    let token = ours.print(&ours.mint(&Random::os()).unwrap());
+    assert!(ours.parse(token.as_bytes()).is_some());
+    assert_eq!(theirs.parse(token.as_bytes()), None);
+}
+
+/// SECURITY 38.
+#[test]
+fn a_previous_key_verifies_until_it_is_removed_and_its_sessions_keep_their_place() {
+    let (old, new) = (secret_key("old"), secret_key("new"));
+    let before = Keyring::new(NAME, Some(&old), &[]).unwrap();
+    let during = Keyring::new(NAME, Some(&new), std::slice::from_ref(&old)).unwrap();
+    let after = Keyring::new(NAME, Some(&new), &[]).unwrap();
+
+    let issued = before.mint(&Random::os()).unwrap();
+    let text = before.print(&issued);
+    let read = during.parse(text.as_bytes()).unwrap();
+    assert_eq!(during.key(&read), before.key(&issued));
+    assert_eq!(during.verifier(&read), before.verifier(&issued));
+    let renewed = during.renew(&read, &Random::os()).unwrap();
+    assert_eq!(during.key(&renewed), before.key(&issued));
+    assert!(during.parse(during.print(&renewed).as_bytes()).is_some());
+    assert_eq!(after.parse(text.as_bytes()), None);
+
+    let fresh = during.print(&during.mint(&Random::os()).unwrap());
+    assert!(after.parse(fresh.as_bytes()).is_some(), "the first key signs");
+    assert_eq!(before.parse(fresh.as_bytes()), None);
+}
+
+#[test]
+fn two_secret_keys_put_one_locator_under_unrelated_keys() {
+    let [one, two] = ["one", "two"].map(|seed| Keyring::new(NAME, Some(&secret_key(seed)), &[]).unwrap());
+    let [a, b] = [&one, &two].map(|ring| {
+        let token = known_token(Some(ring.mint(&Random::os()).unwrap().key_number.unwrap()));
+        (ring.key(&token), ring.verifier(&token))
+    });
+    assert_ne!(a.0, b.0);
+    assert_ne!(a.1, b.1);
+}
+
+#[test]
+fn a_ring_refuses_keys_that_repeat_share_a_number_or_only_verify() {
+    let key = secret_key("key 359");
+    let twin = secret_key("key 589"); // found by search: its number is that of the other one
+    for (current, previous, expected) in [
+        (Some(&key), vec![key.clone()], "listed twice"),
+        (Some(&secret_key("other")), vec![key.clone(), key.clone()], "listed twice"),
+        (Some(&key), vec![twin.clone()], "generate another"),
+        (Some(&secret_key("other")), vec![twin.clone(), key.clone()], "generate another"),
+        (None, vec![key.clone()], "set secret_key as well"),
+    ] {
+        let error = Keyring::new(NAME, current, &previous).unwrap_err();
+        assert_eq!(error.setting(), "previous_secret_keys");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert!(Keyring::new(NAME, Some(&secret_key("other")), &[key]).is_ok());
+}
+
+/// SECURITY 35.
+#[test]
+fn key_and_verifier_contain_neither_locator_nor_secret() {
+    let [plain, keyed] = rings();
+    for (ring, number) in [(plain, None), (keyed, Some(0x8241))] {
+        let token = known_token(number);
+        let stored = [&ring.key(&token).as_bytes()[..], ring.verifier(&token).as_bytes()].concat();
+        for half in [token.locator, token.secret.0] {
+            assert!(half.windows(4).all(|part| !stored.windows(4).any(|window| window == part)));
+        }
+    }
+}
+
+/// SECURITY 12, 39.
+#[test]
+fn debug_shows_no_token_secret_or_key() {
+    let key = secret_key("shown");
+    let ring = Keyring::new(NAME, Some(&key), &[]).unwrap();
+    let token = ring.mint(&Random::os()).unwrap();
+    assert_eq!(format!("{token:?}"), "Token { .. }");
+    assert_eq!(format!("{:?}", token.secret), "Secret(..)");
+    assert_eq!(format!("{:?}", ring.verifier(&token)), "Verifier(..)");
+    assert_eq!(format!("{key:?}"), "SecretKey(..)");
+    assert_eq!(format!("{ring:?}"), "Keyring { keys: 1, .. }");
+}
+
+#[test]
+fn a_verifier_read_from_a_record_equals_the_one_that_was_written() {
+    let [ring, _] = rings();
+    let verifier = ring.verifier(&known_token(None));
+    assert_eq!(Verifier::new(*verifier.as_bytes()), verifier);
+    for bit in 0..128 {
+        let mut other = *verifier.as_bytes();
+        other[bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(Verifier::new(other), verifier);
+    }
+}
+
+#[test]
+fn a_secret_key_reads_from_hexadecimal_and_every_base64() {
+    use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
+    for seed in 0..50 {
+        let key = secret_key(&seed.to_string());
+        let bytes = key.as_bytes();
+        for text in [
+            hex(bytes),
+            hex(bytes).to_uppercase(),
+            Base64::encode_string(bytes),
+            Base64Unpadded::encode_string(bytes),
+            Base64Url::encode_string(bytes),
+            Base64UrlUnpadded::encode_string(bytes),
+            format!("  {}\n", Base64::encode_string(bytes)),
+        ] {
+            assert_eq!(text.parse::<SecretKey>().unwrap(), key, "{text}");
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(serde_json::from_str::<SecretKey>(&json).unwrap(), key);
+        }
+    }
+}
+
+/// SECURITY 38.
+#[test]
+fn a_secret_key_that_nobody_drew_at_random_is_refused_with_advice() {
+    let repeated: Vec<u8> = (0..48).map(|i| b"a pattern of 21 chars"[i % 21]).collect();
+    let counting: Vec<u8> = (0..64).collect();
+    let few: Vec<u8> = secret_key("x").as_bytes().iter().map(|byte| byte % 7).collect();
+    for (bytes, why) in [
+        (&[0; 32][..], "repeats"),
+        (&[0xff; 64], "repeats"),
+        (&repeated, "repeats"),
+        (&counting, "not random"),
+        (&few, "not random"),
+        (&secret_key("x").as_bytes()[..31], "shorter"),
+        (&[], "shorter"),
+    ] {
+        let error = SecretKey::from_bytes(bytes).unwrap_err();
+        assert_eq!(error.setting(), "secret_key");
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(error.to_string().contains("openssl rand -base64 32"), "{error}");
+    }
+    for text in ["", "changeme", "correct horse battery staple, in 43 letters", &"0".repeat(64)] {
+        let error = text.parse::<SecretKey>().unwrap_err().to_string();
+        assert!(error.contains("openssl rand -base64 32"), "{error}");
+        assert!(text.is_empty() || !error.contains(text), "{error}");
+    }
+}
+
+#[test]
+fn random_secret_keys_of_every_shape_are_accepted() {
+    for _ in 0..1000 {
+        let key = SecretKey::generate().unwrap();
+        assert_eq!(SecretKey::from_bytes(key.as_bytes()).unwrap(), key);
+        assert!(SecretKey::from_bytes(hex(key.as_bytes()).as_bytes()).is_ok());
+        assert_ne!(SecretKey::generate().unwrap(), key);
+    }
+}
+
+const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -5,6 +5,8 @@
 //! `__Host-` cookie.
 
 mod presented;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod template;
 #[cfg(test)]
 mod tests;

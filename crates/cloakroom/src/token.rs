@@ -12,6 +12,8 @@
 //! The hashes are made by a [`Keyring`]. `docs/format.md` holds the recipe byte for byte.
 
 mod keyring;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod secret_key;
 #[cfg(test)]
 mod tests;

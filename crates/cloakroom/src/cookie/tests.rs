@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::random::Random;
+use crate::testing::Jar;
 use crate::token::Keyring;
 
 const NAME: &str = "__Host-id";
@@ -346,4 +347,46 @@ fn same_site_reads_and_writes_in_lower_case() {
     }
     serde_json::from_str::<SameSite>("\"Lax\"").unwrap_err();
     assert_eq!(SameSite::default(), SameSite::Lax);
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_scan_has_the_properties_that_are_fuzzed(data: Vec<u8>) {
+        properties::scan_finds_what_a_naive_reading_finds(&data);
+    }
+
+    #[test]
+    fn the_scan_has_them_on_text_that_looks_right(data in "[012](__Host-id|id|i|d|[;= \t\"$,]|\u{a0}){0,16}") {
+        properties::scan_finds_what_a_naive_reading_finds(data.as_bytes());
+    }
+
+    /// SECURITY 8. Whatever the settings allow, a browser takes, sends back and really removes.
+    #[test]
+    fn a_browser_keeps_what_the_template_sets_and_forgets_what_it_removes(
+        name in "(__Host-|__Secure-|__Http-|__Host-Http-|__host-)?[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,12}",
+        domain in proptest::option::of("(app\\.)?example\\.org"),
+        path in "/|/app|/app/|/a[!-:<-~]{0,6}",
+        same_site in proptest::sample::select(vec![SameSite::Strict, SameSite::Lax, SameSite::None]),
+        secure: bool,
+        http_only: bool,
+        max_age in proptest::option::of(0..1_000_000_000_u64),
+    ) {
+        let attributes =
+            CookieAttributes { name: &name, domain: domain.as_deref(), path: &path, same_site, secure, http_only };
+        let Ok(template) = CookieTemplate::new(attributes) else { return Ok(()) };
+        let ring = ring();
+        let value = &tokens(&ring, 1)[0];
+        let mut jar = Jar::new("app.example.org");
+        jar.receive(&template.set(value, max_age.map(Duration::from_secs)), "/login", secure).unwrap();
+        jar.receive("neighbour=1; Path=/", "/", true).unwrap();
+
+        let header = jar.cookie_header(&path, secure).unwrap();
+        let presented = Presented::collect([header.as_bytes()], &name, &ring);
+        let texts: Vec<_> = presented.tokens().map(|token| ring.print(token).to_string()).collect();
+        proptest::prop_assert_eq!(texts, [value.as_str()]);
+        proptest::prop_assert_eq!(jar.remaining(&name).is_some(), max_age.is_some());
+
+        jar.receive(&template.removal(), "/elsewhere/logout", secure).unwrap();
+        proptest::prop_assert_eq!(jar.cookie_header(&path, secure).unwrap(), "neighbour=1");
+    }
 }

@@ -362,3 +362,15 @@ fn random_secret_keys_of_every_shape_are_accepted() {
 }
 
 const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+proptest::proptest! {
+    #[test]
+    fn a_ring_has_the_properties_that_are_fuzzed(data in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+        properties::a_ring_reads_exactly_what_it_prints(&data);
+    }
+
+    #[test]
+    fn a_ring_has_them_on_text_that_looks_right(data in "[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{67}") {
+        properties::a_ring_reads_exactly_what_it_prints(data.as_bytes());
+    }
+}

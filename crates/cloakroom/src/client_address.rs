@@ -1,8 +1,8 @@
 //! The address a request came from, behind any number of proxies.
 //!
 //! Forwarding headers are what a client writes until a proxy that we know has appended to them. So they
-//! are ignored unless the peer of the connection is a declared proxy, exactly one header is read, and it is read
-//! from its right end, where that proxy wrote.
+//! are ignored unless the peer of the connection is a declared proxy, exactly one header is read, and it
+//! is read from its right end, where that proxy wrote.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

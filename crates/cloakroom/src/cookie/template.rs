@@ -69,7 +69,7 @@ impl CookieTemplate {
             return Err(ConfigError::new(
                 SAME_SITE,
                 same_site,
-                "browsers refuse SameSite=None without Secure: choose lax, or turn danger_allow_plain_http off",
+                "browsers refuse SameSite=None over plain HTTP: choose lax, or serve over HTTPS",
             ));
         }
 
@@ -119,9 +119,7 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
         return refused("choose a name of ASCII letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 §5.6.2)");
     }
     if name.len() + Token::MAX_PRINTED_LEN > MAX_PAIR_LEN {
-        return refused(
-            "choose a shorter name: browsers refuse cookies whose name and value exceed 4096 bytes",
-        );
+        return refused("choose a shorter name: browsers refuse a name and value of more than 4096 bytes");
     }
     Ok(())
 }
@@ -144,6 +142,9 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
     let refused = |reason: &'static str| Err(ConfigError::new(PATH, path, reason));
     if !path.starts_with('/') {
         return refused("choose a path that starts with /");
+    }
+    if path.contains(['?', '#']) {
+        return refused("choose a path alone: a request's path never contains ? or #, so none would match");
     }
     if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
         return refused("percent-encode everything but visible ASCII characters, and semicolons");
@@ -179,9 +180,7 @@ fn check_prefix(attributes: CookieAttributes<'_>) -> Result<(), ConfigError> {
         return Err(ConfigError::new(
             SCRIPT_ACCESS,
             true,
-            format!(
-                "browsers keep {name} from scripts, as its prefix says: choose another cookie_name, or turn this off"
-            ),
+            format!("browsers keep {name} from scripts, as its prefix says: rename it, or turn this off"),
         ));
     }
     if let (true, Some(domain)) = (for_host, domain) {

@@ -267,6 +267,8 @@ fn settings_that_browsers_would_refuse_name_the_setting_and_what_to_choose() {
         (CookieAttributes { path: "/\r\nX: y", ..good }, "cookie_path", "percent-encode"),
         (CookieAttributes { path: "/a b", ..good }, "cookie_path", "percent-encode"),
         (CookieAttributes { path: "/\u{e4}", ..good }, "cookie_path", "percent-encode"),
+        (CookieAttributes { path: "/a?b", ..good }, "cookie_path", "path alone"),
+        (CookieAttributes { path: "/a#b", ..good }, "cookie_path", "path alone"),
         (CookieAttributes { path: "/app", ..good }, "cookie_path", "__Secure-id"),
         (CookieAttributes { domain: Some("example.org"), ..good }, "cookie_domain", "__Secure-id"),
         (CookieAttributes { domain: Some(""), ..good }, "cookie_domain", "example.org"),
@@ -290,12 +292,12 @@ fn settings_that_browsers_would_refuse_name_the_setting_and_what_to_choose() {
         (
             CookieAttributes { http_only: false, ..named("__Http-id") },
             "danger_allow_script_access",
-            "another",
+            "rename it",
         ),
         (
             CookieAttributes { http_only: false, ..named("__Host-Http-id") },
             "danger_allow_script_access",
-            "another",
+            "rename it",
         ),
         (
             CookieAttributes { secure: false, ..named("__Http-id") },
@@ -356,7 +358,9 @@ proptest::proptest! {
     }
 
     #[test]
-    fn the_scan_has_them_on_text_that_looks_right(data in "[012](__Host-id|id|i|d|[;= \t\"$,]|\u{a0}){0,16}") {
+    fn the_scan_has_them_on_text_that_looks_right(
+        data in "[012](__Host-id|id|i|d|[;= \t\"$,]|\u{a0}){0,16}",
+    ) {
         properties::scan_finds_what_a_naive_reading_finds(data.as_bytes());
     }
 
@@ -365,14 +369,14 @@ proptest::proptest! {
     fn a_browser_keeps_what_the_template_sets_and_forgets_what_it_removes(
         name in "(__Host-|__Secure-|__Http-|__Host-Http-|__host-)?[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,12}",
         domain in proptest::option::of("(app\\.)?example\\.org"),
-        path in "/|/app|/app/|/a[!-:<-~]{0,6}",
+        path in "/|/app|/app/|/a[!-~]{0,4}",
         same_site in proptest::sample::select(vec![SameSite::Strict, SameSite::Lax, SameSite::None]),
         secure: bool,
         http_only: bool,
         max_age in proptest::option::of(0..1_000_000_000_u64),
     ) {
-        let attributes =
-            CookieAttributes { name: &name, domain: domain.as_deref(), path: &path, same_site, secure, http_only };
+        let (name, path, domain) = (&name[..], &path[..], domain.as_deref());
+        let attributes = CookieAttributes { name, domain, path, same_site, secure, http_only };
         let Ok(template) = CookieTemplate::new(attributes) else { return Ok(()) };
         let ring = ring();
         let value = &tokens(&ring, 1)[0];
@@ -380,13 +384,13 @@ proptest::proptest! {
         jar.receive(&template.set(value, max_age.map(Duration::from_secs)), "/login", secure).unwrap();
         jar.receive("neighbour=1; Path=/", "/", true).unwrap();
 
-        let header = jar.cookie_header(&path, secure).unwrap();
-        let presented = Presented::collect([header.as_bytes()], &name, &ring);
+        let header = jar.cookie_header(path, secure).unwrap();
+        let presented = Presented::collect([header.as_bytes()], name, &ring);
         let texts: Vec<_> = presented.tokens().map(|token| ring.print(token).to_string()).collect();
         proptest::prop_assert_eq!(texts, [value.as_str()]);
-        proptest::prop_assert_eq!(jar.remaining(&name).is_some(), max_age.is_some());
+        proptest::prop_assert_eq!(jar.remaining(name).is_some(), max_age.is_some());
 
         jar.receive(&template.removal(), "/elsewhere/logout", secure).unwrap();
-        proptest::prop_assert_eq!(jar.cookie_header(&path, secure).unwrap(), "neighbour=1");
+        proptest::prop_assert_eq!(jar.cookie_header(path, secure).unwrap(), "neighbour=1");
     }
 }

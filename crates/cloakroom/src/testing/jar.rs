@@ -6,9 +6,10 @@ use std::time::Duration;
 /// The cookies a browser keeps for one host: RFC 6265bis, as far as a session can tell.
 ///
 /// It refuses what browsers refuse (`__Host-` with a `Domain`, `Secure` over plain HTTP,
-/// `SameSite=None` without `Secure`, foreign domains), keeps and sends what they keep and send, and forgets session
-/// cookies when it is closed. Time stands still until [`advance`](Self::advance). `Expires` is ignored, for cloakroom writes none; and
-/// every request is one that the site itself caused, so `SameSite` keeps nothing back.
+/// `SameSite=None` without `Secure`, foreign domains), keeps and sends what they keep and send, and forgets
+/// session cookies when it is closed. Time stands still until [`advance`](Self::advance). `Expires` is
+/// ignored, for cloakroom writes none; and every request is one that the site itself caused, so `SameSite`
+/// keeps nothing back.
 ///
 /// ```
 /// # use cloakroom::testing::Jar;
@@ -40,6 +41,7 @@ impl Jar {
     ///
     /// Says why a browser would drop the field without a word.
     pub fn receive(&mut self, set_cookie: &str, path: &str, secure: bool) -> Result<(), &'static str> {
+        self.cookies.retain(|cookie| cookie.is_live(self.now));
         let received = Received::parse(set_cookie)?;
         let cookie = received.checked(&self.host, path, secure)?;
         let shadows_secure =
@@ -95,13 +97,13 @@ impl Jar {
         self.now += time;
     }
 
-    /// Closes the browser: cookies without `Max-Age` are gone.
+    /// Closes the browser: cookies without a lifetime are gone.
     pub fn close(&mut self) {
         self.cookies.retain(|cookie| cookie.expires_at.is_some());
     }
 
     fn live(&self) -> impl Iterator<Item = &Stored> {
-        self.cookies.iter().filter(|cookie| cookie.expires_at.is_none_or(|at| at > self.now))
+        self.cookies.iter().filter(|cookie| cookie.is_live(self.now))
     }
 }
 
@@ -121,6 +123,10 @@ impl Stored {
     /// RFC 6265bis §5.7, step 23: what makes a cookie replace another.
     fn is_same(&self, other: &Self) -> bool {
         (&self.name, &self.domain, &self.path) == (&other.name, &other.domain, &other.path)
+    }
+
+    fn is_live(&self, now: Duration) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
     }
 
     fn pair(&self) -> String {

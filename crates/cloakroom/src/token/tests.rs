@@ -89,7 +89,8 @@ fn a_hundred_thousand_tokens_are_distinct_and_without_bias() {
         }
         assert!(seen.insert(ring.print(&token).to_string()));
     }
-    // Of 256 fair bits one in 62 runs has a single bit beyond 4σ; three of them, or one beyond 6σ, do not happen.
+    // Of 256 fair bits, one is beyond 4σ in one run of 62; three beyond it, or one beyond 6σ, do not
+    // happen.
     let sigma = (TOKENS as f64).sqrt() / 2.0;
     let deviation = |count: &u32| (f64::from(*count) - TOKENS as f64 / 2.0).abs() / sigma;
     assert!(ones.iter().filter(|count| deviation(count) > 4.0).count() < 3, "{ones:?}");
@@ -365,7 +366,9 @@ const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 proptest::proptest! {
     #[test]
-    fn a_ring_has_the_properties_that_are_fuzzed(data in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+    fn a_ring_has_the_properties_that_are_fuzzed(
+        data in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+    ) {
         properties::a_ring_reads_exactly_what_it_prints(&data);
     }
 

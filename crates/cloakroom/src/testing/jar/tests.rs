@@ -122,6 +122,8 @@ fn persistent_cookies_end_by_the_clock_and_session_cookies_with_the_browser() {
     assert_eq!(header(&jar, "/"), "day=1; session=2; long=3");
     jar.advance(Duration::from_secs(1));
     assert_eq!(header(&jar, "/"), "session=2; long=3");
+    jar.receive("day=4", "/", true).unwrap();
+    assert_eq!(header(&jar, "/"), "session=2; long=3; day=4", "an expired cookie leaves no place behind");
     jar.close();
     assert_eq!(header(&jar, "/"), "long=3");
 }

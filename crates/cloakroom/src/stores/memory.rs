@@ -1,0 +1,312 @@
+//! Sessions in this process's memory.
+//!
+//! Invariant: nobody waits for a lock of the subject index while holding one of the records. Whoever needs
+//! both takes the subject's first, and never two of a kind, so there is no circle to deadlock in.
+
+mod bounds;
+mod records;
+mod snapshot;
+mod subject_index;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cloakroom_store::{
+    Cursor, DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Page, Record, Result, Revision, Scan,
+    Store, Subject, Subjects, Timestamp,
+};
+
+use self::bounds::Bounds;
+use self::records::Records;
+use self::subject_index::SubjectIndex;
+use crate::ConfigError;
+
+/// Keeps sessions in memory: the fastest store, for one process, and gone with it.
+///
+/// | | |
+/// | --- | --- |
+/// | atomic | yes: every call is one step under one short lock, and answers at its first poll |
+/// | durable | no, but for an optional [snapshot](MemoryStoreBuilder::snapshot) between two runs |
+/// | shared | within the process; put it into an [`Arc`](std::sync::Arc) to keep a hand on it yourself |
+/// | facets | subjects and scan; no leases, for the engine orders the requests of one process |
+///
+/// It is bounded in sessions and in bytes, and never drops a session to make room for another: once full,
+/// it refuses new ones, and replacements that need more room, with
+/// [`TooLarge`](cloakroom_store::ErrorKind::TooLarge), until sessions end or expired ones are purged.
+///
+/// A session of 100 bytes takes about 400 bytes in all.
+pub struct MemoryStore {
+    records: Records,
+    subjects: SubjectIndex,
+    /// Locked while a snapshot is written.
+    snapshot: Option<Mutex<PathBuf>>,
+}
+
+/// The bounds of a [`MemoryStore`], and where it keeps its snapshot.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MemoryStoreBuilder {
+    max_sessions: usize,
+    max_bytes: usize,
+    snapshot: Option<PathBuf>,
+}
+
+impl MemoryStore {
+    /// An empty store with the default bounds and no snapshot.
+    pub fn new() -> Self {
+        Self::bounded(DEFAULT_MAX_SESSIONS, DEFAULT_MAX_BYTES)
+    }
+
+    /// A store with other bounds, or with a snapshot.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder {
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            max_bytes: DEFAULT_MAX_BYTES,
+            snapshot: None,
+        }
+    }
+
+    /// Writes all sessions to the [snapshot](MemoryStoreBuilder::snapshot), for the next run to begin with.
+    ///
+    /// Call it once, after the last request has been answered: what changes afterwards is not in it, so a
+    /// session that ends then would be back in the next run. The file is there whole or not at all, and
+    /// only its owner may read it (mode 0600 on Unix). It blocks while it writes.
+    ///
+    /// # Errors
+    /// What the file system said, naming the file, which then is as it was before;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the builder was told of no snapshot.
+    pub fn save_snapshot(&self) -> io::Result<()> {
+        let path = self.snapshot.as_ref().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "this memory store was opened without a snapshot")
+        })?;
+        snapshot::write(&lock(path), self.records.iter())
+    }
+
+    fn bounded(max_sessions: usize, max_bytes: usize) -> Self {
+        Self {
+            records: Records::new(Bounds::new(max_sessions, max_bytes)),
+            subjects: SubjectIndex::new(),
+            snapshot: None,
+        }
+    }
+
+    fn insert(&self, key: &Key, record: &Record) -> Result<()> {
+        let mut index = record.subject.as_ref().map(|subject| self.subjects.lock(subject));
+        self.records.create(key, record)?;
+        if let (Some(index), Some(subject)) = (&mut index, &record.subject) {
+            index.insert((subject.clone(), *key));
+        }
+        Ok(())
+    }
+
+    /// Forgets that `key` is one of `subject`'s, unless it is (again). Whoever makes it so holds the same
+    /// lock until the entry is there.
+    fn unindex(&self, subject: &Subject, key: &Key) {
+        let mut index = self.subjects.lock(subject);
+        if self.records.subject(key).as_ref() != Some(subject) {
+            index.remove(&(subject.clone(), *key));
+        }
+    }
+}
+
+impl MemoryStoreBuilder {
+    /// How many sessions are kept at most, expired ones that are not purged yet included.
+    ///
+    /// Defaults to 1,000,000.
+    pub fn max_sessions(mut self, max_sessions: usize) -> Self {
+        self.max_sessions = max_sessions;
+        self
+    }
+
+    /// How much memory the sessions take at most, in bytes.
+    ///
+    /// A session counts with its data, 350 bytes for what surrounds it, and if it has a subject, that and
+    /// 100 bytes more; but never with less than 512 bytes, so that ending a session, which leaves a small
+    /// tombstone for a while, needs no more room than it had.
+    ///
+    /// Defaults to 1 GiB.
+    pub fn max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// The file that carries the sessions from one run to the next: [`open`](Self::open) begins with those
+    /// it finds there, [`MemoryStore::save_snapshot`] writes it.
+    ///
+    /// It holds what the store holds: the sessions' data as it is, and nothing that opens one.
+    ///
+    /// A snapshot is used once. Opening removes it, so that a run that ends without saving, by a crash, loses
+    /// its sessions and never brings back one that has been signed out since.
+    ///
+    /// Defaults to none.
+    pub fn snapshot(mut self, path: impl Into<PathBuf>) -> Self {
+        self.snapshot = Some(path.into());
+        self
+    }
+
+    /// Makes the store, with the sessions of the snapshot if there is one. It blocks while it reads.
+    ///
+    /// # Errors
+    /// A bound is zero; or the snapshot cannot be read, is damaged in any place, or has more sessions than
+    /// the bounds allow. Then the file stays as it is, and the message says what to do.
+    pub fn open(self) -> Result<MemoryStore, ConfigError> {
+        for (name, value) in [("max_sessions", self.max_sessions), ("max_bytes", self.max_bytes)] {
+            if value == 0 {
+                return Err(ConfigError::new(name, value, "must be at least 1"));
+            }
+        }
+        let mut store = MemoryStore::bounded(self.max_sessions, self.max_bytes);
+        if let Some(path) = self.snapshot {
+            snapshot::restore(&path, |key, record| store.insert(key, record))?;
+            store.snapshot = Some(Mutex::new(path));
+        }
+        Ok(store)
+    }
+}
+
+impl Store for MemoryStore {
+    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+        self.insert(key, record)
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>> {
+        Ok(self.records.load(key))
+    }
+
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+        let mut index = record.subject.as_ref().map(|subject| self.subjects.lock(subject));
+        let subject_before = self.records.replace(key, record, expected)?;
+        if subject_before == record.subject {
+            return Ok(());
+        }
+        if let (Some(index), Some(subject)) = (&mut index, &record.subject) {
+            index.insert((subject.clone(), *key));
+        }
+        drop(index);
+        if let Some(subject) = subject_before {
+            self.unindex(&subject, key);
+        }
+        Ok(())
+    }
+
+    async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        Ok(self.records.touch(key, now, expires_at))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool> {
+        let Some(record) = self.records.remove_if(key, |_| true) else { return Ok(false) };
+        if let Some(subject) = &record.subject {
+            self.unindex(subject, key);
+        }
+        Ok(true)
+    }
+
+    async fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
+        Ok(self.records.purge(cutoff, limit, |key, record| {
+            if let Some(subject) = &record.subject {
+                self.unindex(subject, key);
+            }
+        }))
+    }
+
+    fn leases(&self) -> Option<&dyn DynLeases> {
+        None
+    }
+
+    fn subjects(&self) -> Option<&dyn DynSubjects> {
+        Some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn DynScan> {
+        Some(self)
+    }
+}
+
+impl Subjects for MemoryStore {
+    /// Nothing to do: the index follows from the records.
+    async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
+        let mut records = Vec::new();
+        for key in self.subjects.keys(subject) {
+            if let Some(record) = self.records.load(&key)
+                && record.subject.as_ref() == Some(subject)
+            {
+                records.push((key, record));
+            }
+        }
+        Ok(records)
+    }
+
+    async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
+        let mut ended = 0;
+        for key in self.subjects.keys(subject) {
+            if Some(&key) != except
+                && self.records.remove_if(&key, |record| record.subject.as_ref() == Some(subject)).is_some()
+            {
+                ended += 1;
+                self.unindex(subject, &key);
+            }
+        }
+        Ok(ended)
+    }
+}
+
+impl Scan for MemoryStore {
+    /// A page is whole shards, of about a thousand records each when the store is full.
+    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let start = match cursor.map(|cursor| <[u8; 4]>::try_from(cursor.as_bytes())) {
+            None => 0,
+            Some(Ok(bytes)) => u32::from_be_bytes(bytes),
+            Some(Err(_)) => return Err(Error::new(ErrorKind::Other).because("not a cursor of this store")),
+        };
+        let mut page = Page::default();
+        for shard in start..self.records.shards() {
+            if page.records.len() >= limit.max(1) {
+                page.next = Some(Cursor::new(shard.to_be_bytes()));
+                break;
+            }
+            page.records.extend(self.records.in_shard(shard));
+        }
+        Ok(page)
+    }
+
+    async fn count(&self) -> Result<u64> {
+        Ok(self.records.bounds().sessions() as u64)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    /// Shows how full it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bounds = self.records.bounds();
+        f.debug_struct("MemoryStore")
+            .field("sessions", &bounds.sessions())
+            .field("max_sessions", &bounds.max_sessions())
+            .field("bytes", &bounds.bytes())
+            .field("max_bytes", &bounds.max_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Locks, whether or not somebody panicked in there: nothing between two statements that could panic is
+/// left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const DEFAULT_MAX_SESSIONS: usize = 1_000_000;
+const DEFAULT_MAX_BYTES: usize = 1 << 30;
+
+#[cfg(test)]
+mod tests;

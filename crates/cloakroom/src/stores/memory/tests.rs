@@ -1,0 +1,361 @@
+//! What this store promises beyond the contract. The contract itself is checked by the conformance suite.
+
+mod races;
+mod snapshot;
+
+use std::fmt;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+// Not the erased twins of these traits, whose methods have the same names.
+use cloakroom_store::{
+    Cursor, ErrorKind, Key, Record, Result, Revision, Scan, Store, Subject, Subjects, Timestamp,
+};
+
+use super::MemoryStore;
+
+/// The answer of a call to this store, which never waits.
+fn now<T>(call: impl Future<Output = T>) -> T {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a memory store waited"),
+    }
+}
+
+/// A key whose bytes are all well mixed, as those of a hash are.
+fn key(number: u64) -> Key {
+    let mut state = number;
+    let mut next = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    };
+    let mut bytes = [0; Key::LEN];
+    bytes.chunks_exact_mut(8).for_each(|chunk| chunk.copy_from_slice(&next().to_be_bytes()));
+    Key::new(bytes)
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn revision(number: u64) -> Revision {
+    Revision::new(number)
+}
+
+fn record(number: u64, expires_at: u64) -> Record {
+    Record {
+        revision: revision(number),
+        expires_at: at(expires_at),
+        subject: None,
+        data: number.to_be_bytes().as_slice().into(),
+    }
+}
+
+fn sized(number: u64, len: usize) -> Record {
+    Record { data: vec![0; len].into(), ..record(number, 1000) }
+}
+
+fn subject(id: &str) -> Subject {
+    Subject::new(id).unwrap()
+}
+
+fn owned(number: u64, expires_at: u64, id: &str) -> Record {
+    Record { subject: Some(subject(id)), ..record(number, expires_at) }
+}
+
+fn kind<T: fmt::Debug>(answer: Result<T>) -> ErrorKind {
+    answer.unwrap_err().kind()
+}
+
+fn count(store: &MemoryStore) -> u64 {
+    now(Scan::count(store)).unwrap()
+}
+
+fn purge(store: &MemoryStore, cutoff: u64, limit: usize) -> usize {
+    now(store.purge(at(cutoff), limit)).unwrap()
+}
+
+#[test]
+fn a_load_shares_the_bytes_that_were_stored() {
+    let store = MemoryStore::new();
+    let stored = record(1, 1000);
+    now(store.create(&key(1), &stored)).unwrap();
+    let loaded = now(store.load(&key(1))).unwrap().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&stored.data, &loaded.data));
+}
+
+#[test]
+fn keys_that_begin_alike_are_told_apart() {
+    let store = MemoryStore::new();
+    let keys: Vec<Key> =
+        (0..200).map(|last| Key::new(std::array::from_fn(|i| if i == 31 { last } else { 7 }))).collect();
+    for (key, number) in keys.iter().zip(0..) {
+        now(store.create(key, &record(number, 1000))).unwrap();
+    }
+    for (key, number) in keys.iter().zip(0..) {
+        assert_eq!(now(store.load(key)).unwrap(), Some(record(number, 1000)));
+    }
+}
+
+#[test]
+fn a_full_store_refuses_new_sessions_and_drops_none() {
+    let store = MemoryStore::builder().max_sessions(3).open().unwrap();
+    for n in 0..3 {
+        now(store.create(&key(n), &record(n, 1))).unwrap();
+    }
+    assert_eq!(kind(now(store.create(&key(3), &record(3, 1000)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.create(&key(0), &record(3, 1000)))), ErrorKind::Exists);
+    for n in 0..3 {
+        assert_eq!(now(store.load(&key(n))).unwrap(), Some(record(n, 1)));
+        now(store.replace(&key(n), &record(n + 10, 1), revision(n))).unwrap();
+    }
+    assert_eq!(now(store.load(&key(3))).unwrap(), None);
+
+    assert!(now(store.delete(&key(0))).unwrap());
+    now(store.create(&key(3), &record(3, 1000))).unwrap();
+    assert_eq!(purge(&store, 2, 10), 2);
+    now(store.create(&key(4), &record(4, 1000))).unwrap();
+    now(store.create(&key(5), &record(5, 1000))).unwrap();
+    assert_eq!(kind(now(store.create(&key(6), &record(6, 1000)))), ErrorKind::TooLarge);
+}
+
+#[test]
+fn bytes_are_bounded_when_sessions_begin_and_when_they_grow() {
+    let store = MemoryStore::builder().max_bytes(3000).open().unwrap();
+    now(store.create(&key(1), &sized(1, 650))).unwrap();
+    now(store.create(&key(2), &sized(2, 650))).unwrap();
+    assert_eq!(kind(now(store.create(&key(3), &sized(3, 651)))), ErrorKind::TooLarge);
+    assert_eq!(count(&store), 2);
+    now(store.create(&key(3), &sized(3, 650))).unwrap();
+
+    assert_eq!(kind(now(store.replace(&key(1), &sized(4, 651), revision(1)))), ErrorKind::TooLarge);
+    assert_eq!(now(store.load(&key(1))).unwrap(), Some(sized(1, 650)));
+    now(store.replace(&key(1), &sized(4, 600), revision(1))).unwrap();
+    now(store.replace(&key(2), &sized(5, 700), revision(2))).unwrap();
+    assert_eq!(kind(now(store.replace(&key(3), &sized(6, 651), revision(3)))), ErrorKind::TooLarge);
+    assert!(now(store.delete(&key(2))).unwrap());
+    now(store.replace(&key(3), &sized(6, 1700), revision(3))).unwrap();
+}
+
+#[test]
+fn a_small_session_can_be_ended_in_a_full_store() {
+    let store = MemoryStore::builder().max_bytes(512).open().unwrap();
+    now(store.create(&key(1), &sized(1, 0))).unwrap();
+    now(store.replace(&key(1), &sized(2, 162), revision(1))).unwrap();
+    assert_eq!(kind(now(store.replace(&key(1), &sized(3, 163), revision(2)))), ErrorKind::TooLarge);
+}
+
+#[test]
+fn a_bound_of_zero_is_refused_by_name() {
+    let error = MemoryStore::builder().max_bytes(0).open().unwrap_err();
+    assert_eq!(error.to_string(), "max_bytes = \"0\": must be at least 1");
+    assert_eq!(MemoryStore::builder().max_sessions(0).open().unwrap_err().setting(), "max_sessions");
+}
+
+#[test]
+fn every_call_gives_back_exactly_the_room_it_took() {
+    let store = MemoryStore::new();
+    for n in 0..100 {
+        now(store.create(&key(n), &owned(n, n, "ada"))).unwrap();
+        now(store.replace(&key(n), &sized(n + 1, 2000), revision(n))).unwrap();
+        now(store.replace(&key(n), &owned(n, n, "bob"), revision(n + 1))).unwrap();
+        let _ = now(store.create(&key(n), &sized(n, 10)));
+        let _ = now(store.replace(&key(n), &sized(n, 10), revision(n + 1)));
+    }
+    assert_eq!(purge(&store, 50, 100), 50);
+    assert!(now(store.delete(&key(50))).unwrap());
+    assert_eq!(now(store.end_all(&subject("bob"), None)).unwrap(), 49);
+    assert_eq!((store.records.bounds().sessions(), store.records.bounds().bytes()), (0, 0));
+}
+
+#[test]
+fn purge_goes_by_the_millisecond_and_tells_when_none_are_left() {
+    let store = MemoryStore::new();
+    for n in 0..1000 {
+        now(store.create(&key(n), &record(n, 1000 + n))).unwrap();
+    }
+    assert_eq!(purge(&store, 1500, 0), 0);
+    assert_eq!(purge(&store, 1500, 333), 333);
+    assert_eq!(purge(&store, 1500, 333), 167);
+    assert_eq!(purge(&store, 1500, 333), 0);
+    for n in 0..1000 {
+        assert_eq!(now(store.load(&key(n))).unwrap().is_some(), n >= 500, "{n}");
+    }
+    assert_eq!(purge(&store, u64::MAX, usize::MAX), 500);
+}
+
+#[test]
+fn purge_follows_expiries_that_moved_either_way() {
+    let store = MemoryStore::new();
+    for n in 0..300 {
+        now(store.create(&key(n), &record(n, 1000))).unwrap();
+    }
+    for n in 0..100 {
+        let expires_at = if n == 0 { 1001 } else { 2000 };
+        assert!(now(store.touch(&key(n), at(999), at(expires_at))).unwrap());
+    }
+    for n in 100..200 {
+        now(store.replace(&key(n), &record(n, 500), revision(n))).unwrap();
+    }
+    for n in 200..300 {
+        assert!(!now(store.touch(&key(n), at(1000), at(9000))).unwrap());
+    }
+    assert_eq!(purge(&store, 501, 300), 100);
+    assert_eq!(purge(&store, 1001, 300), 100);
+    for n in 0..100 {
+        now(store.replace(&key(n), &record(n, 1500), revision(n))).unwrap();
+    }
+    assert_eq!(purge(&store, 1500, 300), 0);
+    assert_eq!(purge(&store, 1501, 300), 100);
+    assert_eq!(store.records.due_entries(), 0);
+}
+
+#[test]
+fn many_touched_sessions_in_one_shard_do_not_hide_an_expired_one() {
+    // The shard is chosen by bytes 2 and 3, and these keys differ in the last byte only.
+    let in_one_shard = |last| Key::new(std::array::from_fn(|i| if i == 31 { last } else { 0 }));
+    let store = MemoryStore::new();
+    for last in 0..=255 {
+        now(store.create(&in_one_shard(last), &record(last.into(), 1000))).unwrap();
+        if last < 255 {
+            assert!(now(store.touch(&in_one_shard(last), at(0), at(5000))).unwrap());
+        }
+    }
+    assert_eq!(purge(&store, 2000, 1), 1);
+    assert_eq!(now(store.load(&in_one_shard(255))).unwrap(), None);
+    assert_eq!(count(&store), 255);
+}
+
+#[test]
+fn the_expiry_index_has_one_entry_for_each_session_whatever_happens_to_it() {
+    let store = MemoryStore::new();
+    now(store.create(&key(0), &record(0, 1000))).unwrap();
+    for n in 1..1000 {
+        now(store.create(&key(n), &record(n, n))).unwrap();
+        assert!(now(store.delete(&key(n))).unwrap());
+        assert!(now(store.touch(&key(0), at(0), at(2000 + n))).unwrap());
+        let expires_at = if n % 2 == 0 { 10 } else { 3000 };
+        now(store.replace(&key(0), &record(n, expires_at), revision(n - 1))).unwrap();
+        let _ = now(store.create(&key(0), &record(n, 1)));
+        assert_eq!(purge(&store, 10, 100), 0);
+        assert_eq!(store.records.due_entries(), 1);
+    }
+}
+
+#[test]
+fn a_sweep_gives_the_memory_of_a_peak_back_and_loses_nobody() {
+    let store = MemoryStore::new();
+    for n in 0..100_000 {
+        now(store.create(&key(n), &record(n, if n % 50 == 0 { 9000 } else { 1000 }))).unwrap();
+    }
+    assert_eq!(purge(&store, 1001, usize::MAX), 98_000);
+    assert!(store.records.capacity() < 20_000, "{}", store.records.capacity());
+    for n in 0..100_000 {
+        assert_eq!(now(store.load(&key(n))).unwrap().is_some(), n % 50 == 0, "{n}");
+    }
+}
+
+#[test]
+fn the_subject_index_keeps_no_entry_without_a_record() {
+    let store = MemoryStore::new();
+    for n in 0..1000 {
+        now(store.create(&key(n), &owned(n, n % 3, "ada"))).unwrap();
+        let _ = now(store.create(&key(n), &owned(n, 5, "eve")));
+        let _ = now(store.replace(&key(n), &owned(n, 5, "eve"), revision(n + 1)));
+        let _ = now(store.replace(&key(n + 1000), &owned(n, 5, "eve"), revision(n)));
+        if n % 2 == 0 {
+            now(store.replace(&key(n), &owned(n, n % 3, "bob"), revision(n))).unwrap();
+        }
+        if n % 5 == 0 {
+            now(store.replace(&key(n), &record(n, n % 3), revision(n))).unwrap();
+        }
+        if n % 7 == 0 {
+            assert!(now(store.delete(&key(n))).unwrap());
+        }
+    }
+    let listed = |id| now(store.list(&subject(id))).unwrap().len();
+    assert!(listed("ada") > 100 && listed("bob") > 100);
+    assert_eq!(store.subjects.entries(), listed("ada") + listed("bob"));
+    purge(&store, 2, 1000);
+    assert_eq!(store.subjects.entries(), listed("ada") + listed("bob"));
+    now(store.end_all(&subject("ada"), None)).unwrap();
+    now(store.end_all(&subject("bob"), None)).unwrap();
+    assert_eq!(store.subjects.entries(), 0);
+    assert!(count(&store) > 0);
+}
+
+#[test]
+fn an_entry_too_many_in_the_subject_index_does_no_harm() {
+    let store = MemoryStore::new();
+    let ada = subject("ada");
+    now(store.create(&key(1), &owned(1, 1000, "bob"))).unwrap();
+    for n in [1, 2] {
+        store.subjects.lock(&ada).insert((ada.clone(), key(n)));
+    }
+    assert_eq!(now(store.list(&ada)).unwrap(), []);
+    assert_eq!(now(store.end_all(&ada, None)).unwrap(), 0);
+    assert_eq!(now(store.load(&key(1))).unwrap(), Some(owned(1, 1000, "bob")));
+}
+
+#[test]
+fn clearing_up_behind_an_ended_session_spares_one_that_took_its_place() {
+    let store = MemoryStore::new();
+    now(store.create(&key(1), &owned(1, 1000, "ada"))).unwrap();
+    store.unindex(&subject("ada"), &key(1));
+    assert_eq!(now(store.list(&subject("ada"))).unwrap().len(), 1);
+}
+
+#[test]
+fn subjects_that_begin_alike_have_their_own_sessions() {
+    let store = MemoryStore::new();
+    let ids = ["a", "aa", "a\0", "b", "\u{10ffff}"];
+    for (id, n) in ids.into_iter().zip(0..) {
+        now(store.create(&key(n), &owned(n, 1000, id))).unwrap();
+    }
+    for (id, n) in ids.into_iter().zip(0..) {
+        assert_eq!(now(store.list(&subject(id))).unwrap(), [(key(n), owned(n, 1000, id))]);
+    }
+    assert_eq!(now(store.end_all(&subject("a"), Some(&key(0)))).unwrap(), 0);
+    assert_eq!(now(store.end_all(&subject("a"), Some(&key(1)))).unwrap(), 1);
+    assert_eq!(count(&store), 4);
+}
+
+#[test]
+fn a_walk_sees_every_session_once_while_others_come_and_go() {
+    let store = MemoryStore::new();
+    for n in 0..5000 {
+        now(store.create(&key(n), &record(n, 1000))).unwrap();
+    }
+    let (mut seen, mut cursor, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = now(store.page(cursor.as_ref(), 500)).unwrap();
+        assert!(page.records.len() < 1000);
+        seen.extend(page.records.into_iter().map(|(key, _)| key));
+        pages += 1;
+        for n in 0..100 {
+            now(store.create(&key(10_000 + 100 * pages + n), &record(n, 1000))).unwrap();
+            now(store.delete(&key(10_000 + 100 * (pages - 1) + n))).unwrap();
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    seen.sort();
+    assert!(seen.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!((0..5000).all(|n| seen.binary_search(&key(n)).is_ok()));
+    assert!(pages >= 9, "{pages}");
+    assert_eq!(kind(now(store.page(Some(&Cursor::new("x")), 1))), ErrorKind::Other);
+}
+
+#[test]
+fn debug_shows_counts_and_nothing_of_a_session() {
+    let store = MemoryStore::new();
+    now(store.create(&key(1), &owned(1, 1000, "ada"))).unwrap();
+    assert_eq!(
+        format!("{store:?}"),
+        "MemoryStore { sessions: 1, max_sessions: 1000000, bytes: 512, max_bytes: 1073741824, .. }"
+    );
+}

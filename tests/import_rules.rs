@@ -1,0 +1,128 @@
+//! Who may import whom: the rules of ARCHITECTURE.md, read off the manifests and the sources.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support {
+    pub(crate) mod sources;
+}
+
+use support::sources::{Source, crates, engine_sources, manifest, sources, workspace};
+use toml::{Table, Value};
+
+/// The crates under `crates/` that are not stores.
+const NOT_STORES: [&str; 3] = ["cloakroom", "cloakroom-store", "cloakroom-cli"];
+
+/// Each store crate's one driver. What a store crate needs beside it (a runtime to wait on, say) is listed with it.
+const DRIVERS: &[(&str, &[&str])] = &[("cloakroom-redb", &["redb"])];
+
+/// The engine's files that decide and do nothing else.
+const PURE: [&str; 5] = ["lifecycle", "oplog", "envelope", "cookie", "token"];
+
+/// The engine's adapters, each a file or folder in `src/` or `src/adapters/`.
+const ADAPTERS: [&str; 2] = ["tower", "axum_v0_8"];
+
+/// What only an adapter may name.
+const FRAMEWORKS: &[&str] = &["axum", "tower", "tower_layer", "tower_service", "http", "hyper", "tokio"];
+
+#[test]
+fn the_contract_imports_std_alone() {
+    assert_eq!(dependencies("cloakroom-store"), [""; 0]);
+}
+
+#[test]
+fn a_store_crate_imports_the_contract_and_its_driver_only() {
+    let mut checked = 0;
+    for name in store_crates() {
+        let Some((_, drivers)) = DRIVERS.iter().find(|(store, _)| *store == name) else {
+            panic!("{name}: add it to DRIVERS with its driver");
+        };
+        for dependency in dependencies(&name) {
+            assert!(
+                dependency == "cloakroom-store" || drivers.contains(&dependency.as_str()),
+                "{name} imports {dependency}"
+            );
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, DRIVERS.len(), "DRIVERS lists a crate that is not there");
+}
+
+#[test]
+fn the_engine_never_imports_a_store_crate() {
+    let stores = store_crates();
+    for dependency in dependencies("cloakroom") {
+        assert!(!stores.contains(&dependency), "the engine imports {dependency}");
+    }
+}
+
+#[test]
+fn pure_files_contain_no_async_no_store_and_no_framework() {
+    let stores = ["Store", "DynStore", "Leases", "DynLeases", "Subjects", "DynSubjects", "Scan", "DynScan"];
+    for name in PURE {
+        let files = module(name);
+        assert!(!files.is_empty(), "{name}.rs is gone: was it renamed?");
+        for file in files {
+            file.forbids(&["async", "await", "Future", "BoxFuture"], "a pure file waits for nothing");
+            file.forbids(&stores, "a pure file knows no store");
+            file.forbids(FRAMEWORKS, "a pure file knows no framework");
+        }
+    }
+}
+
+#[test]
+fn nothing_in_the_engine_imports_an_adapter() {
+    for name in ADAPTERS {
+        assert!(!module(name).is_empty(), "adapter {name} is gone: was it renamed?");
+    }
+    for file in engine_sources() {
+        // The root of the crate declares the adapters; they may build on each other.
+        if file.is("lib.rs") || ADAPTERS.iter().any(|name| file.belongs_to(name)) {
+            continue;
+        }
+        file.forbids(&ADAPTERS, "nothing imports an adapter");
+    }
+}
+
+#[test]
+fn no_store_reads_a_clock() {
+    let stores = store_crates().into_iter().flat_map(|name| sources(&name));
+    let inside = engine_sources().into_iter().filter(|file| file.belongs_to("stores"));
+    let contract = sources("cloakroom-store");
+    for file in stores.chain(inside).chain(contract).filter(|file| !file.is_test()) {
+        assert!(!file.has_path("::now"), "{file} calls some `now`: stores are told the time");
+        file.forbids(&["elapsed"], "stores are told the time");
+    }
+}
+
+#[test]
+fn unsafe_code_is_forbidden_in_every_crate() {
+    let root: Table = workspace("Cargo.toml").parse().unwrap();
+    let lint = root["workspace"]["lints"]["rust"]["unsafe_code"].as_str();
+    assert_eq!(lint, Some("forbid"));
+    for name in crates() {
+        let inherits = manifest(&name).get("lints").and_then(|lints| lints.get("workspace")).cloned();
+        assert_eq!(inherits, Some(Value::Boolean(true)), "{name} does not take the workspace's lints");
+    }
+}
+
+/// The crates under `crates/` that keep sessions with somebody's driver.
+fn store_crates() -> Vec<String> {
+    crates().into_iter().filter(|name| !NOT_STORES.contains(&name.as_str())).collect()
+}
+
+/// What a crate's users compile with it: everything but dev-dependencies, for every target.
+fn dependencies(name: &str) -> Vec<String> {
+    let manifest = manifest(name);
+    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flatten();
+    let tables = targets.filter_map(|(_, target)| target.as_table()).chain([&manifest]);
+    tables
+        .flat_map(|table| ["dependencies", "build-dependencies"].map(|kind| table.get(kind)))
+        .filter_map(|dependencies| dependencies.and_then(Value::as_table))
+        .flatten()
+        .map(|(alias, value)| value.get("package").and_then(Value::as_str).unwrap_or(alias).to_owned())
+        .collect()
+}
+
+fn module(name: &str) -> Vec<Source> {
+    engine_sources().into_iter().filter(|file| file.belongs_to(name)).collect()
+}

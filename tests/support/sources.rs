@@ -1,0 +1,159 @@
+//! The workspace as text: manifests, and Rust sources without comments and string literals.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A Rust file, cut into words and the signs between them.
+pub(crate) struct Source {
+    /// Relative to the `src/` it lies in.
+    path: PathBuf,
+    tokens: Vec<String>,
+}
+
+impl Source {
+    /// Whether this is the file with that path under `src/`.
+    pub(crate) fn is(&self, path: &str) -> bool {
+        self.path == Path::new(path)
+    }
+
+    /// Whether this is the module, or lies in its folder; in `src/` or `src/adapters/`.
+    pub(crate) fn belongs_to(&self, module: &str) -> bool {
+        let path = self.path.strip_prefix("adapters").unwrap_or(&self.path);
+        path == Path::new(&format!("{module}.rs")) || path.starts_with(module)
+    }
+
+    /// Whether the file is tests and nothing else, by its name.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.iter().any(|part| part == "tests" || part == "tests.rs")
+    }
+
+    /// Fails if one of `words` is used anywhere in the code.
+    pub(crate) fn forbids(&self, words: &[&str], rule: &str) {
+        for word in words {
+            assert!(!self.tokens.iter().any(|token| token == word), "{self} uses `{word}`: {rule}");
+        }
+    }
+
+    /// Whether the code contains the path, such as `::now`, at whatever spacing.
+    pub(crate) fn has_path(&self, path: &str) -> bool {
+        let wanted = tokens(path);
+        self.tokens.windows(wanted.len()).any(|window| window == wanted)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+/// The names of the crates under `crates/`; a folder is named like its package.
+pub(crate) fn crates() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A crate's manifest.
+pub(crate) fn manifest(name: &str) -> toml::Table {
+    let manifest: toml::Table = workspace(&format!("crates/{name}/Cargo.toml")).parse().unwrap();
+    assert_eq!(manifest["package"]["name"].as_str(), Some(name), "folder and package are named alike");
+    manifest
+}
+
+/// The text of a file of the workspace.
+pub(crate) fn workspace(path: &str) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every Rust file of the engine.
+pub(crate) fn engine_sources() -> Vec<Source> {
+    sources("cloakroom")
+}
+
+/// Every Rust file of a crate's `src/`.
+pub(crate) fn sources(name: &str) -> Vec<Source> {
+    let src = root().join("crates").join(name).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![src.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let tokens = tokens(&fs::read_to_string(&path).unwrap());
+                found.push(Source { path: path.strip_prefix(&src).unwrap().to_owned(), tokens });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{name} has no sources");
+    found
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Words and single signs; comments, string literals and white space are left out.
+fn tokens(code: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut rest = code;
+    while let Some(first) = rest.chars().next() {
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if first == '"' {
+            string_length(rest)
+        } else if let Some(length) = raw_string_length(rest) {
+            length
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if first.is_alphanumeric() || first == '_' {
+            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            tokens.push(rest[..length].to_owned());
+            length
+        } else {
+            if !first.is_whitespace() {
+                tokens.push(first.to_string());
+            }
+            first.len_utf8()
+        };
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+fn string_length(rest: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+fn raw_string_length(rest: &str) -> Option<usize> {
+    let after = rest.strip_prefix('r').or_else(|| rest.strip_prefix("br"))?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    let body = after[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    let length = body.find(&end).map_or(body.len(), |at| at + end.len());
+    Some(rest.len() - body.len() + length)
+}
+
+#[test]
+fn comments_and_strings_are_not_code() {
+    let code = "a /* async */ \"async \\\" async\" r#\"async\" async\"# '\"' // async\n b::c";
+    assert_eq!(tokens(code), ["a", "b", ":", ":", "c"]);
+}

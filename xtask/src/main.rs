@@ -1,0 +1,67 @@
+//! What a person types to test the workspace: `cargo xtask test`.
+
+mod features;
+mod packages;
+mod steps;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use steps::Steps;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test       install what the tests need (only what is missing), run all of them, check each feature alone
+  packages   print the Debian packages that the tests need, and why";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => test(),
+        ["packages"] => {
+            print!("{}", packages::listing());
+            ExitCode::SUCCESS
+        }
+        [] | ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("xtask: unknown command: {}\n{USAGE}", arguments.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs every step even after one failed, so that one run shows all there is to mend.
+fn test() -> ExitCode {
+    if let Err(error) = packages::install_missing() {
+        eprintln!("xtask: {error}");
+        return ExitCode::FAILURE;
+    }
+    let features = match features::of_each_crate(&workspace().join("crates")) {
+        Ok(features) => features,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+
+    let mut steps = Steps::in_folder(workspace());
+    steps.cargo("all tests", &["test", "--workspace", "--all-features"]);
+    for (package, features) in &features {
+        let alone = ["check", "--quiet", "--package", package, "--no-default-features"];
+        steps.cargo(&format!("{package} without features"), &alone);
+        for feature in features {
+            let with = [&alone[..], &["--features", feature]].concat();
+            steps.cargo(&format!("{package} with `{feature}` alone"), &with);
+        }
+    }
+    steps.finish()
+}
+
+/// The root of the workspace, wherever the command is typed.
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
+}

@@ -2,4 +2,5 @@
 
 pub use crate::client_address::properties::*;
 pub use crate::cookie::properties::*;
+pub use crate::envelope::properties::*;
 pub use crate::token::properties::*;

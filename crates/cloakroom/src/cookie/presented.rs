@@ -17,23 +17,15 @@ impl Presented {
     /// The most tokens that are looked up.
     pub(crate) const MAX: usize = 4;
 
-    /// Collects the tokens from all `Cookie` fields of a request.
-    pub(crate) fn collect<'a>(
-        fields: impl IntoIterator<Item = &'a [u8]>,
-        name: &str,
-        keyring: &Keyring,
-    ) -> Self {
-        let mut presented = Self::default();
-        for field in fields {
-            let flow = super::scan(field, name.as_bytes(), &mut |value| match keyring.parse(value) {
-                Some(token) => presented.add(token),
-                None => ControlFlow::Continue(()),
-            });
-            if flow.is_break() {
-                break;
-            }
+    /// Adds the tokens in one of a request's `Cookie` fields.
+    pub(crate) fn read(&mut self, field: &[u8], name: &str, keyring: &Keyring) {
+        if self.ambiguous {
+            return;
         }
-        presented
+        _ = super::scan(field, name.as_bytes(), &mut |value| match keyring.parse(value) {
+            Some(token) => self.add(token),
+            None => ControlFlow::Continue(()),
+        });
     }
 
     /// The tokens, in the order they came; none when there were too many.
@@ -43,7 +35,7 @@ impl Presented {
 
     /// Whether nothing was presented that could be looked up.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tokens().next().is_none()
+        self.tokens[0].is_none()
     }
 
     /// Whether there were more than four distinct tokens.

@@ -1,5 +1,7 @@
 //! What holds for every input: checked by the tests and by the fuzz targets.
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::random::Random;
 
@@ -8,7 +10,7 @@ use crate::random::Random;
 ///
 /// `data` is tried as a value, then as the random bytes of a token and a change to its printed form.
 pub fn a_ring_reads_exactly_what_it_prints(data: &[u8]) {
-    for ring in rings() {
+    for ring in &*RINGS {
         if let Some(token) = ring.parse(data) {
             assert_eq!(ring.print(&token).as_bytes(), data);
         }
@@ -42,7 +44,7 @@ pub fn a_ring_reads_exactly_what_it_prints(data: &[u8]) {
     }
 }
 
-fn rings() -> [Keyring; 2] {
+static RINGS: LazyLock<[Keyring; 2]> = LazyLock::new(|| {
     let key: SecretKey = "RuT5k/RmKdS8rOShDxJ7vlnMmWkO8JtyjlR7EOHS6pg=".parse().expect("a good key");
     [None, Some(&key)].map(|key| Keyring::new("__Host-id", key, &[]).expect("a good ring"))
-}
+});

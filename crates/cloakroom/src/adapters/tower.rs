@@ -1,0 +1,136 @@
+//! Sessions for any [tower](https://docs.rs/tower) service over [`http`] types.
+//!
+//! [`SessionLayer`] opens a session for each request and puts it into the request's extensions as a
+//! [`Session`](crate::Session); when the inner service has answered, it saves the session before the response goes on.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::tower::SessionLayer;
+//! use cloakroom::{Session, SessionManager, Settings};
+//! use http::{Request, Response};
+//! use tower::{ServiceBuilder, service_fn};
+//!
+//! # fn main() -> Result<(), cloakroom::ConfigError> {
+//! let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//! let service = ServiceBuilder::new().layer(SessionLayer::new(sessions)).service(service_fn(
+//!     async |request: Request<String>| {
+//!         let session = request.extensions().get::<Session>().expect("the layer puts it there");
+//!         let greeting = match session.get::<String>("name").await {
+//!             Ok(name) => format!("Hello, {}!", name.unwrap_or_else(|| "stranger".into())),
+//!             Err(error) => error.to_string(),
+//!         };
+//!         Ok::<_, Infallible>(Response::new(greeting))
+//!     },
+//! ));
+//! # let _ = service;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - A layer inside another with the same cookie name shares its session; with another cookie name it has its own.
+//! - Where the session cannot be saved, the inner service's response is replaced: its body type must be made `From` a
+//!   `String`.
+//! - A handler that panics saves nothing but the end of a session, and a client that goes away before its handler has
+//!   answered saves nothing. The panic is not caught.
+//! - The peer's address, for `ignore_change_ip = false`, is taken from a [`PeerAddress`] in the extensions.
+
+mod future;
+mod route;
+
+use std::net::IpAddr;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub use self::future::ResponseFuture;
+pub use self::route::{RouteLayer, RouteService};
+use crate::manager::{RequestHead, SessionManager};
+use crate::session::Session;
+
+/// Gives each request its session.
+#[derive(Clone, Debug)]
+pub struct SessionLayer {
+    sessions: SessionManager,
+}
+
+impl SessionLayer {
+    /// A layer over these sessions.
+    pub fn new(sessions: SessionManager) -> Self {
+        Self { sessions }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService { inner, sessions: self.sessions.clone() }
+    }
+}
+
+/// The service that [`SessionLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: SessionManager,
+}
+
+impl<S, B, R> Service<Request<B>> for SessionService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
+        let shared = request.extensions().get::<Session>();
+        if shared.is_some_and(|outer| outer.cookie_name() == self.sessions.settings().cookie_name) {
+            return ResponseFuture::shared(self.inner.call(request));
+        }
+        let session = self.sessions.open(&request);
+        request.extensions_mut().insert(session.clone());
+        match session.prepare() {
+            None => ResponseFuture::handling(self.inner.call(request), session),
+            Some(preparation) => {
+                // The service that was polled ready is the one to be called.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::preparing(preparation, ready, request, session)
+            }
+        }
+    }
+}
+
+/// The address of the connection's other end, in a request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
+impl<B> RequestHead for Request<B> {
+    fn method(&self) -> &str {
+        Request::method(self).as_str()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        #[cfg(feature = "axum_v0_8")]
+        if let Some(peer) = super::axum_v0_8::peer(self.extensions()) {
+            return Some(peer);
+        }
+        self.extensions().get::<PeerAddress>().map(|peer| peer.0)
+    }
+
+    fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        for value in self.headers().get_all(name) {
+            visit(value.as_bytes());
+        }
+    }
+}

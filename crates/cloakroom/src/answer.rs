@@ -1,0 +1,159 @@
+//! What a session wants said in the response.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use cloakroom_store::BoxFuture;
+
+use crate::config::Settings;
+use crate::error::Error;
+
+/// What becomes of the handler's response.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is sent, with these headers.
+    Keep(Headers),
+    /// It is not sent; this is, without any of the handler's headers.
+    Replace(Reply),
+}
+
+/// Headers to add to a response.
+#[derive(Default)]
+pub struct Headers {
+    pub(crate) set_cookie: Option<String>,
+    pub(crate) vary: bool,
+}
+
+/// One header to add to a response.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name, in lower case.
+    pub name: &'static str,
+    /// Its value: visible ASCII.
+    pub value: Cow<'static, str>,
+    /// Whether it takes the place of others of that name, or is added to them.
+    pub replaces: bool,
+}
+
+/// A whole response in plain text.
+pub struct Reply {
+    status: u16,
+    body: String,
+    set_cookie: Option<String>,
+    retry_after: Option<u64>,
+}
+
+impl Headers {
+    /// Each header to add.
+    pub fn iter(self) -> impl Iterator<Item = Header> {
+        // A cookie must not be kept by a cache (RFC 9111 §7.3 leaves that to us), and a page that depends on one is
+        // for that one alone.
+        let no_store = self.set_cookie.is_some().then(|| replace("cache-control", "no-store"));
+        let vary = self.vary.then(|| append("vary", "Cookie"));
+        let set_cookie = self.set_cookie.map(|cookie| append("set-cookie", cookie));
+        set_cookie.into_iter().chain(no_store).chain(vary)
+    }
+}
+
+impl Reply {
+    /// The answer to a request that failed.
+    pub(crate) fn failure(error: &Error) -> Self {
+        Self {
+            status: error.status(),
+            body: error.public_message().to_owned(),
+            set_cookie: None,
+            retry_after: error.retry_after().map(|after| after.as_secs()),
+        }
+    }
+
+    /// The answer to a request whose session has expired.
+    pub(crate) fn expired(settings: &Settings, removal: String) -> Self {
+        Self {
+            status: settings.expired_status,
+            body: settings.expired_message.clone(),
+            set_cookie: Some(removal),
+            retry_after: None,
+        }
+    }
+
+    /// The response's status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Takes the reply apart: all headers, and the body.
+    pub fn into_parts(self) -> (impl Iterator<Item = Header>, String) {
+        let retry = self.retry_after.map(|seconds| replace("retry-after", seconds.to_string()));
+        let content = replace("content-type", "text/plain; charset=utf-8");
+        let no_store = replace("cache-control", "no-store");
+        let vary = append("vary", "Cookie");
+        let set_cookie = self.set_cookie.map(|cookie| append("set-cookie", cookie));
+        ([content, no_store, vary].into_iter().chain(retry).chain(set_cookie), self.body)
+    }
+}
+
+fn replace(name: &'static str, value: impl Into<Cow<'static, str>>) -> Header {
+    Header { name, value: value.into(), replaces: true }
+}
+
+fn append(name: &'static str, value: impl Into<Cow<'static, str>>) -> Header {
+    Header { name, value: value.into(), replaces: false }
+}
+
+/// The end of a request, under way: a future of its [`Answer`].
+#[must_use = "nothing is saved unless it is polled"]
+pub struct Closing(State);
+
+enum State {
+    Ready(Option<Answer>),
+    Running(BoxFuture<'static, Answer>),
+}
+
+impl Closing {
+    pub(crate) fn ready(answer: Answer) -> Self {
+        Self(State::Ready(Some(answer)))
+    }
+
+    pub(crate) fn running(future: BoxFuture<'static, Answer>) -> Self {
+        Self(State::Running(future))
+    }
+}
+
+impl Future for Closing {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        match &mut self.0 {
+            State::Ready(answer) => Poll::Ready(answer.take().expect("not polled after it was ready")),
+            State::Running(future) => Poll::Ready(ready!(future.as_mut().poll(cx))),
+        }
+    }
+}
+
+impl fmt::Debug for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closing").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Headers").field("sets_cookie", &self.set_cookie.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Header {
+    /// Does not show the value, which may be a cookie.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
+use proptest::num::u8::ANY;
+
+use super::*;
+
+/// Bytes of a session made by hand, apart from [`write`].
+fn session(flags: u8, header: &[u8], entries: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
+    let optional = [
+        (PREVIOUS, Verifier::LEN + 8),
+        (AUTHENTICATED, 8),
+        (REMEMBERED, 8),
+        (ADDRESS_V4, 4),
+        (ADDRESS_V6, 16),
+        (ENDED, 0),
+    ];
+    let present = optional.iter().filter(|(flag, _)| flags & flag != 0);
+    let len = Verifier::LEN + 3 * 8 + present.map(|(_, len)| len).sum::<usize>();
+    let mut bytes = vec![VERSION, flags];
+    bytes.extend(&header[..len]);
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (key, value) in entries {
+        bytes.push(key.len() as u8);
+        bytes.extend(key.as_bytes());
+        bytes.extend((value.len() as u32).to_le_bytes());
+        bytes.extend(value);
+    }
+    bytes
+}
+
+#[test]
+fn a_time_that_does_not_exist_is_unreadable_rather_than_the_latest() {
+    let mut bytes = session(0, &[0; 40], &BTreeMap::new());
+    assert!(read(&Arc::from(&bytes[..])).is_ok());
+    bytes[2 + Verifier::LEN + 7] = 0x80;
+    assert_eq!(read(&Arc::from(&bytes[..])).unwrap_err(), Unreadable);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_have_the_properties_that_are_fuzzed(data in vec(ANY, 0..200)) {
+        properties::bytes_are_refused_or_written_again_as_they_are(&data);
+    }
+
+    /// Below 128 each, so that every time exists.
+    #[test]
+    fn a_session_has_them_whatever_it_holds(
+        flags in 0..=ALL_FLAGS,
+        header in vec(0..128_u8, 120),
+        entries in btree_map("[a-c\u{e9}]{0,3}", vec(ANY, 0..5), 0..5),
+    ) {
+        let both = ADDRESS_V4 | ADDRESS_V6;
+        let bytes = session(if flags & both == both { flags & !ADDRESS_V4 } else { flags }, &header, &entries);
+        let (_, read_back) = read(&Arc::from(&bytes[..])).unwrap();
+        let read_back: BTreeMap<_, _> =
+            read_back.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        assert_eq!(read_back, entries);
+        properties::bytes_are_refused_or_written_again_as_they_are(&bytes);
+    }
+}

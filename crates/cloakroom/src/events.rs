@@ -1,0 +1,92 @@
+//! What there is to tell about sessions: `tracing` events at debug level under the target `cloakroom`, and, with the
+//! feature `metrics`, counters named `cloakroom_sessions_total`.
+//!
+//! Events carry the public handle and never a token, a subject or data.
+
+use cloakroom_store::Key;
+
+use crate::error::Error;
+
+macro_rules! event {
+    ($name:literal $(, $field:ident = $value:expr)* ; $text:literal) => {{
+        count($name);
+        tracing::debug!(target: "cloakroom", event = $name $(, $field = $value)*, $text);
+    }};
+}
+
+pub(crate) fn created(key: &Key) {
+    event!("created", handle = display(key); "session stored for the first time");
+}
+
+pub(crate) fn resumed(key: &Key) {
+    event!("resumed", handle = display(key); "session loaded");
+}
+
+pub(crate) fn rotated(key: &Key, sign_in: bool) {
+    event!("rotated", handle = display(key), sign_in = sign_in; "session has a new secret");
+}
+
+pub(crate) fn expired(key: &Key) {
+    event!("expired", handle = display(key); "token of a session whose time is over");
+}
+
+pub(crate) fn destroyed(key: &Key) {
+    event!("destroyed", handle = display(key); "session ended");
+}
+
+pub(crate) fn unknown(key: &Key) {
+    event!("unknown", handle = display(key); "token of no session");
+}
+
+/// `reused`: not a request that was under way, but the use of a secret long replaced.
+pub(crate) fn superseded(key: &Key, reused: bool) {
+    event!("superseded", handle = display(key), reused = reused; "token with a secret that is not the session's");
+}
+
+pub(crate) fn ambiguous() {
+    event!("ambiguous"; "several valid tokens in one request, none is used");
+}
+
+pub(crate) fn conflict(key: &Key) {
+    event!("conflict", handle = display(key); "another request saved first");
+}
+
+/// The session was ended or taken over while a request wanted to save.
+pub(crate) fn lost(key: &Key) {
+    event!("lost", handle = display(key); "session is not this request's any more");
+}
+
+pub(crate) fn quarantined(key: &Key) {
+    event!("quarantined", handle = display(key); "stored bytes that are no session, left alone until they expire");
+}
+
+pub(crate) fn unsure(key: &Key) {
+    event!("unsure", handle = display(key); "write without a clear answer, looking it up");
+}
+
+pub(crate) fn store_error(key: &Key, error: &cloakroom_store::Error) {
+    event!("store_error", handle = display(key), error = error as &dyn std::error::Error; "store call failed");
+}
+
+pub(crate) fn unsaved(error: &Error) {
+    event!("unsaved", error = error as &dyn std::error::Error; "request failed to save its session");
+}
+
+pub(crate) fn swept(count: usize) {
+    tracing::debug!(target: "cloakroom", event = "swept", count, "expired sessions removed");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("cloakroom_swept_total").increment(count as u64);
+}
+
+pub(crate) fn sweep_failed(error: &cloakroom_store::Error) {
+    let error = error as &dyn std::error::Error;
+    event!("sweep_failed", error = error; "expired sessions not removed, trying again later");
+}
+
+#[cfg(feature = "metrics")]
+fn count(event: &'static str) {
+    metrics::counter!("cloakroom_sessions_total", "event" => event).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+fn count(_event: &'static str) {}

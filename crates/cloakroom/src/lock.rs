@@ -1,0 +1,90 @@
+//! Exclusive use of a session: a first-come-first-served queue for each session in this process, and behind it,
+//! where the store is shared by several processes, a lease.
+
+mod lease;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cloakroom_store::Key;
+use tokio::sync::OwnedMutexGuard;
+
+pub(crate) use self::lease::HeldLease;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The queues of all sessions that somebody uses exclusively right now.
+#[derive(Debug)]
+pub(crate) struct Queues {
+    shards: [Mutex<HashMap<Key, Queue>>; SHARDS],
+    max_waiters: usize,
+}
+
+/// Fair: whoever asks first has it first (guaranteed by tokio's mutex).
+type Queue = Arc<tokio::sync::Mutex<()>>;
+
+/// The exclusive use of one session within this process, until dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    // Dropped in this order: the next in line is woken, then the seat is given up.
+    _turn: OwnedMutexGuard<()>,
+    seat: Seat,
+}
+
+impl Turn {
+    pub(crate) fn key(&self) -> Key {
+        self.seat.key
+    }
+}
+
+impl Queues {
+    pub(crate) fn new(max_waiters: usize) -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()), max_waiters }
+    }
+
+    /// Waits for the session's turn, `at_most` this long.
+    ///
+    /// # Errors
+    /// `LockTimeout` if the time passes, or at once if as many as may are waiting.
+    pub(crate) async fn wait(self: &Arc<Self>, key: Key, at_most: Duration) -> Result<Turn> {
+        let (queue, seat) = self.sit_down(key)?;
+        let waiting = queue.lock_owned();
+        let turn = tokio::time::timeout(at_most, waiting)
+            .await
+            .map_err(|_| Error::with_detail(ErrorKind::LockTimeout, "lock_timeout passed"))?;
+        Ok(Turn { _turn: turn, seat })
+    }
+
+    fn sit_down(self: &Arc<Self>, key: Key) -> Result<(Queue, Seat)> {
+        let mut shard = self.shard(&key);
+        let queue = Arc::clone(shard.entry(key).or_default());
+        // One count is the map's, one is ours, one the holder's; the rest are waiting.
+        if Arc::strong_count(&queue) > self.max_waiters + 2 {
+            return Err(Error::with_detail(ErrorKind::LockTimeout, "max_lock_waiters are waiting"));
+        }
+        drop(shard);
+        Ok((queue, Seat { queues: Arc::clone(self), key }))
+    }
+
+    fn shard(&self, key: &Key) -> std::sync::MutexGuard<'_, HashMap<Key, Queue>> {
+        self.shards[key.prefix() as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in a session's queue. The last to leave removes the queue.
+#[derive(Debug)]
+struct Seat {
+    queues: Arc<Queues>,
+    key: Key,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut shard = self.queues.shard(&self.key);
+        if shard.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            shard.remove(&self.key);
+        }
+    }
+}
+
+const SHARDS: usize = 64;

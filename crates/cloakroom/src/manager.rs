@@ -1,0 +1,158 @@
+//! Sessions from outside a request: what adapters call for each of them, and what background jobs and pages call.
+
+mod info;
+mod subjects;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_store::{Store, Subject};
+
+pub use self::info::{Handle, SessionInfo, Times};
+use crate::client_address::client_ip;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::cookie::Presented;
+pub(crate) use crate::engine::Engine;
+use crate::error::{ConfigError, Error, ErrorKind, Result};
+use crate::random::Random;
+use crate::session::{Inner, Session};
+
+/// All sessions of an application: its settings and its store.
+///
+/// Cheap to clone; all clones are the same. Made once at start:
+///
+/// ```
+/// use cloakroom::stores::MemoryStore;
+/// use cloakroom::{SessionManager, Settings};
+///
+/// # fn main() -> Result<(), cloakroom::ConfigError> {
+/// let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It needs a tokio runtime with time enabled from its first request on. Expired sessions are removed in the background
+/// from then until the last clone is dropped, or [`shutdown`](Self::shutdown).
+#[derive(Clone, Debug)]
+pub struct SessionManager(Arc<Engine>);
+
+/// The head of a request, as its framework holds it.
+pub trait RequestHead {
+    /// The method's name.
+    fn method(&self) -> &str;
+
+    /// The address at the other end of the connection, if the server tells.
+    fn peer(&self) -> Option<IpAddr>;
+
+    /// Calls `visit` with the value of each field of this name, in order. `name` is in lower case.
+    fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8]));
+}
+
+impl SessionManager {
+    /// Sessions kept in `store`.
+    ///
+    /// # Errors
+    /// If a setting cannot be used; the message names it, its value, and what to do.
+    pub fn new(store: impl Store, settings: Settings) -> Result<Self, ConfigError> {
+        Self::assemble(store, settings, Clock::System, Random::os())
+    }
+
+    pub(crate) fn assemble(
+        store: impl Store,
+        settings: Settings,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self(Arc::new(Engine::new(Arc::new(store), settings, clock, random)?)))
+    }
+
+    /// The session of a request. Costs nothing but the handle: nothing is loaded before the session is used.
+    pub fn open(&self, head: &impl RequestHead) -> Session {
+        let engine = &self.0;
+        engine.sweeper.start(engine);
+        let mut presented = Presented::default();
+        head.fields("cookie", &mut |field| {
+            presented.read(field, &engine.settings.cookie_name, &engine.keyring)
+        });
+        let safe = matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
+        let address = if engine.policy.bind_address { self.client_address(head) } else { None };
+        Session(Arc::new(Inner::new(Arc::clone(engine), presented, safe, address)))
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0
+    }
+
+    fn client_address(&self, head: &impl RequestHead) -> Option<IpAddr> {
+        let settings = &self.0.settings;
+        let mut fields = Vec::new();
+        let name = settings.client_ip_header.to_ascii_lowercase();
+        head.fields(&name, &mut |field| fields.push(field));
+        client_ip(head.peer()?, &name, fields.into_iter(), &settings.trusted_proxies)
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The sessions of a user that are live, the last sign-in first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the store does not list them, [`ErrorKind::Unavailable`] if it does not answer.
+    pub async fn sessions_of(&self, subject: impl AsRef<str>) -> Result<Vec<SessionInfo>> {
+        self.0.sessions_of(&Self::subject(subject)?).await
+    }
+
+    /// Ends the session with this handle, whoever's it is: for operators. False if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store does not answer.
+    pub async fn end(&self, handle: &Handle) -> Result<bool> {
+        self.0.end(handle.key(), |_| true).await
+    }
+
+    /// Ends the session with this handle if it is this user's: for a page on which users end their own sessions. False,
+    /// and nothing has changed, if it is not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store does not answer.
+    pub async fn end_of(&self, subject: impl AsRef<str>, handle: &Handle) -> Result<bool> {
+        let subject = Self::subject(subject)?;
+        self.0.end(handle.key(), |snapshot| snapshot.subject.as_ref() == Some(&subject)).await
+    }
+
+    /// Ends all sessions of a user, but not the one with the handle `except`; answers how many. When it returns, no
+    /// session of that user that began before is accepted any more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the store does not list them, [`ErrorKind::Unavailable`] if it does not answer.
+    pub async fn end_all(&self, subject: impl AsRef<str>, except: Option<&Handle>) -> Result<usize> {
+        self.0.end_all(Self::subject(subject)?, except.map(Handle::key)).await
+    }
+
+    /// Removes the records of all sessions that expired more than ten minutes ago; answers how many. The background
+    /// sweep does the same.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store does not answer; what was removed until then stays removed.
+    pub async fn purge(&self) -> Result<usize> {
+        Ok(self.0.purge().await?)
+    }
+
+    /// Stops the background sweep and waits until everything that requests have begun to save is saved, at most ten
+    /// seconds. False if something was still under way then.
+    ///
+    /// To be called when the server has stopped taking requests. Sessions go on in the store.
+    pub async fn shutdown(&self) -> bool {
+        self.0.sweeper.stop();
+        self.0.tasks.drain(Duration::from_secs(10)).await
+    }
+
+    fn subject(subject: impl AsRef<str>) -> Result<Subject> {
+        Subject::new(subject).map_err(|error| Error::because(ErrorKind::Unsupported, error))
+    }
+}

@@ -1,0 +1,82 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use cloakroom_store::{Key, ParseKeyError, Subject};
+
+use crate::clock::system_time;
+use crate::lifecycle::{Policy, Snapshot};
+
+/// The public name of a stored session: for lists, links and logs. It authenticates nobody.
+///
+/// `Display` and `FromStr` use 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(Key);
+
+impl Handle {
+    pub(crate) fn new(key: Key) -> Self {
+        Self(key)
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.0
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({})", self.0)
+    }
+}
+
+impl FromStr for Handle {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        text.parse().map(Self)
+    }
+}
+
+/// One session of a user, as [`SessionManager::sessions_of`](crate::SessionManager::sessions_of) lists it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// What to end it by.
+    pub handle: Handle,
+    /// Whose it is.
+    pub subject: Subject,
+    /// Since when it exists, and until when.
+    pub times: Times,
+}
+
+/// The times of a stored session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Times {
+    /// When it was first stored.
+    pub created_at: SystemTime,
+    /// When its user signed in last, if it has one.
+    pub authenticated_at: Option<SystemTime>,
+    /// When it ends unless it is used before. Activity moves this at most once in a twentieth of the idle time, or in a
+    /// minute.
+    pub idle_expires_at: SystemTime,
+    /// When it ends however busy it is.
+    pub absolute_expires_at: SystemTime,
+}
+
+impl Times {
+    pub(crate) fn of(snapshot: &Snapshot, policy: &Policy) -> Self {
+        Self {
+            created_at: system_time(snapshot.header.created_at),
+            authenticated_at: snapshot.header.authenticated_at.map(system_time),
+            idle_expires_at: system_time(snapshot.expires_at),
+            absolute_expires_at: system_time(snapshot.ends_at(policy)),
+        }
+    }
+}

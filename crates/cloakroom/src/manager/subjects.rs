@@ -1,0 +1,139 @@
+//! The sessions of one user: listed, ended, limited.
+
+use std::sync::Arc;
+
+use cloakroom_store::{ErrorKind as StoreErrorKind, Key, Subject};
+
+use super::info::{Handle, SessionInfo, Times};
+use crate::calls::Budget;
+use crate::config::OnSubjectLimit;
+use crate::engine::{Engine, Written};
+use crate::error::{Error, ErrorKind, Result};
+use crate::events;
+use crate::lifecycle::{self, Snapshot};
+
+impl Engine {
+    pub(super) async fn sessions_of(&self, subject: &Subject) -> Result<Vec<SessionInfo>> {
+        let live = self.live(&mut self.budget(), subject).await?;
+        let info = |(key, snapshot): (Key, Snapshot)| SessionInfo {
+            handle: Handle::new(key),
+            subject: subject.clone(),
+            times: Times::of(&snapshot, &self.policy),
+        };
+        Ok(live.into_iter().map(info).collect())
+    }
+
+    /// The user's live sessions, the last sign-in first.
+    async fn live(&self, budget: &mut Budget, subject: &Subject) -> Result<Vec<(Key, Snapshot)>> {
+        if self.store.subjects().is_none() {
+            return Err(Self::unlisted());
+        }
+        let (store, of) = (Arc::clone(&self.store), subject.clone());
+        let call = Box::pin(async move {
+            match store.subjects() {
+                Some(subjects) => subjects.list(of).await,
+                None => Ok(Vec::new()),
+            }
+        });
+        let records = self.calls.run(budget, call).await?;
+        let now = self.clock.now();
+        let mut live: Vec<_> = records
+            .into_iter()
+            .filter_map(|(key, record)| Some((key, self.read(&key, &record)?)))
+            .filter(|(_, snapshot)| snapshot.is_live(now, &self.policy))
+            .collect();
+        live.sort_by_key(|(key, snapshot)| (std::cmp::Reverse(snapshot.header.authenticated_at), *key));
+        Ok(live)
+    }
+
+    /// Ends the session under `key` if `condition` holds for it, by the same conditional write as everything else.
+    pub(super) async fn end(&self, key: Key, condition: impl Fn(&Snapshot) -> bool) -> Result<bool> {
+        let mut budget = self.budget();
+        loop {
+            let record = match self.load(&mut budget, key).await {
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
+                record => record?,
+            };
+            let snapshot = record.and_then(|record| self.read(&key, &record));
+            let Some(snapshot) = snapshot.filter(|found| !found.header.ended && condition(found)) else {
+                return Ok(false);
+            };
+            let tombstone = self.record(&lifecycle::end(&snapshot, self.clock.now(), &self.policy));
+            match self.write(&mut budget, key, &tombstone, Some(snapshot.revision), None).await? {
+                Written::Applied => {
+                    events::destroyed(&key);
+                    return Ok(true);
+                }
+                Written::Missing => return Ok(false),
+                Written::Conflict => {}
+            }
+        }
+    }
+
+    pub(super) async fn end_all(&self, subject: Subject, except: Option<Key>) -> Result<usize> {
+        if self.store.subjects().is_none() {
+            return Err(Self::unlisted());
+        }
+        let store = Arc::clone(&self.store);
+        let call = Box::pin(async move {
+            match store.subjects() {
+                Some(subjects) => subjects.end_all(subject, except).await,
+                None => Ok(0),
+            }
+        });
+        Ok(self.calls.run(&mut self.budget(), call).await?)
+    }
+
+    /// Before a sign-in to the session under `own`: refuses it if the settings say so.
+    pub(crate) async fn check_subject_limit(
+        &self,
+        budget: &mut Budget,
+        subject: &Subject,
+        own: Option<Key>,
+    ) -> Result<()> {
+        let (Some(limit), OnSubjectLimit::Refuse) =
+            (self.settings.subject_limit, self.settings.on_subject_limit)
+        else {
+            return Ok(());
+        };
+        let others =
+            self.live(budget, subject).await?.into_iter().filter(|(key, _)| Some(*key) != own).count();
+        if others < limit { Ok(()) } else { Err(Self::over_limit(limit)) }
+    }
+
+    /// After a sign-in was stored under `own`: ends the sessions that are too many, or answers an error if it is this
+    /// one. Of several sign-ins at the same time all come to the same result.
+    pub(crate) async fn keep_subject_limit(
+        &self,
+        budget: &mut Budget,
+        subject: &Subject,
+        own: Key,
+    ) -> Result<()> {
+        let Some(limit) = self.settings.subject_limit else { return Ok(()) };
+        let live = self.live(budget, subject).await?;
+        match self.settings.on_subject_limit {
+            OnSubjectLimit::EndOldest => {
+                for (key, _) in live.into_iter().skip(limit).filter(|(key, _)| *key != own) {
+                    self.end(key, |snapshot| snapshot.subject.as_ref() == Some(subject)).await?;
+                }
+                Ok(())
+            }
+            OnSubjectLimit::Refuse => {
+                let allowed = live.iter().rev().take(limit).any(|(key, _)| *key == own);
+                if allowed { Ok(()) } else { Err(Self::over_limit(limit)) }
+            }
+        }
+    }
+
+    fn budget(&self) -> Budget {
+        Budget(self.settings.store_budget)
+    }
+
+    fn unlisted() -> Error {
+        Error::with_detail(ErrorKind::Unsupported, "this store does not list the sessions of a subject")
+    }
+
+    fn over_limit(limit: usize) -> Error {
+        Error::with_detail(ErrorKind::SubjectLimit, format!("subject_limit = {limit}"))
+    }
+}

@@ -1,0 +1,423 @@
+//! The handle an application holds.
+
+mod close;
+mod commit;
+mod exclusive;
+mod load;
+mod state;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cloakroom_store::Subject;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::state::Inner;
+use self::state::{Attached, State};
+pub use self::state::{Origin, Route};
+use crate::config::MAX_LIFETIME;
+use crate::error::{Error, ErrorKind, Result};
+use crate::keys::{AnyKey, Key, WriteKey};
+use crate::lifecycle::SignIn;
+use crate::manager::{Handle, Times};
+use crate::value;
+
+/// The session of one request.
+///
+/// Cheap to clone; all clones are the same session. Nothing is loaded before the first call, and a request that makes
+/// none costs nothing and sets no cookie. A session that holds nothing is not stored.
+///
+/// Reads come from a snapshot taken at the first access. [`insert`](Self::insert), [`remove`](Self::remove) and
+/// [`clear`](Self::clear) are recorded and saved together before the response head leaves; if another request saved in
+/// between, they are applied to what it left. [`update`](Self::update) and [`take`](Self::take) are saved when they
+/// return, exactly once.
+///
+/// If the handler answers 5xx or panics, nothing is saved but what was saved explicitly, and the end of a session.
+///
+/// # Errors
+/// Every call may fail with [`ErrorKind::Unavailable`] where the store does not answer; once the session could not be
+/// loaded, every call in the request answers that error. Under exclusive [locking](crate::Locking) the first call may
+/// fail with [`ErrorKind::LockTimeout`]. Calls that write fail with [`ErrorKind::Degraded`] in a request that goes on
+/// without its session.
+#[derive(Clone)]
+pub struct Session(pub(crate) Arc<Inner>);
+
+/// Reading.
+impl Session {
+    /// The value under `key`, if there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if what is stored is not a `T`; it stays stored as it is.
+    pub async fn get<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>> {
+        let mut state = self.ready().await?;
+        state.note_read(key.name());
+        self.decode(&state, key.name())
+    }
+
+    /// Whether there is a value under `key`.
+    pub async fn contains(&self, key: impl AnyKey) -> Result<bool> {
+        let mut state = self.ready().await?;
+        state.note_read(key.name());
+        Ok(self.0.value(&state, key.name()).is_some())
+    }
+
+    /// The keys that have a value, in ascending order.
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        let mut state = self.ready().await?;
+        state.note_read_all();
+        Ok(self.0.values(&state).into_keys().map(str::to_owned).collect())
+    }
+
+    /// How many keys have a value.
+    pub async fn len(&self) -> Result<usize> {
+        let mut state = self.ready().await?;
+        state.note_read_all();
+        Ok(self.0.values(&state).len())
+    }
+
+    /// Whether no key has a value.
+    pub async fn is_empty(&self) -> Result<bool> {
+        Ok(self.len().await? == 0)
+    }
+
+    /// All keys with their values.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if one of them is not JSON.
+    pub async fn entries(&self) -> Result<BTreeMap<String, serde_json::Value>> {
+        let mut state = self.ready().await?;
+        state.note_read_all();
+        let decode = |(key, bytes): (&str, &[u8])| Ok((key.to_owned(), self.decode_bytes(key, bytes)?));
+        self.0.values(&state).into_iter().map(decode).collect()
+    }
+}
+
+/// Writing.
+impl Session {
+    /// Sets `key` to `value`. Later reads in this request see it; it is saved with everything else before the response
+    /// head leaves.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] if the session would exceed a limit, [`ErrorKind::Value`] if the value cannot be written
+    /// as JSON; nothing is recorded then.
+    pub async fn insert<V: Serialize + ?Sized>(&self, key: impl WriteKey<V>, value: &V) -> Result<()> {
+        let mut state = self.writable().await?;
+        let bytes = self.encode(key.name(), value)?;
+        let prior = state.changes.log.record(key.name(), Some(bytes.clone()));
+        if let Err(error) = self.0.check_size(&state) {
+            state.changes.log.restore(key.name(), prior);
+            return Err(error);
+        }
+        state.record(key.name(), Some(bytes));
+        Ok(())
+    }
+
+    /// Removes the value under `key`, if there is one; the key returns to its [initial](crate::Initializer) value.
+    pub async fn remove(&self, key: impl AnyKey) -> Result<()> {
+        self.writable().await?.record(key.name(), None);
+        Ok(())
+    }
+
+    /// Removes all values. Whose session it is stays as it is.
+    pub async fn clear(&self) -> Result<()> {
+        self.writable().await?.clear();
+        Ok(())
+    }
+
+    /// Changes the value under `key` on the spot: loads it, applies `change`, and saves it together with everything
+    /// recorded so far, all before it returns. Never loses another request's update.
+    ///
+    /// `change` may run several times, each time with the value as it is by then; what the run that was saved answered is
+    /// returned. `None` stands for no value, before and after. What is saved stays even if the handler fails later.
+    ///
+    /// ```
+    /// # async fn handler(session: cloakroom::Session) -> Result<(), cloakroom::Error> {
+    /// let visits = session.update("visits", |visits: &mut Option<u64>| {
+    ///     let visits = visits.get_or_insert(0);
+    ///     *visits += 1;
+    ///     *visits
+    /// }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if what is stored is not a `T`, [`ErrorKind::TooLarge`] beyond a limit, [`ErrorKind::Ended`]
+    /// if the session ended meanwhile, [`ErrorKind::Conflict`] if something *else* recorded so far rests on what is no
+    /// longer true, [`ErrorKind::HeadSent`] if a session would have to begin after the response head was sent. Nothing
+    /// is saved then.
+    pub async fn update<T, R>(
+        &self,
+        key: impl Key<T>,
+        mut change: impl FnMut(&mut Option<T>) -> R,
+    ) -> Result<R>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let key = key.name();
+        let mut state = self.writable().await?;
+        let mut tries = commit::Tries::start();
+        loop {
+            let mut value = self.decode(&state, key)?;
+            let before = self.0.value(&state, key).map(<[u8]>::to_vec);
+            let answer = change(&mut value);
+            let after = value.as_ref().map(|value| self.encode(key, value)).transpose()?;
+            if before.as_deref() == after.as_deref() && state.is_clean() {
+                return Ok(answer);
+            }
+            let mut changes = state.changes.clone();
+            changes.record(key, after);
+            if self.0.attempt(&mut state, &changes, &mut tries).await? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Removes the value under `key` and answers it: of all requests that ask, exactly one gets it.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn take<T: Serialize + DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>> {
+        self.update(key, Option::take).await
+    }
+
+    /// Saves everything recorded so far.
+    ///
+    /// For whatever must be stored before something irreversible happens, and for what runs after the response head was
+    /// sent, such as a streaming body; nothing is saved there by itself.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn save(&self) -> Result<()> {
+        drop(self.ready().await?);
+        let inner = Arc::clone(&self.0);
+        let save = async move { inner.save(&mut *inner.state.lock().await).await };
+        self.0.engine.tasks.finish(save).await
+    }
+
+    /// Takes a fresh snapshot; false if the session is gone: ended, expired, or never stored. What is recorded and not
+    /// saved stays recorded, unless the session is gone.
+    ///
+    /// For long-lived streams, which learn that way that a visitor has signed out.
+    pub async fn reload(&self) -> Result<bool> {
+        let mut state = self.ready().await?;
+        self.0.refresh(&mut state).await?;
+        if matches!(state.attached, Attached::Dropped) {
+            state.changes = Default::default();
+        }
+        Ok(matches!(state.attached, Attached::Stored(_)))
+    }
+}
+
+/// Identity.
+impl Session {
+    /// Binds the session to a user, under a new secret; the old one is dead at once. The same user again is a
+    /// re-authentication, which begins the absolute lifetime anew.
+    ///
+    /// What an anonymous visitor collected is kept; a change from one user to another clears the session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the subject is empty or longer than 255 bytes, [`ErrorKind::SubjectLimit`] if the
+    /// user has too many sessions and the settings say to refuse, [`ErrorKind::HeadSent`] after the response head.
+    pub async fn sign_in(&self, subject: impl AsRef<str>) -> Result<()> {
+        let subject = Subject::new(subject).map_err(|error| Error::because(ErrorKind::Unsupported, error))?;
+        let mut state = self.writable().await?;
+        state.head_open()?;
+        self.0.check_subject_limit(&mut state, &subject).await?;
+        if matches!(state.attached, Attached::Dropped) {
+            state.start_anew();
+        }
+        if state.subject().is_some_and(|current| *current != subject) {
+            state.clear();
+        }
+        state.expire_cookie = false;
+        state.changes.sign_in = Some(SignIn { subject, after: Default::default() });
+        Ok(())
+    }
+
+    /// Ends the session; the next thing written starts a new, anonymous one. The same as [`destroy`](Self::destroy).
+    pub async fn sign_out(&self) -> Result<()> {
+        self.destroy().await
+    }
+
+    /// Ends the session and removes its cookie. Whatever other requests of this session still want to save is dropped.
+    /// What is written afterwards starts a new session.
+    pub async fn destroy(&self) -> Result<()> {
+        let mut state = self.writable().await?;
+        self.0.destroy(&mut state);
+        Ok(())
+    }
+
+    /// Replaces the session's secret and keeps its data. The old secret goes on working for the grace time, so that
+    /// requests under way are not thrown out; within that time a further rotation changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::HeadSent`] after the response head.
+    pub async fn rotate(&self) -> Result<()> {
+        let mut state = self.writable().await?;
+        state.head_open()?;
+        state.expire_cookie = false;
+        state.changes.rotate = true;
+        Ok(())
+    }
+
+    /// Removes the cookie from the browser and leaves the session stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::HeadSent`] after the response head.
+    pub async fn expire_cookie(&self) -> Result<()> {
+        let mut state = self.writable().await?;
+        state.head_open()?;
+        state.expire_cookie = true;
+        Ok(())
+    }
+
+    /// Makes the cookie outlive the browser, and gives this session its own limits: it ends after `duration`, used or
+    /// not. To be called with a sign-in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the duration is not between a second and 400 days (the longest life of a cookie,
+    /// RFC 6265bis §5.5), [`ErrorKind::HeadSent`] after the response head.
+    pub async fn remember(&self, duration: Duration) -> Result<()> {
+        if !(Duration::from_secs(1)..=MAX_LIFETIME).contains(&duration) {
+            let detail = "a session is remembered for a second to 400 days";
+            return Err(Error::with_detail(ErrorKind::Unsupported, detail));
+        }
+        let mut state = self.writable().await?;
+        state.head_open()?;
+        state.expire_cookie = false;
+        state.changes.remember = Some(duration);
+        Ok(())
+    }
+
+    /// Keeps this request from extending the session's idle time: for background polls.
+    pub fn no_touch(&self) {
+        self.0.route().no_touch = true;
+    }
+
+    /// Settings for this request alone, to be given before the session is first used.
+    pub fn configure(&self, route: Route) {
+        *self.0.route() = route;
+    }
+
+    /// The public name of the stored session; `None` while nothing is stored. It authenticates nobody.
+    pub async fn handle(&self) -> Result<Option<Handle>> {
+        Ok(self.ready().await?.attached.stored().map(|held| Handle::new(held.key)))
+    }
+
+    /// Whose session this is.
+    pub async fn subject(&self) -> Result<Option<Subject>> {
+        Ok(self.ready().await?.subject().cloned())
+    }
+
+    /// When the user signed in to this session; a sign-in in this request counts once it is saved.
+    pub async fn authenticated_at(&self) -> Result<Option<SystemTime>> {
+        Ok(self.times().await?.and_then(|times| times.authenticated_at))
+    }
+
+    /// Whether the user signed in less than `duration` ago: what to ask before anything that wants a recent proof of
+    /// identity. A sign-in in this request counts.
+    pub async fn authenticated_within(&self, duration: Duration) -> Result<bool> {
+        let state = self.ready().await?;
+        let at = state.attached.stored().and_then(|held| held.snapshot.header.authenticated_at);
+        let recent = at.is_some_and(|at| self.0.engine.clock.now() < at.saturating_add(duration));
+        Ok(recent || state.changes.sign_in.is_some())
+    }
+
+    /// Why the session is what it is.
+    pub async fn origin(&self) -> Result<Origin> {
+        Ok(self.ready().await?.origin)
+    }
+
+    /// Since when the stored session exists and when it will end; `None` while nothing is stored.
+    pub async fn times(&self) -> Result<Option<Times>> {
+        let state = self.ready().await?;
+        Ok(state.attached.stored().map(|held| Times::of(&held.snapshot, &self.0.engine.policy)))
+    }
+
+    /// Whether the request goes on without its session, because the store is down and the route
+    /// [allows it](Route::degraded): reads find nothing, writes fail.
+    pub async fn is_degraded(&self) -> Result<bool> {
+        Ok(self.ready().await?.degraded)
+    }
+}
+
+/// Exclusive use.
+impl Session {
+    /// Has the session to itself for the rest of this request, across all instances of the application. Other requests
+    /// that lock it wait; those that do not lock it are not kept from anything.
+    ///
+    /// Takes a fresh snapshot. A second call changes nothing. The lock ends when the response head leaves, or at
+    /// [`unlock`](Self::unlock).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if something this request has read is different by now, [`ErrorKind::LockTimeout`] if the
+    /// wait takes longer than `lock_timeout`, [`ErrorKind::Ended`] if the session ended meanwhile.
+    pub async fn lock(&self) -> Result<()> {
+        let mut state = self.writable().await?;
+        self.0.lock(&mut state).await
+    }
+
+    /// Saves everything recorded so far, then lets others have the session.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save); the lock is given up in any case.
+    pub async fn unlock(&self) -> Result<()> {
+        let saved = self.save().await;
+        self.0.state.lock().await.release();
+        saved
+    }
+}
+
+impl Session {
+    #[cfg(feature = "tower")]
+    pub(crate) fn cookie_name(&self) -> &str {
+        &self.0.engine.settings.cookie_name
+    }
+
+    /// The state, loaded.
+    async fn ready(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
+        let mut state = self.0.state.lock().await;
+        self.0.ready(&mut state).await?;
+        Ok(state)
+    }
+
+    /// The state, loaded, of a session that may be written. A refusal is remembered: the response then cannot claim
+    /// that all went well.
+    async fn writable(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
+        let mut state = self.0.state.lock().await;
+        let ready = self.0.ready(&mut state).await;
+        let writable = ready.and(if state.degraded { Err(Error::new(ErrorKind::Degraded)) } else { Ok(()) });
+        if let Err(error) = writable {
+            state.refused = Some(error.clone());
+            return Err(error);
+        }
+        Ok(state)
+    }
+
+    fn encode<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<Arc<[u8]>> {
+        let settings = &self.0.engine.settings;
+        if key.len() > settings.max_key_bytes {
+            let detail = format!("a key of {} bytes; max_key_bytes = {}", key.len(), settings.max_key_bytes);
+            return Err(Error::with_detail(ErrorKind::TooLarge, detail));
+        }
+        value::encode(key, value, settings.max_depth).map(Arc::from)
+    }
+
+    fn decode<T: DeserializeOwned>(&self, state: &State, key: &str) -> Result<Option<T>> {
+        self.0.value(state, key).map(|bytes| self.decode_bytes(key, bytes)).transpose()
+    }
+
+    fn decode_bytes<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
+        value::decode(key, bytes, self.0.engine.settings.max_depth)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}

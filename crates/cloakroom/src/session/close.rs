@@ -1,0 +1,178 @@
+//! The beginning and the end of a request, as its adapter sees them.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cloakroom_store::BoxFuture;
+
+use super::Session;
+use super::state::{Attached, Cookie, Inner, Origin, State};
+use crate::answer::{Answer, Closing, Headers, Reply};
+use crate::config::Locking;
+use crate::error::{Error, ErrorKind, Result};
+use crate::{events, lifecycle};
+
+/// What adapters call.
+impl Session {
+    /// What has to happen before the handler runs, if anything: it answers a response that takes the handler's place,
+    /// or none.
+    ///
+    /// There is nothing to do unless the request has a token and the settings want its session loaded early: for
+    /// [`Locking::Early`], or to tell visitors that their session has expired or moved.
+    pub fn prepare(&self) -> Option<BoxFuture<'static, Option<Reply>>> {
+        let settings = &self.0.engine.settings;
+        let early =
+            settings.locking == Locking::Early || !settings.ignore_expiry || !settings.ignore_change_ip;
+        if !early || self.0.presented.is_empty() {
+            return None;
+        }
+        let session = self.clone();
+        Some(Box::pin(async move { session.load_early().await }))
+    }
+
+    async fn load_early(&self) -> Option<Reply> {
+        let engine = &self.0.engine;
+        let mut state = self.0.state.lock().await;
+        match self.0.ready(&mut state).await {
+            Err(error) => Some(Reply::failure(&error)),
+            Ok(()) if state.origin == Origin::Expired && !engine.settings.ignore_expiry => {
+                state.closed = true;
+                Some(Reply::expired(&engine.settings, engine.cookie.removal()))
+            }
+            Ok(()) => None,
+        }
+    }
+
+    /// Ends the request: saves what the handler did, and answers what that means for its response, whose status is
+    /// `status`. To be called, and its answer waited for, before the response head is sent.
+    ///
+    /// Once polled, it runs to its end even if it is dropped. Nothing is saved for a `status` of 500 or more but the
+    /// end of sessions.
+    pub fn close(&self, status: u16) -> Closing {
+        if !self.0.consulted.load(Ordering::Relaxed) {
+            return Closing::ready(Answer::Keep(Headers::default()));
+        }
+        if let Ok(mut state) = self.0.state.try_lock()
+            && state.is_clean()
+        {
+            let outcome = state.outcome(status, Ok(()));
+            return Closing::ready(self.0.answer(&mut state, outcome));
+        }
+        let inner = Arc::clone(&self.0);
+        let close = async move {
+            let mut state = inner.state.lock().await;
+            state.closing = true;
+            let saved = inner.save_for(&mut state, status).await;
+            let outcome = state.outcome(status, saved);
+            inner.answer(&mut state, outcome)
+        };
+        let inner = Arc::clone(&self.0);
+        Closing::running(Box::pin(async move { inner.engine.tasks.finish(close).await }))
+    }
+
+    /// Ends a request that will not have a response: its handler panicked, or its client went away. Nothing is saved,
+    /// but after a panic the end of sessions; others may have the session at once.
+    pub fn abandon(&self) {
+        if !self.0.consulted.load(Ordering::Relaxed) {
+            return;
+        }
+        // Somebody at work with the state finishes by itself; its session is released with the last handle.
+        let Ok(mut state) = self.0.state.try_lock() else { return };
+        state.closed = true;
+        state.start_anew();
+        if state.ending.is_empty() || !std::thread::panicking() {
+            state.release();
+            return;
+        }
+        drop(state);
+        let inner = Arc::clone(&self.0);
+        self.0.engine.tasks.spawn(async move {
+            let mut state = inner.state.lock().await;
+            if let Err(error) = inner.finish_ends(&mut state).await {
+                events::unsaved(&error);
+            }
+            state.release();
+        });
+    }
+}
+
+impl Inner {
+    /// Saves at the end of a request that answers `status`.
+    async fn save_for(&self, state: &mut State, status: u16) -> Result<()> {
+        if status >= 500 {
+            state.changes = Default::default();
+        }
+        match self.save(state).await {
+            // It was ended elsewhere: what this request wanted to save has no place any more, and that is all.
+            Err(error) if error.kind() == ErrorKind::Ended => self.finish_ends(state).await,
+            saved => saved,
+        }
+    }
+
+    /// What the response is to say, now that everything is saved, or could not be.
+    fn answer(&self, state: &mut State, outcome: Result<()>) -> Answer {
+        state.closed = true;
+        state.release();
+        match outcome {
+            Err(error) => {
+                events::unsaved(&error);
+                Answer::Replace(Reply::failure(&error))
+            }
+            Ok(()) => {
+                self.touch(state);
+                Answer::Keep(Headers { set_cookie: self.set_cookie(state), vary: true })
+            }
+        }
+    }
+
+    fn set_cookie(&self, state: &mut State) -> Option<String> {
+        let engine = &self.engine;
+        let cookie = mem::take(&mut state.cookie);
+        if state.expire_cookie {
+            let known = cookie != Cookie::Keep || !self.presented.is_empty() || self.presented.is_ambiguous();
+            return known.then(|| engine.cookie.removal());
+        }
+        match (cookie, &state.attached) {
+            (Cookie::Set, Attached::Stored(held)) => {
+                let lasts = engine.settings.persistent || held.snapshot.header.remembered.is_some();
+                let rest = held.snapshot.ends_at(&engine.policy).since(engine.clock.now());
+                let value = engine.keyring.print(&held.token);
+                Some(engine.cookie.set(&value, lasts.then_some(rest.max(Duration::from_secs(1)))))
+            }
+            (Cookie::Remove, _) => Some(engine.cookie.removal()),
+            _ => None,
+        }
+    }
+
+    /// Notes that the session was used, if that is due: after the response, on its own.
+    fn touch(&self, state: &State) {
+        let engine = &self.engine;
+        let Attached::Stored(held) = &state.attached else { return };
+        if state.written || state.degraded || self.route().no_touch {
+            return;
+        }
+        let now = engine.clock.now();
+        let Some(expires_at) = lifecycle::touch(&held.snapshot, now, &engine.policy) else { return };
+        let (engine, key, mut budget) = (Arc::clone(engine), held.key, state.budget);
+        let call = async move {
+            let touch = Arc::clone(&engine.store).touch(key, now, expires_at);
+            if let Err(error) = engine.calls.run(&mut budget, touch).await {
+                events::store_error(&key, &error);
+            }
+        };
+        self.engine.tasks.spawn(call);
+    }
+}
+
+impl State {
+    /// How the request came out, beside what was saved just now: a write that could not even be recorded must not be
+    /// answered as if it had been.
+    fn outcome(&mut self, status: u16, saved: Result<()>) -> Result<()> {
+        match self.refused.take() {
+            Some(error) if status < 400 => saved.and(Err::<(), Error>(error)),
+            _ => saved,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Having a session to oneself.
+
+use std::sync::Arc;
+
+use cloakroom_store::{Acquired, Claim, ErrorKind as StoreErrorKind, Key, LeaseId, Record};
+
+use super::state::{Attached, Exclusive, Inner, State};
+use crate::clock::Stopwatch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events;
+use crate::lock::HeldLease;
+
+/// What an attempt to take a lease came to.
+enum Taken {
+    Held(HeldLease, Record),
+    Busy,
+    Missing,
+}
+
+impl Inner {
+    /// Waits for the session's turn, takes the lease behind it where the store has leases, and loads the record.
+    pub(super) async fn enter(&self, state: &mut State, key: Key) -> Result<Option<Record>> {
+        let watch = Stopwatch::start();
+        let turn = self.engine.queues.wait(key, self.engine.settings.lock_timeout).await?;
+        let (lease, record) = match self.engine.store.leases() {
+            Some(_) => self.lease(state, key, watch).await?,
+            None => (None, self.load(state, key).await?),
+        };
+        state.exclusive = Some(Exclusive { lease, turn });
+        Ok(record)
+    }
+
+    async fn lease(
+        &self,
+        state: &mut State,
+        key: Key,
+        watch: Stopwatch,
+    ) -> Result<(Option<HeldLease>, Option<Record>)> {
+        let id = LeaseId::new(self.engine.random.u64().map_err(|e| Error::because(ErrorKind::Random, e))?);
+        loop {
+            match self.acquire(state, key, id).await? {
+                Taken::Held(lease, record) => return Ok((Some(lease), Some(record))),
+                Taken::Missing => return Ok((None, None)),
+                Taken::Busy => {}
+            }
+            let left = self.engine.settings.lock_timeout.saturating_sub(watch.elapsed());
+            if left.is_zero() {
+                return Err(Error::with_detail(ErrorKind::LockTimeout, "lock_timeout passed"));
+            }
+            // Bounded by the lease, in case its holder is gone and nobody will wake us.
+            let at_most = left.min(self.engine.settings.lease_ttl);
+            let store = Arc::clone(&self.engine.store);
+            if let Some(leases) = store.leases()
+                && tokio::time::timeout(at_most, leases.wait(key, at_most))
+                    .await
+                    .is_ok_and(|woken| woken.is_err())
+            {
+                // Waiting is a convenience; without it, ask again after a while.
+                tokio::time::sleep(at_most.min(RETRY)).await;
+            }
+        }
+    }
+
+    /// One attempt. A lease that is acquired after the caller has gone gives itself back.
+    async fn acquire(&self, state: &mut State, key: Key, id: LeaseId) -> Result<Taken> {
+        let engine = Arc::clone(&self.engine);
+        let call = Box::pin(async move {
+            let store = Arc::clone(&engine.store);
+            let leases = store.leases().ok_or(cloakroom_store::Error::new(StoreErrorKind::Other))?;
+            let (ttl, limit) = (engine.settings.lease_ttl, engine.settings.lease_limit);
+            let claim = Claim { lease: id, now: engine.clock.now(), ttl, takeover: engine.revision() };
+            Ok(match leases.acquire(key, claim).await? {
+                Acquired::Held(record) => {
+                    let clock = engine.clock.clone();
+                    let lease = HeldLease::new(Arc::clone(&engine.store), key, id, ttl, limit, clock);
+                    Taken::Held(lease, record)
+                }
+                Acquired::Busy => Taken::Busy,
+                Acquired::Missing => Taken::Missing,
+            })
+        });
+        match self.engine.calls.run(&mut state.budget, call).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                events::quarantined(&key);
+                Ok(Taken::Missing)
+            }
+            Err(error) => {
+                events::store_error(&key, &error);
+                Err(error.into())
+            }
+            Ok(taken) => Ok(taken),
+        }
+    }
+
+    pub(super) async fn lock(&self, state: &mut State) -> Result<()> {
+        let key = match &state.attached {
+            Attached::Stored(held) => held.key,
+            // Nobody else knows of it.
+            Attached::Nothing => return Ok(()),
+            Attached::Dropped => return Err(Error::new(ErrorKind::Ended)),
+        };
+        if state.exclusive.as_ref().is_some_and(|exclusive| exclusive.turn.key() == key) {
+            return Ok(());
+        }
+        let record = self.enter(state, key).await?;
+        self.adopt(state, record);
+        let Some(held) = state.attached.stored() else {
+            return Err(Error::new(ErrorKind::Ended));
+        };
+        if state.reads.stale(&held.snapshot.entries) {
+            state.release();
+            return Err(Error::with_detail(
+                ErrorKind::Conflict,
+                "a key was read before the lock and changed since",
+            ));
+        }
+        Ok(())
+    }
+}
+
+const RETRY: std::time::Duration = std::time::Duration::from_millis(50);

@@ -1,0 +1,213 @@
+//! From a token to its session.
+
+use std::sync::atomic::Ordering;
+
+use cloakroom_store::{ErrorKind as StoreErrorKind, Key, Record};
+
+use super::state::{Attached, Cookie, Ending, Held, Inner, Origin, State};
+use crate::config::{Locking, OnReuse};
+use crate::error::{Error, ErrorKind, Result};
+use crate::events;
+use crate::lifecycle::{Snapshot, Standing, judge};
+use crate::token::Token;
+
+/// What was found under a token.
+enum Found {
+    Session(Snapshot, Standing),
+    Nothing,
+}
+
+impl Inner {
+    /// Makes sure that the session is loaded; the outcome of the first time stands.
+    pub(super) async fn ready(&self, state: &mut State) -> Result<()> {
+        self.consulted.store(true, Ordering::Relaxed);
+        if let Some(loaded) = &state.loaded {
+            return loaded.clone();
+        }
+        let mut loaded = self.first_load(state).await;
+        if let Err(error) = &loaded
+            && error.kind() == ErrorKind::Unavailable
+            && self.route().degraded
+        {
+            state.degraded = true;
+            loaded = Ok(());
+        }
+        state.loaded = Some(loaded.clone());
+        loaded
+    }
+
+    /// Whether the request has its session to itself without asking.
+    pub(super) fn locks(&self) -> bool {
+        match self.route().locking.unwrap_or(self.engine.settings.locking) {
+            Locking::ByMethod => !self.safe,
+            Locking::Implicit | Locking::Early => true,
+            Locking::Explicit => false,
+        }
+    }
+
+    async fn first_load(&self, state: &mut State) -> Result<()> {
+        if self.engine.policy.bind_address && self.address.is_none() {
+            let detail = "ignore_change_ip = false, but the server does not tell the peer's address";
+            return Err(Error::with_detail(ErrorKind::Unsupported, detail));
+        }
+        if self.presented.is_ambiguous() {
+            events::ambiguous();
+            state.origin = Origin::Unknown;
+        }
+        let mut tokens = self.presented.tokens();
+        match (tokens.next(), tokens.next()) {
+            (None, _) => Ok(()),
+            (Some(token), None) => self.load_one(state, token).await,
+            _ => self.load_one_of(state).await,
+        }
+    }
+
+    async fn load_one(&self, state: &mut State, token: &Token) -> Result<()> {
+        let key = self.engine.keyring.key(token);
+        let record = match self.locks() {
+            true => self.enter(state, key).await?,
+            false => self.load(state, key).await?,
+        };
+        let found = self.judge(token, &key, record);
+        self.attach(state, token, key, found);
+        Ok(())
+    }
+
+    /// Several tokens: the one that has a live session, if it is one only.
+    async fn load_one_of(&self, state: &mut State) -> Result<()> {
+        let mut live = None;
+        let mut rest = None;
+        for token in self.presented.tokens() {
+            let key = self.engine.keyring.key(token);
+            let record = self.load(state, key).await?;
+            match self.judge(token, &key, record) {
+                Found::Session(_, Standing::Live) if live.is_some() => {
+                    events::ambiguous();
+                    state.origin = Origin::Unknown;
+                    return Ok(());
+                }
+                found @ Found::Session(_, Standing::Live) => live = Some((token, key, found)),
+                found => {
+                    let weight = found.weight();
+                    if rest.as_ref().is_none_or(|(_, _, other): &(_, _, Found)| other.weight() < weight) {
+                        rest = Some((token, key, found));
+                    }
+                }
+            }
+        }
+        match live.or(rest) {
+            Some((token, key, Found::Session(_, Standing::Live))) if self.locks() => {
+                let record = self.enter(state, key).await?;
+                let found = self.judge(token, &key, record);
+                self.attach(state, token, key, found);
+            }
+            Some((token, key, found)) => self.attach(state, token, key, found),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The record under `key`; a damaged one is as good as none.
+    pub(super) async fn load(&self, state: &mut State, key: Key) -> Result<Option<Record>> {
+        match self.engine.load(&mut state.budget, key).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                events::quarantined(&key);
+                Ok(None)
+            }
+            Err(error) => {
+                events::store_error(&key, &error);
+                Err(error.into())
+            }
+            Ok(record) => Ok(record),
+        }
+    }
+
+    fn judge(&self, token: &Token, key: &Key, record: Option<Record>) -> Found {
+        match record.and_then(|record| self.engine.read(key, &record)) {
+            Some(snapshot) => {
+                let standing = self.standing(&snapshot, token);
+                Found::Session(snapshot, standing)
+            }
+            None => Found::Nothing,
+        }
+    }
+
+    fn standing(&self, snapshot: &Snapshot, token: &Token) -> Standing {
+        let verifier = self.engine.keyring.verifier(token);
+        judge(snapshot, &verifier, self.address, self.engine.clock.now(), &self.engine.policy)
+    }
+
+    fn attach(&self, state: &mut State, token: &Token, key: Key, found: Found) {
+        match found {
+            Found::Session(snapshot, Standing::Live) => {
+                events::resumed(&key);
+                state.origin = Origin::Resumed;
+                state.attached = Attached::Stored(Held { token: token.clone(), key, snapshot });
+                return;
+            }
+            Found::Session(_, Standing::Expired | Standing::Moved) => {
+                events::expired(&key);
+                state.origin = Origin::Expired;
+            }
+            Found::Session(snapshot, Standing::Superseded { recent, reused }) => {
+                events::superseded(&key, reused);
+                state.origin = Origin::Superseded;
+                if recent {
+                    state.attached = Attached::Dropped;
+                }
+                if reused && self.engine.settings.on_reuse == OnReuse::End {
+                    let held = Held { token: token.clone(), key, snapshot };
+                    state.ending.push(Ending { held, whatever_secret: true });
+                }
+            }
+            Found::Session(_, Standing::Gone) | Found::Nothing => {
+                events::unknown(&key);
+                state.origin = Origin::Unknown;
+            }
+        }
+        state.release();
+    }
+
+    /// Takes a fresh snapshot of the session, unless it is gone.
+    pub(super) async fn refresh(&self, state: &mut State) -> Result<()> {
+        if let Some(held) = state.attached.stored() {
+            let key = held.key;
+            let record = self.load(state, key).await?;
+            self.adopt(state, record);
+        }
+        Ok(())
+    }
+
+    /// Goes on with what the record says now, if the session still is this request's: the secret it came with, or one
+    /// that it made itself, is verified again.
+    pub(super) fn adopt(&self, state: &mut State, record: Option<Record>) {
+        let Attached::Stored(held) = &mut state.attached else { return };
+        if let Some(snapshot) = record.and_then(|record| self.engine.read(&held.key, &record)) {
+            let minted =
+                state.minted.take_if(|token| snapshot.header.verifier == self.engine.keyring.verifier(token));
+            if let Some(token) = minted {
+                held.token = token;
+                state.cookie = Cookie::Set;
+            }
+            if self.standing(&snapshot, &held.token) == Standing::Live {
+                held.snapshot = snapshot;
+                return;
+            }
+        }
+        events::lost(&held.key);
+        state.attached = Attached::Dropped;
+        state.release();
+    }
+}
+
+impl Found {
+    /// Which of several tokens without a live session says most about the visitor.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Session(_, Standing::Superseded { recent: true, .. }) => 3,
+            Self::Session(_, Standing::Superseded { .. }) => 2,
+            Self::Session(_, Standing::Expired | Standing::Moved) => 1,
+            _ => 0,
+        }
+    }
+}

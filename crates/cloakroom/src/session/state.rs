@@ -1,0 +1,270 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem;
+use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cloakroom_store::{Key, Subject};
+
+use crate::calls::Budget;
+use crate::config::Locking;
+use crate::cookie::Presented;
+use crate::envelope::Entries;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lifecycle::{Changes, Reads, Snapshot};
+use crate::lock::{HeldLease, Turn};
+use crate::manager::Engine;
+use crate::token::Token;
+
+/// One request's session: what the request brought, and what has become of it.
+pub(crate) struct Inner {
+    pub(crate) engine: Arc<Engine>,
+    /// The tokens in the request's cookies.
+    pub(crate) presented: Presented,
+    /// The method is a safe one (RFC 9110 §9.2.1).
+    pub(crate) safe: bool,
+    /// The client's address, where the settings ask for it.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether anything was asked of the session: if not, the response says nothing of it.
+    pub(crate) consulted: AtomicBool,
+    pub(super) route: Mutex<Route>,
+    pub(super) state: tokio::sync::Mutex<State>,
+}
+
+/// Why a session is what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The request brought no token.
+    #[default]
+    Fresh,
+    /// The request's token led to its session.
+    Resumed,
+    /// The session's time was over, or the client's address another one: a new session.
+    Expired,
+    /// Nothing is known of the token, any more or at all: a new session.
+    Unknown,
+    /// The token's secret has been replaced, or its session ended. For a grace time after that it is an empty session
+    /// that saves nothing, so that a late request cannot overwrite the browser's new cookie; later, a new session.
+    Superseded,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fresh => "fresh",
+            Self::Resumed => "resumed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::Superseded => "superseded",
+        })
+    }
+}
+
+/// Settings for the requests of one route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Which requests have the session to themselves, instead of what [`Settings`](crate::Settings) say.
+    /// [`Locking::Early`] means the first access here. Defaults to what the settings say.
+    pub locking: Option<Locking>,
+    /// Requests do not extend the idle time. Defaults to false.
+    pub no_touch: bool,
+    /// When the store is down, the request goes on with an empty session that cannot be written, instead of an error
+    /// at its first access. Defaults to false.
+    pub degraded: bool,
+}
+
+/// What has become of the session so far.
+#[derive(Default)]
+pub(crate) struct State {
+    /// The outcome of the first access.
+    pub(super) loaded: Option<Result<()>>,
+    pub(super) origin: Origin,
+    pub(super) attached: Attached,
+    pub(super) changes: Changes,
+    pub(super) reads: Reads,
+    /// Sessions that this request has ended, until that is stored.
+    pub(super) ending: Vec<Ending>,
+    /// A token made for a write that has not been acknowledged. If the write turns out to have been applied, this is
+    /// the session's token.
+    pub(super) minted: Option<Token>,
+    pub(super) cookie: Cookie,
+    pub(super) expire_cookie: bool,
+    /// Something was written, so that no touch is needed.
+    pub(super) written: bool,
+    pub(super) exclusive: Option<Exclusive>,
+    pub(super) degraded: bool,
+    /// A write that failed because the session could not be loaded.
+    pub(super) refused: Option<Error>,
+    pub(super) budget: Budget,
+    /// The request is being ended: a write may be its last.
+    pub(super) closing: bool,
+    /// The response head has been sent.
+    pub(super) closed: bool,
+}
+
+/// What the session is attached to.
+#[derive(Default)]
+pub(super) enum Attached {
+    /// Nothing is stored yet.
+    #[default]
+    Nothing,
+    /// A stored session that this request may use.
+    Stored(Held),
+    /// A session that is not this request's any more: it is empty, and what is written to it is dropped.
+    Dropped,
+}
+
+/// A stored session, the token to it, and its content as last seen.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) token: Token,
+    pub(super) key: Key,
+    pub(super) snapshot: Snapshot,
+}
+
+/// A session to be ended.
+pub(super) struct Ending {
+    pub(super) held: Held,
+    /// Whatever secret it has by then.
+    pub(super) whatever_secret: bool,
+}
+
+/// What the response does to the browser's cookie.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Cookie {
+    #[default]
+    Keep,
+    Set,
+    Remove,
+}
+
+/// The exclusive use of the session; the lease is given back before the next in the queue is woken.
+pub(super) struct Exclusive {
+    pub(super) lease: Option<HeldLease>,
+    pub(super) turn: Turn,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        presented: Presented,
+        safe: bool,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let state = State { budget: Budget(engine.settings.store_budget), ..State::default() };
+        Self {
+            engine,
+            presented,
+            safe,
+            address,
+            consulted: AtomicBool::new(false),
+            route: Mutex::default(),
+            state: tokio::sync::Mutex::new(state),
+        }
+    }
+
+    pub(super) fn route(&self) -> MutexGuard<'_, Route> {
+        self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The encoded value under `key`, initial values included.
+    pub(super) fn value<'a>(&'a self, state: &'a State, key: &str) -> Option<&'a [u8]> {
+        let entries = state.attached.entries();
+        state.changes.log.get(entries, key).or_else(|| self.engine.settings.initializer.get(key))
+    }
+
+    /// All encoded values, initial values included.
+    pub(super) fn values<'a>(&'a self, state: &'a State) -> BTreeMap<&'a str, &'a [u8]> {
+        let mut values: BTreeMap<_, _> = self.engine.settings.initializer.iter().collect();
+        values.extend(state.changes.log.apply(state.attached.entries()));
+        values
+    }
+
+    /// Checks what would be stored against the limits.
+    pub(super) fn check_size(&self, state: &State) -> Result<()> {
+        let entries = state.changes.log.apply(state.attached.entries());
+        let (count, bytes) = entries.fold((0, MAX_HEADER), |(count, bytes), (key, value)| {
+            (count + 1, bytes + key.len() + value.len() + 5)
+        });
+        self.engine.check_size(count, bytes)
+    }
+}
+
+impl State {
+    pub(super) fn note_read(&mut self, key: &str) {
+        if let Attached::Stored(held) = &self.attached
+            && !self.changes.log.writes(key)
+        {
+            self.reads.note(key, &held.snapshot.entries);
+        }
+    }
+
+    pub(super) fn note_read_all(&mut self) {
+        if let Attached::Stored(held) = &self.attached {
+            self.reads.note_all(&held.snapshot.entries);
+        }
+    }
+
+    /// Records an insert, or without a value a removal. What changes nothing is not recorded.
+    pub(super) fn record(&mut self, key: &str, value: Option<Arc<[u8]>>) {
+        let unchanged = self.attached.entries().get(key) == value.as_deref();
+        self.changes.record(key, value);
+        if unchanged {
+            self.changes.log.forget(key);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.changes.log.clear();
+        if let Some(sign_in) = &mut self.changes.sign_in {
+            sign_in.after.clear();
+        }
+    }
+
+    pub(super) fn subject(&self) -> Option<&Subject> {
+        match &self.changes.sign_in {
+            Some(sign_in) => Some(&sign_in.subject),
+            None => self.attached.stored().and_then(|held| held.snapshot.subject.as_ref()),
+        }
+    }
+
+    /// There is nothing to save.
+    pub(super) fn is_clean(&self) -> bool {
+        self.changes.is_empty() && self.ending.is_empty()
+    }
+
+    /// Leaves whatever it was attached to, and everything recorded for it.
+    pub(super) fn start_anew(&mut self) -> Attached {
+        self.changes = Changes::default();
+        self.reads = Reads::default();
+        self.minted = None;
+        mem::take(&mut self.attached)
+    }
+
+    pub(super) fn head_open(&self) -> Result<()> {
+        if self.closed { Err(Error::new(ErrorKind::HeadSent)) } else { Ok(()) }
+    }
+
+    /// Lets others have the session.
+    pub(super) fn release(&mut self) {
+        self.exclusive = None;
+    }
+}
+
+impl Attached {
+    pub(super) fn stored(&self) -> Option<&Held> {
+        match self {
+            Self::Stored(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    pub(super) fn entries(&self) -> &Entries {
+        self.stored().map_or(Entries::EMPTY, |held| &held.snapshot.entries)
+    }
+}
+
+/// More than anything but the entries takes in a stored session.
+const MAX_HEADER: usize = 128;

@@ -1,0 +1,89 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use cloakroom_store::{Store, Subject};
+use serde::Serialize;
+
+use crate::cookie::Presented;
+use crate::lifecycle::{self, Changes, SignIn};
+use crate::session::{Inner, Session};
+use crate::stores::MemoryStore;
+use crate::{SessionManager, Settings};
+
+/// A session as a handler would get it, to be given what the test needs: stored in memory, resumed from its cookie. Without
+/// values and user, a new visitor's.
+pub fn session() -> SessionBuilder {
+    SessionBuilder { values: Vec::new(), subject: None, settings: Settings::default() }
+}
+
+/// A [`session`] being made. Panics at what cannot be: it is for tests.
+#[derive(Debug)]
+#[must_use]
+pub struct SessionBuilder {
+    values: Vec<(String, Vec<u8>)>,
+    subject: Option<Subject>,
+    settings: Settings,
+}
+
+impl SessionBuilder {
+    /// With `value` under `key`.
+    ///
+    /// # Panics
+    /// If the value cannot be written as JSON.
+    pub fn with<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Self {
+        let json = serde_json::to_vec(value).expect("the value can be written as JSON");
+        self.values.push((key.to_owned(), json));
+        self
+    }
+
+    /// Belonging to this user, who signed in just now.
+    ///
+    /// # Panics
+    /// If the subject is empty or longer than 255 bytes.
+    pub fn signed_in(mut self, subject: impl AsRef<str>) -> Self {
+        self.subject = Some(Subject::new(subject).expect("a subject of 1 to 255 bytes"));
+        self
+    }
+
+    /// Under these settings instead of the default ones.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The session.
+    ///
+    /// # Panics
+    /// If the settings cannot be used.
+    pub fn build(self) -> Session {
+        let store = Arc::new(MemoryStore::new());
+        let sessions =
+            SessionManager::new(Arc::clone(&store), self.settings).expect("settings that can be used");
+        let engine = Arc::clone(sessions.engine());
+        let mut changes = Changes::default();
+        changes.sign_in = self.subject.map(|subject| SignIn { subject, after: Default::default() });
+        for (key, value) in self.values {
+            changes.record(&key, Some(value.into()));
+        }
+        let token = engine.keyring.mint(&engine.random).expect("random bytes");
+        let (verifier, now) = (engine.keyring.verifier(&token), engine.clock.now());
+        let mut presented = Presented::default();
+        if let Some(draft) = lifecycle::begin(&changes, verifier, None, now, &engine.policy) {
+            let key = engine.keyring.key(&token);
+            let stored = finished(store.create(&key, &engine.record(&draft)));
+            stored.expect("an empty store takes a session");
+            let cookie = format!("{}={}", engine.settings.cookie_name, *engine.keyring.print(&token));
+            presented.read(cookie.as_bytes(), &engine.settings.cookie_name, &engine.keyring);
+        }
+        Session(Arc::new(Inner::new(engine, presented, true, None)))
+    }
+}
+
+/// The outcome of a future that never waits.
+fn finished<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => unreachable!("the store in memory answers at once"),
+    }
+}

@@ -1,0 +1,1 @@
+//! The tower layer and the axum extractor: nesting, routers, panics, streams.

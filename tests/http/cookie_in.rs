@@ -1,0 +1,1 @@
+//! What browsers and attackers send (SECURITY C).

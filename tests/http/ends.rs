@@ -1,0 +1,1 @@
+//! Expiry, sign-out, and sessions ended from elsewhere (SECURITY E).

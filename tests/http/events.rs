@@ -1,0 +1,1 @@
+//! What is told about sessions, and what never is.

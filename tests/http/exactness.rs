@@ -1,0 +1,1 @@
+//! No acknowledged change is lost, on any store, in any locking mode.

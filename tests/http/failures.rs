@@ -1,0 +1,1 @@
+//! What happens when things fail (F1 to F20).

@@ -1,0 +1,1 @@
+//! Caching, proxies and schemes (SECURITY H).

@@ -1,0 +1,1 @@
+//! Who has a session to itself, and for how long.

@@ -1,0 +1,18 @@
+//! What holds over HTTP, on a real server with raw sockets. Numbers in doc comments are those of SECURITY.md; F numbers are
+//! failures.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod adapter;
+mod at_rest;
+mod cookie_in;
+mod cookie_out;
+mod ends;
+mod events;
+mod exactness;
+mod failures;
+mod headers;
+mod identifier;
+mod locking;
+mod resources;
+mod rotation;
+mod sessions;

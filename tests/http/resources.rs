@@ -1,0 +1,1 @@
+//! What cannot be used up (SECURITY G).

@@ -1,0 +1,1 @@
+//! Fixation, rotation and superseded secrets (SECURITY D).

@@ -1,0 +1,223 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cloakroom::testing::Jar;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::net::TcpStream;
+
+use crate::Site;
+
+/// A browser on a raw socket: it speaks HTTP/1.1 byte by byte, and keeps cookies as RFC 6265bis says.
+///
+/// One connection, one request at a time; [`tab`](Self::tab) opens another over the same cookies.
+#[derive(Debug)]
+pub struct Browser {
+    address: SocketAddr,
+    jar: Arc<Mutex<Jar>>,
+    connection: tokio::sync::Mutex<Option<BufStream<TcpStream>>>,
+}
+
+/// A request to be sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: &'static str,
+    path: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: String,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// All fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Request {
+    /// A GET request.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: "GET", path: path.into(), headers: Vec::new(), body: String::new() }
+    }
+
+    /// A POST request with an empty body.
+    pub fn post(path: impl Into<String>) -> Self {
+        Self { method: "POST", ..Self::get(path) }
+    }
+
+    /// With this header, byte for byte. A `Cookie` header takes the place of the browser's own.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<String>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+impl Response {
+    /// The value of the header, if there is exactly one field of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// All values of the header.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The `Set-Cookie` fields.
+    pub fn cookies(&self) -> Vec<&str> {
+        self.all("set-cookie").collect()
+    }
+}
+
+impl Browser {
+    /// A browser without cookies.
+    pub fn new(site: &Site) -> Self {
+        Self::at(site.address)
+    }
+
+    /// The same for any loopback server.
+    pub fn at(address: SocketAddr) -> Self {
+        let jar = Arc::new(Mutex::new(Jar::new("localhost")));
+        Self { address, jar, connection: Default::default() }
+    }
+
+    /// Another connection of the same browser.
+    pub fn tab(&self) -> Self {
+        Self { address: self.address, jar: Arc::clone(&self.jar), connection: Default::default() }
+    }
+
+    /// The same browser, at another server of the same site.
+    pub fn at_server(&self, site: &Site) -> Self {
+        Self { address: site.address, jar: Arc::clone(&self.jar), connection: Default::default() }
+    }
+
+    /// Its cookies.
+    pub fn jar(&self) -> MutexGuard<'_, Jar> {
+        self.jar.lock().unwrap()
+    }
+
+    /// The value of the session cookie under its default name.
+    pub fn token(&self) -> Option<String> {
+        self.jar().get("__Host-id").map(str::to_owned)
+    }
+
+    /// Sends a GET request.
+    pub async fn get(&self, path: &str) -> Response {
+        self.send(Request::get(path)).await
+    }
+
+    /// Sends a POST request.
+    pub async fn post(&self, path: &str) -> Response {
+        self.send(Request::post(path)).await
+    }
+
+    /// Sends a request with the cookies it has, and keeps those that come back. It claims to speak HTTPS, as a browser
+    /// does of `localhost`.
+    pub async fn send(&self, request: Request) -> Response {
+        let path = request.path.clone();
+        let response = self.send_and_ignore_cookies(request).await;
+        for cookie in response.cookies() {
+            self.jar().receive(cookie, &path, true).unwrap();
+        }
+        response
+    }
+
+    /// The same, but the response gets lost: no cookie is kept.
+    pub async fn send_and_ignore_cookies(&self, mut request: Request) -> Response {
+        let own = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        if let Some(cookies) = self.jar().cookie_header(&request.path, true).filter(|_| !own) {
+            request = request.header("Cookie", cookies);
+        }
+        self.raw(&request.to_bytes()).await
+    }
+
+    /// Sends these bytes as they are, and reads a response.
+    pub async fn raw(&self, bytes: &[u8]) -> Response {
+        let mut connection = self.connection.lock().await;
+        if connection.is_none() {
+            *connection = Some(BufStream::new(TcpStream::connect(self.address).await.unwrap()));
+        }
+        let stream = connection.as_mut().unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+        let response = read_response(stream).await;
+        if response.header("connection") == Some("close") {
+            *connection = None;
+        }
+        response
+    }
+
+    /// Sends a request and hangs up as soon as `arrived` is ready, without waiting for a response.
+    pub async fn hang_up(&self, mut request: Request, arrived: impl Future<Output = ()>) {
+        if let Some(cookies) = self.jar().cookie_header(&request.path, true) {
+            request = request.header("Cookie", cookies);
+        }
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&request.to_bytes()).await.unwrap();
+        arrived.await;
+    }
+}
+
+impl Request {
+    fn to_bytes(&self) -> Vec<u8> {
+        let Self { method, path, headers, body } = self;
+        let mut bytes =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len())
+                .into_bytes();
+        for (name, value) in headers {
+            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        bytes.extend(b"\r\n");
+        bytes.extend(body.as_bytes());
+        bytes
+    }
+}
+
+/// Reads a head, then a body with a length, in chunks, or up to the end.
+async fn read_response(stream: &mut BufStream<TcpStream>) -> Response {
+    let status_line = read_line(stream).await;
+    let status = status_line.split(' ').nth(1).expect("a status line").parse().unwrap();
+    let mut headers = Vec::new();
+    loop {
+        let line = read_line(stream).await;
+        let Some((name, value)) = line.split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut response = Response { status, headers, body: String::new() };
+    let mut body = Vec::new();
+    if let Some(length) = response.header("content-length") {
+        body.resize(length.parse().unwrap(), 0);
+        stream.read_exact(&mut body).await.unwrap();
+    } else if response.header("transfer-encoding") == Some("chunked") {
+        loop {
+            let size = usize::from_str_radix(&read_line(stream).await, 16).unwrap();
+            let start = body.len();
+            body.resize(start + size, 0);
+            stream.read_exact(&mut body[start..]).await.unwrap();
+            read_line(stream).await;
+            if size == 0 {
+                break;
+            }
+        }
+    }
+    response.body = String::from_utf8(body).unwrap();
+    response
+}
+
+async fn read_line(stream: &mut BufStream<TcpStream>) -> String {
+    let mut line = Vec::new();
+    stream.read_until(b'\n', &mut line).await.unwrap();
+    String::from_utf8_lossy(&line).trim_end().to_owned()
+}

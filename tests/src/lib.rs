@@ -1,0 +1,11 @@
+//! What the tests of the workspace share: a real server, a browser on a raw socket, and points at which requests wait for
+//! each other.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod browser;
+mod gate;
+mod site;
+
+pub use browser::{Browser, Request, Response};
+pub use gate::Gate;
+pub use site::Site;

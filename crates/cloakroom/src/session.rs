@@ -271,7 +271,8 @@ impl Session {
     pub async fn expire_cookie(&self) -> Result<()> {
         let mut state = self.writable().await?;
         state.head_open()?;
-        state.expire_cookie = true;
+        // The browser may have a newer cookie than the one this request came with.
+        state.expire_cookie = !matches!(state.attached, Attached::Dropped);
         Ok(())
     }
 

@@ -78,23 +78,26 @@ impl Session {
         if !self.0.consulted.load(Ordering::Relaxed) {
             return;
         }
-        // Somebody at work with the state finishes by itself; its session is released with the last handle.
-        let Ok(mut state) = self.0.state.try_lock() else { return };
-        state.closed = true;
-        state.start_anew();
-        if state.ending.is_empty() || !std::thread::panicking() {
-            state.release();
+        let panicked = std::thread::panicking();
+        if let Ok(mut state) = self.0.state.try_lock()
+            && (state.ending.is_empty() || !panicked)
+        {
+            state.discard();
             return;
         }
-        drop(state);
+        // There are sessions to be ended, or a save is under way that will finish first. Without a runtime there is nobody
+        // left to do either.
         let inner = Arc::clone(&self.0);
-        self.0.engine.tasks.spawn(async move {
+        let abandon = async move {
             let mut state = inner.state.lock().await;
-            if let Err(error) = inner.finish_ends(&mut state).await {
+            if panicked && let Err(error) = inner.finish_ends(&mut state).await {
                 events::unsaved(&error);
             }
-            state.release();
-        });
+            state.discard();
+        };
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.0.engine.tasks.spawn(abandon);
+        }
     }
 }
 
@@ -167,6 +170,13 @@ impl Inner {
 }
 
 impl State {
+    /// Ends a request that saves nothing.
+    fn discard(&mut self) {
+        self.closed = true;
+        self.start_anew();
+        self.release();
+    }
+
     /// How the request came out, beside what was saved just now: a write that could not even be recorded must not be
     /// answered as if it had been.
     fn outcome(&mut self, status: u16, saved: Result<()>) -> Result<()> {

@@ -137,11 +137,7 @@ impl Inner {
         }
         let now = engine.clock.now();
         let minted = match changes.takes_secret(snapshot, now) {
-            true => {
-                state.closed.then_some(Err(Error::new(ErrorKind::HeadSent))).unwrap_or(Ok(()))?;
-                let token = engine.keyring.renew(token, &engine.random);
-                Some(token.map_err(|e| Error::because(ErrorKind::Random, e))?)
-            }
+            true => Some(self.mint_secret(state, token)?),
             false => None,
         };
         let verifier = minted.as_ref().map(|token| engine.keyring.verifier(token));
@@ -151,10 +147,7 @@ impl Inner {
                 state.changes = Changes::default();
                 return Ok(Attempt::Saved);
             }
-            Revised::Emptied => {
-                self.destroy(state);
-                return Ok(Attempt::Saved);
-            }
+            Revised::Emptied => return self.remove_emptied(state).await,
             Revised::Write(draft) => draft,
         };
         let expected = snapshot.revision;
@@ -180,6 +173,39 @@ impl Inner {
         }
         self.landed(state, changes, held);
         self.keep_subject_limit(state, changes).await?;
+        Ok(Attempt::Saved)
+    }
+
+    /// A new secret for the session of `token`. While it is not known whether one was stored, that one is used again.
+    fn mint_secret(&self, state: &State, token: &Token) -> Result<Token> {
+        state.head_open()?;
+        match &state.minted {
+            Some(minted) => Ok(minted.clone()),
+            None => {
+                let minted = self.engine.keyring.renew(token, &self.engine.random);
+                minted.map_err(|e| Error::because(ErrorKind::Random, e))
+            }
+        }
+    }
+
+    /// Ends a session in which nothing is left, unless somebody has put something into it meanwhile.
+    async fn remove_emptied(&self, state: &mut State) -> Result<Attempt> {
+        let Attached::Stored(Held { key, snapshot, .. }) = &state.attached else { return Ok(Attempt::Lost) };
+        let (key, expected) = (*key, snapshot.revision);
+        let tombstone =
+            self.engine.record(&lifecycle::end(snapshot, self.engine.clock.now(), &self.engine.policy));
+        let lease = self.last_lease(state, key);
+        match self.engine.write(&mut state.budget, key, &tombstone, Some(expected), lease).await? {
+            Written::Conflict => return Ok(Attempt::Conflict),
+            Written::Missing => return Ok(Attempt::Lost),
+            Written::Applied => {}
+        }
+        if lease.is_some() {
+            state.lease_released();
+        }
+        events::destroyed(&key);
+        state.cookie = self.removal_of(key);
+        state.start_anew();
         Ok(Attempt::Saved)
     }
 
@@ -231,13 +257,17 @@ impl Inner {
     pub(super) fn destroy(&self, state: &mut State) {
         let dropped = matches!(state.attached, Attached::Dropped);
         if let Attached::Stored(held) = state.start_anew() {
-            let known_to_browser =
-                self.presented.tokens().any(|token| self.engine.keyring.key(token) == held.key);
-            state.cookie = if known_to_browser { Cookie::Remove } else { Cookie::Keep };
+            state.cookie = self.removal_of(held.key);
             state.ending.push(Ending { held, whatever_secret: false });
         } else if dropped {
             state.attached = Attached::Dropped;
         }
+    }
+
+    /// What becomes of the cookie when the session under `key` ends: it is removed if the browser has it.
+    fn removal_of(&self, key: Key) -> Cookie {
+        let known = self.presented.tokens().any(|token| self.engine.keyring.key(token) == key);
+        if known { Cookie::Remove } else { Cookie::Keep }
     }
 
     /// Writes the tombstones of the sessions that were ended.

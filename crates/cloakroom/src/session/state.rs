@@ -106,6 +106,7 @@ pub(crate) struct State {
 
 /// What the session is attached to.
 #[derive(Default)]
+#[allow(clippy::large_enum_variant, reason = "one in each request, inside its only allocation")]
 pub(super) enum Attached {
     /// Nothing is stored yet.
     #[default]

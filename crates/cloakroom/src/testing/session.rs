@@ -61,8 +61,8 @@ impl SessionBuilder {
         let sessions =
             SessionManager::new(Arc::clone(&store), self.settings).expect("settings that can be used");
         let engine = Arc::clone(sessions.engine());
-        let mut changes = Changes::default();
-        changes.sign_in = self.subject.map(|subject| SignIn { subject, after: Default::default() });
+        let sign_in = self.subject.map(|subject| SignIn { subject, after: Default::default() });
+        let mut changes = Changes { sign_in, ..Changes::default() };
         for (key, value) in self.values {
             changes.record(&key, Some(value.into()));
         }

@@ -161,6 +161,7 @@ impl Session {
         let mut state = self.writable().await?;
         let mut tries = commit::Tries::start();
         loop {
+            state.note_read_again(key);
             let mut value = self.decode(&state, key)?;
             let before = self.0.value(&state, key).map(<[u8]>::to_vec);
             let answer = change(&mut value);

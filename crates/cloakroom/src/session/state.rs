@@ -202,9 +202,18 @@ impl State {
         }
     }
 
+    /// `key` is looked at on behalf of an update, which goes by what is there now and not by what was read before.
+    pub(super) fn note_read_again(&mut self, key: &str) {
+        if let Attached::Stored(held) = &self.attached
+            && !self.changes.log.writes(key)
+        {
+            self.reads.note_again(key, &held.snapshot.entries);
+        }
+    }
+
     pub(super) fn note_read_all(&mut self) {
         if let Attached::Stored(held) = &self.attached {
-            self.reads.note_all(&held.snapshot.entries);
+            self.reads.note_all(&self.changes.log, &held.snapshot.entries);
         }
     }
 

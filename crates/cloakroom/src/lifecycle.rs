@@ -172,7 +172,8 @@ pub(crate) fn judge(
 ) -> Standing {
     let header = &snapshot.header;
     if header.ended {
-        let recent = now < snapshot.expires_at;
+        // Not `expires_at`: the touch of a request that was under way may have moved that.
+        let recent = now < header.ends_at;
         return if recent { Standing::Superseded { recent, reused: false } } else { Standing::Gone };
     }
     if !header.accepts(verifier, now) {
@@ -190,7 +191,8 @@ pub(crate) fn judge(
 }
 
 /// Applies a request's changes to a stored session. `verifier` is that of a new secret, where
-/// [`Changes::takes_secret`].
+/// [`Changes::takes_secret`]. Without `extend` the idle time is left as it is, unless a sign-in or `remember` begins
+/// it anew.
 pub(crate) fn revise(
     snapshot: &Snapshot,
     changes: &Changes,
@@ -222,7 +224,8 @@ pub(crate) fn revise(
     if count == 0 && subject.is_none() {
         return Revised::Emptied;
     }
-    let expires_at = if extend {
+    let begins_anew = changes.sign_in.is_some() || changes.remember.is_some();
+    let expires_at = if extend || begins_anew {
         now.saturating_add(header.remembered.unwrap_or(policy.idle)).min(header.ends_at)
     } else {
         snapshot.expires_at.min(header.ends_at)
@@ -298,3 +301,6 @@ fn write(header: &Header, log: &OpLog, base: &Entries) -> (usize, Arc<[u8]>) {
     let data = envelope::write(header, entries).into();
     (count, data)
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,7 @@ fn a_fifth_distinct_token_makes_all_of_them_useless() {
     for count in [5, 6, 1000] {
         let field: String = tokens(&ring, count).iter().map(|token| format!("__Host-id={token};")).collect();
         assert_eq!(presented(&ring, &[field.as_bytes()]), (vec![], true));
+        assert_eq!(presented(&ring, &[field.as_bytes(), &field.as_bytes()[..60]]), (vec![], true));
     }
     let [first, rest @ ..] = &tokens(&ring, 5)[..] else { unreachable!() };
     let fields: Vec<_> = rest.iter().map(|token| format!("__Host-id={token}")).collect();

@@ -30,6 +30,34 @@ fn session(flags: u8, header: &[u8], entries: &BTreeMap<String, Vec<u8>>) -> Vec
 }
 
 #[test]
+fn bytes_of_another_version_or_with_unknown_or_contradicting_flags_are_unreadable() {
+    let entries = BTreeMap::from([("a".to_owned(), vec![1])]);
+    let good = session(ADDRESS_V4, &[0; 120], &entries);
+    assert!(read(&Arc::from(&good[..])).is_ok());
+    let flags = [0x40 | ADDRESS_V4, 0x80 | ADDRESS_V4, ADDRESS_V6 | ADDRESS_V4].map(|flags| (1, flags));
+    for (at, byte) in [(0, 0), (0, 2)].into_iter().chain(flags) {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        assert_eq!(read(&Arc::from(&bytes[..])).unwrap_err(), Unreadable, "{byte:#x} at {at}");
+    }
+}
+
+#[test]
+fn keys_out_of_order_or_twice_are_unreadable() {
+    let entries = ["a", "b"].map(|key| (key.to_owned(), Vec::new()));
+    let good = session(0, &[0; 40], &BTreeMap::from(entries));
+    let keys: Vec<_> = (42..good.len()).filter(|at| good[*at].is_ascii_lowercase()).collect();
+    let with = |first, second| {
+        let mut bytes = good.clone();
+        (bytes[keys[0]], bytes[keys[1]]) = (first, second);
+        read(&Arc::from(bytes)).is_ok()
+    };
+    assert!(with(b'a', b'b'));
+    assert!(!with(b'b', b'a'));
+    assert!(!with(b'a', b'a'));
+}
+
+#[test]
 fn a_time_that_does_not_exist_is_unreadable_rather_than_the_latest() {
     let mut bytes = session(0, &[0; 40], &BTreeMap::new());
     assert!(read(&Arc::from(&bytes[..])).is_ok());

@@ -50,14 +50,12 @@ impl Jar {
             return Err("a page without HTTPS may not overlay a Secure cookie");
         }
 
-        let lifetime = received.max_age;
-        let cookie = Stored { expires_at: lifetime.map(|lifetime| self.now + lifetime), ..cookie };
-        let known = self.cookies.iter().position(|old| old.is_same(&cookie));
-        match (known, lifetime) {
-            (Some(at), Some(Duration::ZERO)) => drop(self.cookies.remove(at)),
-            (None, Some(Duration::ZERO)) => {}
-            (Some(at), _) => self.cookies[at] = cookie,
-            (None, _) => self.cookies.push(cookie),
+        // A removal is a cookie that has expired already.
+        let expires_at = received.max_age.map(|lifetime| self.now + lifetime);
+        let cookie = Stored { expires_at, ..cookie };
+        match self.cookies.iter_mut().find(|old| old.is_same(&cookie)) {
+            Some(old) => *old = cookie,
+            None => self.cookies.push(cookie),
         }
         Ok(())
     }

@@ -64,20 +64,31 @@ impl Keyring {
 
     /// A new token for a new session.
     pub(crate) fn mint(&self, random: &Random) -> Result<Token, RandomError> {
-        let mut locator = [0; LOCATOR_LEN];
-        random.fill(&mut locator)?;
-        let key_number = self.keys.first().map(|keys| keys.number);
-        Ok(Token { locator, secret: new_secret(random)?, key_number })
+        let mut bytes = Zeroizing::new([0; PLAIN_LEN]);
+        random.fill(bytes.as_mut_slice())?;
+        Ok(token_of(&bytes, self.keys.first().map(|keys| keys.number)))
     }
 
     /// A token for the same record with a new secret: the old one stops opening it.
     pub(crate) fn renew(&self, token: &Token, random: &Random) -> Result<Token, RandomError> {
-        Ok(Token { secret: new_secret(random)?, ..token.clone() })
+        let mut secret = Secret([0; SECRET_LEN]);
+        random.fill(&mut secret.0)?;
+        Ok(Token { secret, ..token.clone() })
     }
 
     /// Reads the value of a cookie; `None` unless this ring would have printed exactly that value.
     pub(crate) fn parse(&self, value: &[u8]) -> Option<Token> {
-        if self.keys.is_empty() { parse_plain(value) } else { self.parse_keyed(value) }
+        if self.keys.is_empty() {
+            return Some(token_of(&*decode::<PLAIN_LEN>(value)?, None));
+        }
+        let bytes = decode::<KEYED_LEN>(value)?;
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (halves, mac) = rest.split_first_chunk()?;
+        let number = u16::from_be_bytes(*number);
+        let keys = self.numbered(number)?;
+        let token = token_of(halves, Some(number));
+        keys.mac(&token).verify_truncated_left(mac).ok()?;
+        Some(token)
     }
 
     /// The value of the cookie.
@@ -131,18 +142,6 @@ impl Keyring {
         Verifier(std::array::from_fn(|i| hash[i]))
     }
 
-    fn parse_keyed(&self, value: &[u8]) -> Option<Token> {
-        let bytes = decode::<KEYED_LEN>(value)?;
-        let (number, rest) = bytes.split_first_chunk()?;
-        let (locator, rest) = rest.split_first_chunk()?;
-        let (secret, mac) = rest.split_first_chunk()?;
-        let number = u16::from_be_bytes(*number);
-        let keys = self.numbered(number)?;
-        let token = Token { locator: *locator, secret: Secret(*secret), key_number: Some(number) };
-        keys.mac(&token).verify_truncated_left(mac).ok()?;
-        Some(token)
-    }
-
     /// The keys this token was signed with; `None` on a ring without keys.
     fn keys_of(&self, token: &Token) -> Option<&DerivedKeys> {
         let number = token.key_number?;
@@ -193,11 +192,11 @@ impl DerivedKeys {
     }
 }
 
-fn parse_plain(value: &[u8]) -> Option<Token> {
-    let bytes = decode::<PLAIN_LEN>(value)?;
-    let (locator, rest) = bytes.split_first_chunk()?;
-    let secret = rest.try_into().ok()?;
-    Some(Token { locator: *locator, secret: Secret(secret), key_number: None })
+/// The token made of locator and secret, in this order.
+fn token_of(bytes: &[u8; PLAIN_LEN], key_number: Option<u16>) -> Token {
+    let locator = std::array::from_fn(|i| bytes[i]);
+    let secret = Secret(std::array::from_fn(|i| bytes[LOCATOR_LEN + i]));
+    Token { locator, secret, key_number }
 }
 
 /// Decodes base64url without padding into exactly `LEN` bytes, in its one canonical form.
@@ -208,12 +207,6 @@ fn decode<const LEN: usize>(value: &[u8]) -> Option<Zeroizing<[u8; LEN]>> {
     let mut bytes = Zeroizing::new([0; LEN]);
     Base64UrlUnpadded::decode(value, bytes.as_mut_slice()).ok()?;
     Some(bytes)
-}
-
-fn new_secret(random: &Random) -> Result<Secret, RandomError> {
-    let mut secret = Secret([0; SECRET_LEN]);
-    random.fill(&mut secret.0)?;
-    Ok(secret)
 }
 
 fn hmac(key: &[u8]) -> Hmac<Sha256> {

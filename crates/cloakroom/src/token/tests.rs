@@ -131,6 +131,19 @@ fn two_tokens_of_one_ring_share_nothing_but_the_key_number() {
     }
 }
 
+#[test]
+fn tokens_are_equal_only_in_all_their_parts() {
+    let token = known_token(Some(1));
+    assert_eq!(token, token.clone());
+    let mut locator = token.locator;
+    locator[15] ^= 1;
+    assert_ne!(token, Token { locator, ..token.clone() });
+    let mut secret = token.secret.clone();
+    secret.0[15] ^= 1;
+    assert_ne!(token, Token { secret, ..token.clone() });
+    assert_ne!(token, Token { key_number: Some(2), ..token.clone() });
+}
+
 /// SECURITY 4.
 #[test]
 fn anything_but_the_one_canonical_form_is_refused() {
@@ -331,12 +344,16 @@ fn a_secret_key_that_nobody_drew_at_random_is_refused_with_advice() {
     let repeated: Vec<u8> = (0..48).map(|i| b"a pattern of 21 chars"[i % 21]).collect();
     let counting: Vec<u8> = (0..64).collect();
     let few: Vec<u8> = secret_key("x").as_bytes().iter().map(|byte| byte % 7).collect();
+    // Few different bytes even though the steps between them differ.
+    let spread: Vec<u8> =
+        secret_key("x").as_bytes().iter().map(|byte| [0, 1, 4, 13, 33, 80][usize::from(byte % 6)]).collect();
     for (bytes, why) in [
         (&[0; 32][..], "repeats"),
         (&[0xff; 64], "repeats"),
         (&repeated, "repeats"),
         (&counting, "not random"),
         (&few, "not random"),
+        (&spread, "not random"),
         (&secret_key("x").as_bytes()[..31], "shorter"),
         (&[], "shorter"),
     ] {

@@ -1,0 +1,121 @@
+//! The demo: a site that shows every visitor their own session.
+
+mod forms;
+mod guard;
+mod home;
+mod plain;
+mod settings;
+mod show;
+mod shutdown;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use cloakroom::axum_v0_8::SessionLayer;
+use cloakroom::{SessionKey, SessionManager};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::options::Demo;
+use crate::pages::{SCRIPT, STYLE};
+use crate::store::StoreUrl;
+use show::Seen;
+use shutdown::Shutdown;
+
+// Values of any type: a visitor may set these keys too.
+const COUNT: SessionKey<Value> = SessionKey::new("count");
+const FLASH: SessionKey<Value> = SessionKey::new("flash");
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Site {
+    sessions: SessionManager,
+    store: Arc<StoreUrl>,
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// One line that says what cannot be used, and how to mend it.
+pub(crate) fn run(options: Demo) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: Demo) -> Result<(), String> {
+    let chosen = settings::choose(&options)?;
+    let store = options.store.open()?;
+    let sessions = store.sessions(chosen.settings().clone()).map_err(|error| chosen.explain(&error))?;
+    let mut shutdown = Shutdown::listen().map_err(|error| format!("no signals: {error}"))?;
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)
+    })?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+
+    let site = Site { sessions: sessions.clone(), store: Arc::new(options.store) };
+    announce(address, &site);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        _ = &mut server => {}
+        () = shutdown.asked() => {
+            drop(stop);
+            // A client that never finishes its request does not keep us up.
+            let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
+        }
+    }
+    sessions.shutdown().await;
+    Ok(())
+}
+
+fn router(site: Site) -> Router {
+    let seen = Seen::of(&site.sessions.settings().cookie_name);
+    let layer = SessionLayer::new(site.sessions.clone());
+    Router::new()
+        .route("/", get(home::home))
+        .route("/set", post(forms::set))
+        .route("/remove", post(forms::remove))
+        .route("/count", get(plain::count).post(forms::count))
+        .route("/rotate", post(forms::rotate))
+        .route("/sign-in", post(forms::sign_in))
+        .route("/sign-out", post(forms::sign_out))
+        .route("/expire", post(forms::expire))
+        .route("/destroy", post(forms::destroy))
+        .route("/end", post(forms::end))
+        .route("/end-others", post(forms::end_others))
+        .route("/reset", get(plain::reset))
+        .route("/login", get(plain::login))
+        .route("/logout", get(plain::logout))
+        .route("/whoami", get(plain::whoami))
+        .route("/healthz", get(plain::healthz))
+        .route("/style.css", get(async || ([(CONTENT_TYPE, "text/css")], STYLE)))
+        .route("/page.js", get(async || ([(CONTENT_TYPE, "text/javascript")], SCRIPT)))
+        .with_state(site)
+        .layer(layer)
+        .layer(from_fn(guard::same_origin))
+        .layer(from_fn_with_state(seen, show::show))
+}
+
+fn announce(address: SocketAddr, site: &Site) {
+    println!("Open http://localhost:{}/", address.port());
+    println!("Sessions are kept in {}. Stop with Ctrl-C.", site.store);
+    if site.sessions.settings().danger_allow_plain_http {
+        println!("Warning: cookies travel over plain HTTP; whoever is on the way can take over a session.");
+    } else {
+        println!(
+            "The cookie is Secure: over plain HTTP browsers keep it for localhost and 127.0.0.1 only. Under any \
+             other host name each page starts a new session, unless it is served over https."
+        );
+    }
+}
+
+const LAST_REQUESTS: Duration = Duration::from_secs(10);

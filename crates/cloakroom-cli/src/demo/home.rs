@@ -1,0 +1,118 @@
+//! The page at `/`, gathered from the visitor's own session.
+
+use std::time::SystemTime;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use cloakroom::{Error, Origin, Session};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{FLASH, Site};
+use crate::pages::{Cookies, Device, Stored, View};
+
+/// A message for the next page, for what leaves no session behind to carry one.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Done {
+    SignedOut,
+    Expired,
+    Destroyed,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    done: Option<Done>,
+}
+
+/// Answers with the [`View`]; [`show`](super::show) makes a page of it.
+pub(super) async fn home(
+    State(site): State<Site>,
+    Query(asked): Query<Asked>,
+    session: Session,
+) -> Result<Response, Error> {
+    let flash = flash(&session).await?;
+    let notice = flash.or(asked.done.map(|done| in_words(done).to_owned()));
+    let mut response = ().into_response();
+    response.extensions_mut().insert(view(&site, &session, notice).await?);
+    Ok(response)
+}
+
+/// Takes the message that the last form left; two tabs that ask at once never both get it.
+async fn flash(session: &Session) -> Result<Option<String>, Error> {
+    // Looking first keeps a page without a message from writing.
+    if !session.contains(FLASH).await? {
+        return Ok(None);
+    }
+    Ok(session.take::<Value>(FLASH).await?.map(|message| match message {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }))
+}
+
+async fn view(site: &Site, session: &Session, notice: Option<String>) -> Result<View, Error> {
+    let stored = stored(session).await?;
+    let mut devices = Vec::new();
+    if let (Some(stored), Some(subject)) = (&stored, session.subject().await?) {
+        devices.extend(site.sessions.sessions_of(subject.as_str()).await?.into_iter().map(|info| {
+            let handle = info.handle.to_string();
+            let is_this_one = handle == stored.handle;
+            let (created_at, idle_expires_at) = (info.times.created_at, info.times.idle_expires_at);
+            Device { handle, created_at, idle_expires_at, is_this_one }
+        }));
+        devices.sort_by_key(|device| (!device.is_this_one, device.created_at));
+    }
+    let origin = session.origin().await?;
+    Ok(View {
+        now: now(),
+        notice,
+        stored,
+        origin: (origin.to_string(), why(origin)),
+        entries: session.entries().await?,
+        devices,
+        cookies: Cookies::default(),
+        store: (site.store.to_string(), site.store.meaning()),
+    })
+}
+
+async fn stored(session: &Session) -> Result<Option<Stored>, Error> {
+    let (Some(handle), Some(times)) = (session.handle().await?, session.times().await?) else {
+        return Ok(None);
+    };
+    Ok(Some(Stored {
+        handle: handle.to_string(),
+        subject: session.subject().await?.map(|subject| subject.as_str().to_owned()),
+        authenticated_at: times.authenticated_at,
+        created_at: times.created_at,
+        idle_expires_at: times.idle_expires_at,
+        absolute_expires_at: times.absolute_expires_at,
+    }))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the page shows the server's clock; no session depends on it")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+fn why(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Fresh => "Your request brought no cookie of ours.",
+        Origin::Resumed => "Your cookie named a session, and here it is.",
+        Origin::Expired => "Your cookie named a session whose time was over, so this is a new one.",
+        Origin::Unknown => {
+            "Your cookie named a session that is not there: it ended, or never was. This is a new one."
+        }
+        Origin::Superseded => {
+            "Your cookie is an old one of a session that has a new one by now, or has just ended. It opens nothing."
+        }
+        _ => "",
+    }
+}
+
+fn in_words(done: Done) -> &'static str {
+    match done {
+        Done::SignedOut => "Signed out. The session is over, and your cookie is gone.",
+        Done::Expired => "Your cookie is gone. The record stays in the store until its time is over.",
+        Done::Destroyed => "The session is destroyed, and your cookie is gone.",
+    }
+}

@@ -1,0 +1,235 @@
+//! The demo as its visitors see it: a real process, and curl with a cookie jar.
+
+mod server;
+
+use std::fs;
+
+use server::{Folder, Server, run};
+
+#[test]
+fn each_visitor_counts_apart_and_from_one_again_after_a_reset() {
+    let folder = Folder::new();
+    let (ada, bob) = (folder.file("ada"), folder.file("bob"));
+    let server = Server::start(&["--store", "memory"]);
+    assert_eq!(
+        [server.get(&ada, "/count"), server.get(&ada, "/count"), server.get(&ada, "/count")],
+        ["1", "2", "3"]
+    );
+    assert_eq!(server.get(&bob, "/count"), "1");
+    server.get(&ada, "/reset");
+    assert_eq!(server.get(&ada, "/count"), "1");
+    assert_eq!(server.get(&bob, "/count"), "2");
+    assert_eq!(server.get(&bob, "/healthz"), "ok");
+}
+
+#[test]
+fn sessions_in_redb_survive_kill_9() {
+    let folder = Folder::new();
+    let (jar, store) = (folder.file("jar"), folder.redb());
+    let server = Server::start(&["--store", &store]);
+    assert_eq!(server.get(&jar, "/login?user=ada"), "signed in as ada");
+    assert_eq!(server.get(&jar, "/count"), "1");
+    server.kill();
+    let server = Server::start(&["--store", &store]);
+    assert_eq!(server.get(&jar, "/count"), "2");
+    assert_eq!(server.get(&jar, "/whoami"), "ada");
+}
+
+#[test]
+fn sigterm_ends_it_cleanly() {
+    let folder = Folder::new();
+    let server = Server::start(&["--store", &folder.redb()]);
+    assert_eq!(server.get(&folder.file("jar"), "/count"), "1");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn whoever_signs_out_is_nobody() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    assert_eq!(server.get(&jar, "/whoami"), "nobody");
+    server.get(&jar, "/login");
+    assert_eq!(server.get(&jar, "/whoami"), "guest");
+    assert_eq!(server.get(&jar, "/logout"), "signed out");
+    assert_eq!(server.get(&jar, "/whoami"), "nobody");
+}
+
+#[test]
+fn a_message_survives_one_redirect_and_no_more() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    let page = server.post(&jar, "/set", "key=theme&value=dark");
+    assert!(page.contains("Set theme."), "{page}");
+    assert!(page.contains("&quot;dark&quot;"), "{page}");
+    assert!(!server.get(&jar, "/").contains("Set theme."));
+}
+
+#[test]
+fn the_forms_do_what_they_say() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    assert!(server.post(&jar, "/count", "").contains("Counted to 1."));
+    assert!(server.post(&jar, "/set", "key=count&value=41").contains("<code>41</code>"));
+    assert!(server.post(&jar, "/count", "").contains("Counted to 42."));
+    assert!(!server.post(&jar, "/remove", "key=count").contains("<code>42</code>"));
+
+    server.post(&jar, "/set", "key=a&value=kept");
+    let before = fs::read_to_string(&jar).unwrap();
+    assert!(server.post(&jar, "/rotate", "").contains("Rotated"));
+    assert_ne!(fs::read_to_string(&jar).unwrap(), before);
+
+    let page = server.post(&jar, "/sign-in", "user=ada");
+    assert!(page.contains("Signed in as ada.") && page.contains("kept"), "{page}");
+    assert!(server.post(&jar, "/sign-in", "user=").contains("A user name has 1 to 255 bytes."));
+
+    let page = server.post(&jar, "/destroy", "");
+    assert!(
+        page.contains("The session is destroyed") && page.contains("Nothing is stored for you"),
+        "{page}"
+    );
+    assert!(!fs::read_to_string(&jar).unwrap().contains("__Host-id"), "the cookie is gone");
+}
+
+#[test]
+fn an_expired_cookie_leaves_the_browser_and_not_the_store() {
+    let folder = Folder::new();
+    let (jar, copy) = (folder.file("jar"), folder.file("copy"));
+    let server = Server::start(&["--store", "memory"]);
+    assert_eq!(server.get(&jar, "/count"), "1");
+    fs::copy(&jar, &copy).unwrap();
+    assert!(server.post(&jar, "/expire", "").contains("Your cookie is gone."));
+    assert_eq!(server.get(&jar, "/count"), "1");
+    assert_eq!(server.get(&copy, "/count"), "2");
+}
+
+#[test]
+fn users_see_their_sessions_and_end_the_others() {
+    let folder = Folder::new();
+    let (here, there, other) = (folder.file("here"), folder.file("there"), folder.file("other"));
+    let server = Server::start(&["--store", &folder.redb()]);
+    server.get(&there, "/login?user=ada");
+    server.get(&other, "/login?user=bob");
+    let page = server.post(&here, "/sign-in", "user=ada");
+    assert_eq!(page.matches("action=\"/end\"").count(), 2, "{page}");
+    assert_eq!(page.matches(">this one<").count(), 1);
+
+    assert!(server.post(&here, "/end-others", "").contains("Signed out of 1 other session"));
+    assert_eq!(server.get(&there, "/whoami"), "nobody");
+    assert_eq!(server.get(&here, "/whoami"), "ada");
+    assert_eq!(server.get(&other, "/whoami"), "bob");
+}
+
+#[test]
+fn a_session_is_ended_by_its_own_user_alone() {
+    let folder = Folder::new();
+    let (ada, there, bob) = (folder.file("ada"), folder.file("there"), folder.file("bob"));
+    let server = Server::start(&["--store", "memory"]);
+    let page = server.post(&there, "/sign-in", "user=ada");
+    let handle = handle_in(&page);
+    server.get(&bob, "/login?user=bob");
+    server.get(&ada, "/login?user=ada");
+    let form = format!("handle={handle}");
+
+    assert!(server.post(&bob, "/end", &form).contains("had ended already"));
+    assert_eq!(server.get(&there, "/whoami"), "ada");
+    assert!(server.post(&ada, "/end", &form).contains("Signed out there."));
+    assert_eq!(server.get(&there, "/whoami"), "nobody");
+}
+
+/// SECURITY 12: the page shows its cookie shortened.
+#[test]
+fn no_page_contains_a_whole_token() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    server.get(&jar, "/count");
+    let page = server.post(&jar, "/rotate", "");
+    let jar = fs::read_to_string(&jar).unwrap();
+    let token = jar.lines().last().unwrap().rsplit('\t').next().unwrap();
+    assert_eq!(token.len(), 43, "this is a token: {jar}");
+    assert!(page.contains(&format!("__Host-id={}…", &token[..8])), "{page}");
+    assert!(page.contains("Set-Cookie: __Host-id="), "the redirect's cookie is shown: {page}");
+    assert!(!page.contains(&token[..12]));
+}
+
+#[test]
+fn forms_of_other_sites_are_refused() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    let options = ["--header", "Origin: http://elsewhere.test", "--data", "", "--write-out", "%{http_code}"];
+    assert!(server.curl(&jar, "/count", &options).ends_with("403"));
+    assert_eq!(server.get(&jar, "/count"), "1");
+}
+
+#[test]
+fn settings_come_from_the_sessions_table_of_a_file() {
+    let folder = Folder::new();
+    let (jar, config) = (folder.file("jar"), folder.file("site.toml"));
+    fs::write(&config, "[sessions]\non = true\ncookie_name = \"ticket\"\ninitializer = { count = 9 }\n")
+        .unwrap();
+    let server = Server::start(&["--store", "memory", "--config", config.to_str().unwrap()]);
+    assert_eq!(server.get(&jar, "/count"), "10");
+    assert!(fs::read_to_string(&jar).unwrap().contains("\tticket\t"));
+}
+
+#[test]
+fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
+    let folder = Folder::new();
+    let file = |name: &str, text: &str| {
+        let path = folder.file(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let wrong_name = file("name.toml", "[sessions]\non = true\nidle = \"1h\"\n");
+    let wrong_value = file("value.toml", "[sessions]\non = true\n\nidle_timeout = \"30 parsecs\"\n");
+    let out_of_range = file("range.toml", "[sessions]\nidle_timeout = \"2000h\"\non = true\n");
+    let not_a_store = format!("redb:{}", file("text.redb", "this is no database"));
+    let no_folder = format!("redb:{}", folder.file("no/such/folder.redb").display());
+    for (options, named) in [
+        (&["--store", "mongodb://x"][..], "known are redb:PATH, memory"),
+        (&["--locking", "always"], "by_method"),
+        (&["--idle-timeout", "2d", "--absolute-timeout", "1d"], "idle_timeout"),
+        (&["--config", &wrong_name], "name.toml:3: unknown field `idle`"),
+        (&["--config", &wrong_value], "value.toml:4: "),
+        (&["--config", &out_of_range], "range.toml:2: idle_timeout"),
+        (&["--config", "no/such.toml"], "no/such.toml: "),
+        (&["--store", &not_a_store], "text.redb"),
+        (
+            &["--store", &no_folder],
+            "No such file or directory (os error 2); choose another with --store redb:PATH",
+        ),
+    ] {
+        // Where only the store matters, another default must not get in its way.
+        let store = if options.contains(&"--store") { &[][..] } else { &["--store", "memory"] };
+        let output = run(&[&["demo", "--listen", "127.0.0.1:0"], store, options].concat());
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        assert!(complaint.contains(named), "{complaint}");
+    }
+}
+
+#[test]
+fn a_store_or_an_address_in_use_is_named() {
+    let folder = Folder::new();
+    let store = folder.redb();
+    let server = Server::start(&["--store", &store]);
+    let output = run(&["demo", "--listen", "127.0.0.1:0", "--store", &store]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("demo.redb"));
+
+    let address = server.address();
+    let output = run(&["demo", "--store", "memory", "--listen", address]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--listen"));
+}
+
+/// The ticket's handle, as the page shows it.
+fn handle_in(page: &str) -> &str {
+    let (_, after) = page.split_once("signs nobody in</span><code>").expect("a ticket");
+    &after[..64]
+}

@@ -99,8 +99,8 @@ pub struct Settings {
 
     /// What keys hold that nothing was written to. Not stored. Defaults to nothing.
     pub initializer: Initializer,
-    /// Largest size of a session in bytes, keys and a few dozen bytes of its own included, at most 16 MiB.
-    /// Defaults to 65,536.
+    /// Largest size of all values of a session together in bytes, their keys and 5 bytes for each included, at most
+    /// 16 MiB. What is stored with them, less than 128 bytes, comes on top. Defaults to 65,536.
     pub max_record_bytes: usize,
     /// Largest number of keys in a session, at most 65,535. Defaults to 256.
     pub max_keys: usize,

@@ -188,12 +188,12 @@ impl Engine {
         self.calls.run(budget, call).await
     }
 
-    /// Checks what would be stored against the limits.
+    /// Checks so many values, that with their keys take so many bytes, against the limits.
     pub(crate) fn check_size(&self, count: usize, bytes: usize) -> Result<()> {
         let Settings { max_keys, max_record_bytes, .. } = self.settings;
         let detail = if count > max_keys {
             format!("{count} keys; max_keys = {max_keys}")
-        } else if bytes > max_record_bytes + SLACK {
+        } else if bytes > max_record_bytes {
             format!("{bytes} bytes; max_record_bytes = {max_record_bytes}")
         } else {
             return Ok(());
@@ -204,6 +204,6 @@ impl Engine {
 
 /// How often the same write is sent while its outcome is unknown.
 const MAX_WRITES: usize = 3;
-/// What a sign-in or a rotation adds to a session that is as large as it may be, so that neither ever fails for its
-/// size.
+/// More than a session takes beside its values. It comes on top of the limit, so that no sign-in and no rotation ever
+/// fails for its size.
 const SLACK: usize = 128;

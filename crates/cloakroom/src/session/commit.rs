@@ -107,7 +107,7 @@ impl Inner {
         let Some(draft) = lifecycle::begin(changes, verifier, self.address, now, &engine.policy) else {
             return Ok(Attempt::Saved);
         };
-        engine.check_size(draft.count, draft.data.len())?;
+        self.check_size(&changes.log, state.attached.entries())?;
         self.enroll(state, &draft, changes, key).await?;
         let record = engine.record(&draft);
         match engine.write(&mut state.budget, key, &record, None, None).await? {
@@ -152,7 +152,7 @@ impl Inner {
         };
         let expected = snapshot.revision;
         let mut held = held.clone();
-        engine.check_size(draft.count, draft.data.len())?;
+        self.check_size(&changes.log, &held.snapshot.entries)?;
         self.enroll(state, &draft, changes, key).await?;
         // Known before it is sent: should the answer get lost, this is how the request recognizes its own secret.
         state.minted = minted.clone();

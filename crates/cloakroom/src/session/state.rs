@@ -91,6 +91,8 @@ pub(crate) struct State {
     /// the session's token.
     pub(super) minted: Option<Token>,
     pub(super) cookie: Cookie,
+    /// The session of the browser's cookie has been ended here: unless it gets another one, it is to forget it.
+    pub(super) cookie_is_dead: bool,
     pub(super) expire_cookie: bool,
     /// Something was written, so that no touch is needed.
     pub(super) written: bool,

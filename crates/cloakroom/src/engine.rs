@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::cookie::{CookieAttributes, CookieTemplate};
 use crate::error::{ConfigError, Error, ErrorKind, Result};
+use crate::events;
 use crate::lifecycle::{Draft, Policy, Snapshot};
 use crate::lock::Queues;
 use crate::random::Random;
@@ -108,7 +109,7 @@ impl Engine {
         let snapshot = if fits { Snapshot::read(record).ok() } else { None }
             .filter(|snapshot| snapshot.entries.len() <= self.settings.max_keys);
         if snapshot.is_none() {
-            crate::events::quarantined(key);
+            events::quarantined(key);
         }
         snapshot
     }
@@ -151,10 +152,14 @@ impl Engine {
                 StoreErrorKind::Missing if !unsure => return Ok(Written::Missing),
                 StoreErrorKind::Exists | StoreErrorKind::Conflict | StoreErrorKind::Missing => {}
                 StoreErrorKind::Unavailable(Applied::Maybe) => unsure = true,
-                _ => return Err(error.into()),
+                _ => {
+                    events::store_error(&key, &error);
+                    return Err(error.into());
+                }
             }
-            crate::events::unsure(&key);
-            let found = self.load(budget, key).await?.map(|found| found.revision);
+            events::unsure(&key);
+            let found = self.load(budget, key).await.inspect_err(|error| events::store_error(&key, error))?;
+            let found = found.map(|found| found.revision);
             if found == Some(record.revision) {
                 return Ok(Written::Applied);
             }

@@ -250,7 +250,8 @@ impl Inner {
                 None => Ok(()),
             }
         });
-        Ok(self.engine.calls.run(&mut state.budget, call).await?)
+        let enrolled = self.engine.calls.run(&mut state.budget, call).await;
+        Ok(enrolled.inspect_err(|error| events::store_error(&key, error))?)
     }
 
     /// Ends what is attached; saved with the rest.

@@ -187,8 +187,11 @@ fn a_key_that_cannot_protect_anything_makes_no_sessions() {
         assert_eq!(error.setting(), "secret_key");
         assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
     }
-    let settings =
-        Settings { secret_key: Some(secret_key(1)), previous_secret_keys: vec![secret_key(1)], ..Settings::default() };
+    let settings = Settings {
+        secret_key: Some(secret_key(1)),
+        previous_secret_keys: vec![secret_key(1)],
+        ..Settings::default()
+    };
     let error = SessionManager::new(MemoryStore::new(), settings).unwrap_err();
     assert_eq!(error.setting(), "previous_secret_keys");
 }

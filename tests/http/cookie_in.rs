@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use http::{Request as HttpRequest, Version};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Call, FaultyStore};
 use cloakroom::{Origin, Settings};
 use cloakroom_tests::{Browser, CookieFields, Request, Site};
-use tokio::net::TcpStream;
+use http::Version;
 
-use crate::routes::{decoded, encoded, look_with, put, routes, secret_key};
+use crate::routes::{decoded, encoded, look_with, over_http_2, put, routes, secret_key};
 
 /// A site with one stored session, its token, and somebody who sends what he likes.
 struct Fixture {
@@ -53,9 +52,25 @@ impl Fixture {
 async fn names_match_byte_for_byte_and_undecoded() {
     let site = Fixture::new(Settings::default()).await;
     for name in [
-        "__%48ost-id", "%5F%5FHost-id", "__Host%2Did", "__host-id", "__HOST-ID", "__Host-ID", "__Host-id2", "_Host-id",
-        "__Host-i", "x__Host-id", "__Host-id\u{301}", "\u{ff3f}_Host-id", "__Host\u{2010}id", "\\_\\_Host-id",
-        "__Host-id\0", "+__Host-id", "\"__Host-id\"", "__Host-id[]", "__Host.id",
+        "__%48ost-id",
+        "%5F%5FHost-id",
+        "__Host%2Did",
+        "__host-id",
+        "__HOST-ID",
+        "__Host-ID",
+        "__Host-id2",
+        "_Host-id",
+        "__Host-i",
+        "x__Host-id",
+        "__Host-id\u{301}",
+        "\u{ff3f}_Host-id",
+        "__Host\u{2010}id",
+        "\\_\\_Host-id",
+        "__Host-id\0",
+        "+__Host-id",
+        "\"__Host-id\"",
+        "__Host-id[]",
+        "__Host.id",
     ] {
         site.is_ignored(format!("{name}={}", site.token).as_bytes()).await;
     }
@@ -66,7 +81,9 @@ async fn names_match_byte_for_byte_and_undecoded() {
 #[tokio::test]
 async fn only_space_and_tab_are_trimmed() {
     let site = Fixture::new(Settings::default()).await;
-    let blanks = ["\u{2000}", "\u{2009}", "\u{3000}", "\u{feff}", "\u{85}", "\u{a0}", "\x0b", "\x0c", "\n", "\r", "\0"];
+    let blanks = [
+        "\u{2000}", "\u{2009}", "\u{3000}", "\u{feff}", "\u{85}", "\u{a0}", "\x0b", "\x0c", "\n", "\r", "\0",
+    ];
     let lone: [&[u8]; 2] = [b"\x85", b"\xa0"];
     for blank in blanks.iter().map(|blank| blank.as_bytes()).chain(lone) {
         let token = site.token.as_bytes();
@@ -112,7 +129,9 @@ async fn nameless_quoted_version_and_comma_forms_are_ignored() {
 async fn neighbours_may_be_any_bytes() {
     let site = Fixture::new(Settings::default()).await;
     let token = site.token.as_bytes();
-    for neighbour in [&b"x=\xe9"[..], b"\xff\xfe\x80", b"x=\xc3\x28", b"=;=;;", b"%=%zz", b"\xf0\x9f=1", b"{\"a\": [1]}"] {
+    for neighbour in
+        [&b"x=\xe9"[..], b"\xff\xfe\x80", b"x=\xc3\x28", b"=;=;;", b"%=%zz", b"\xf0\x9f=1", b"{\"a\": [1]}"]
+    {
         site.is_found(&[neighbour, b"; __Host-id=", token].concat()).await;
         site.is_found(&[b"__Host-id=", token, b"; ", neighbour].concat()).await;
     }
@@ -134,28 +153,17 @@ async fn every_cookie_field_is_read() {
 #[tokio::test]
 async fn the_crumbs_of_http_2_are_one_field() {
     let site = Fixture::new(Settings::default()).await;
-    let stream = TcpStream::connect(site.site.address).await.unwrap();
-    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
-    let driver = tokio::spawn(connection);
-    let request = HttpRequest::get(format!("http://{}/look", site.site.address))
-        .version(Version::HTTP_2)
-        .header("cookie", "a=b")
-        .header("cookie", format!("__Host-id={}", site.token))
-        .header("cookie", "c=d")
-        .body(())
-        .unwrap();
-    let (response, _) = client.send_request(request, true).unwrap();
-    let mut response = response.await.unwrap();
+    let ours = format!("__Host-id={}", site.token);
+    let (response, body) = over_http_2(&site.site, "GET", "/look", &["a=b", &ours, "c=d"]).await;
     assert_eq!(response.version(), Version::HTTP_2);
-    let body = response.body_mut().data().await.unwrap().unwrap();
-    assert_eq!(&body[..], b"resumed red");
-    driver.abort();
+    assert_eq!(body, "resumed red");
 }
 
 /// SECURITY 19.
 #[tokio::test]
 async fn of_several_cookies_the_valid_one_wins_wherever_it_stands() {
-    for settings in [Settings::default(), Settings { secret_key: Some(secret_key(1)), ..Settings::default() }] {
+    for settings in [Settings::default(), Settings { secret_key: Some(secret_key(1)), ..Settings::default() }]
+    {
         let site = Fixture::new(settings).await;
         let ours = format!("__Host-id={}", site.token);
         let unknown = [1, 2].map(|byte| format!("__Host-id={}", encoded(&[byte; 32])));
@@ -181,7 +189,9 @@ async fn of_two_valid_cookies_none_is_used() {
     let site = Fixture::new(Settings::default()).await;
     let other = put(&Browser::new(&site.site), "blue").await;
     let (one, other) = (format!("__Host-id={}", site.token), format!("__Host-id={other}"));
-    for field in [format!("{one}; {other}"), format!("{other}; {one}"), format!("{one}; __Host-id=x; {other}; {one}")] {
+    for field in
+        [format!("{one}; {other}"), format!("{other}; {one}"), format!("{one}; __Host-id=x; {other}; {one}")]
+    {
         let response = look_with(&site.sender, &field).await;
         assert_eq!((response.body.as_str(), response.cookies().len()), ("unknown -", 0));
     }

@@ -117,7 +117,8 @@ const STEPS: [&str; 9] =
 async fn whatever_a_handler_does_there_is_one_cookie_at_most_and_it_is_the_right_one() {
     let mut sequences: Vec<String> = STEPS.map(str::to_owned).to_vec();
     for length in [0..9, 9..90] {
-        let longer: Vec<_> = sequences[length].iter().flat_map(|s| STEPS.map(|step| format!("{s}-{step}"))).collect();
+        let longer: Vec<_> =
+            sequences[length].iter().flat_map(|s| STEPS.map(|step| format!("{s}-{step}"))).collect();
         sequences.extend(longer);
     }
     assert_eq!(sequences.len(), 9 + 81 + 729);
@@ -156,7 +157,8 @@ async fn an_applications_own_cookies_go_out_beside_ours() {
         session.rotate().await?;
         Ok::<_, Error>([(SET_COOKIE, "theme=dark")].into_response())
     };
-    let site = Site::start(MemoryStore::new(), Settings::default(), Router::new().route("/", get(handler))).await;
+    let site =
+        Site::start(MemoryStore::new(), Settings::default(), Router::new().route("/", get(handler))).await;
     let response = Browser::new(&site).get("/").await;
     let [theirs, ours] = response.cookies()[..] else { panic!("{response:?}") };
     assert_eq!(theirs, "theme=dark");
@@ -178,11 +180,13 @@ async fn name_and_value_take_128_bytes_at_most() {
 #[tokio::test]
 async fn no_cookie_lasts_longer_than_400_days() {
     const DAY: Duration = Duration::from_secs(86_400);
-    let app = routes()
-        .route("/remember/{days}", post(async |session: Session, Path(days): Path<u32>| {
+    let app = routes().route(
+        "/remember/{days}",
+        post(async |session: Session, Path(days): Path<u32>| {
             session.sign_in("ann").await?;
             session.remember(days * DAY).await
-        }));
+        }),
+    );
     let settings = Settings { persistent: true, absolute_timeout: 400 * DAY, ..Settings::default() };
     let site = Site::start(MemoryStore::new(), settings, app).await;
 
@@ -223,20 +227,32 @@ fn settings_that_browsers_would_refuse_make_no_sessions() {
         ("cookie_domain", Settings { cookie_domain: Some("example.org".into()), ..default() }),
         ("cookie_path", Settings { cookie_path: "/app".into(), ..default() }),
         ("danger_allow_plain_http", Settings { danger_allow_plain_http: true, ..default() }),
-        ("cookie_same_site", Settings {
-            cookie_name: "id".into(),
-            cookie_same_site: SameSite::None,
-            danger_allow_plain_http: true,
-            ..default()
-        }),
+        (
+            "cookie_same_site",
+            Settings {
+                cookie_name: "id".into(),
+                cookie_same_site: SameSite::None,
+                danger_allow_plain_http: true,
+                ..default()
+            },
+        ),
         ("cookie_name", Settings { cookie_name: "id\r\nX: y".into(), ..default() }),
         ("cookie_name", Settings { cookie_name: "id;".into(), ..default() }),
         ("cookie_name", Settings { cookie_name: String::new(), ..default() }),
         ("cookie_name", Settings { cookie_name: "i".repeat(4096), ..default() }),
-        ("cookie_path", Settings { cookie_name: "id".into(), cookie_path: "/;Domain=com".into(), ..default() }),
+        (
+            "cookie_path",
+            Settings { cookie_name: "id".into(), cookie_path: "/;Domain=com".into(), ..default() },
+        ),
         ("cookie_path", Settings { cookie_name: "id".into(), cookie_path: "/\n".into(), ..default() }),
-        ("cookie_domain", Settings { cookie_name: "id".into(), cookie_domain: Some("a.org;".into()), ..default() }),
-        ("cookie_domain", Settings { cookie_name: "id".into(), cookie_domain: Some("a\0".into()), ..default() }),
+        (
+            "cookie_domain",
+            Settings { cookie_name: "id".into(), cookie_domain: Some("a.org;".into()), ..default() },
+        ),
+        (
+            "cookie_domain",
+            Settings { cookie_name: "id".into(), cookie_domain: Some("a\0".into()), ..default() },
+        ),
     ];
     for (setting, settings) in wrong {
         let error = SessionManager::new(MemoryStore::new(), settings.clone()).unwrap_err();

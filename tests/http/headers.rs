@@ -18,7 +18,10 @@ async fn default_site() -> Site {
 }
 
 fn varies_by_cookie(response: &Response) -> bool {
-    response.all("vary").flat_map(|list| list.split(',')).any(|name| name.trim().eq_ignore_ascii_case("cookie"))
+    response
+        .all("vary")
+        .flat_map(|list| list.split(','))
+        .any(|name| name.trim().eq_ignore_ascii_case("cookie"))
 }
 
 /// SECURITY 45.
@@ -46,7 +49,8 @@ async fn no_store_replaces_what_the_handler_says_of_caches_and_only_with_a_cooki
         let visits = session.update("visits", |n: &mut Option<u64>| *n.insert(n.unwrap_or(0) + 1)).await?;
         Ok::<_, Error>(([(CACHE_CONTROL, "public, max-age=3600")], visits.to_string()))
     };
-    let site = Site::start(MemoryStore::new(), Settings::default(), Router::new().route("/", get(page))).await;
+    let site =
+        Site::start(MemoryStore::new(), Settings::default(), Router::new().route("/", get(page))).await;
     let browser = Browser::new(&site);
     let first = browser.get("/").await;
     assert_eq!((first.cookies().len(), first.header("cache-control")), (1, Some("no-store")));
@@ -123,7 +127,8 @@ async fn vary_is_added_to_what_the_handler_says() {
         session.origin().await?;
         Ok::<_, Error>([(VARY, "Accept-Encoding, Accept-Language")])
     };
-    let site = Site::start(MemoryStore::new(), Settings::default(), Router::new().route("/", get(page))).await;
+    let site =
+        Site::start(MemoryStore::new(), Settings::default(), Router::new().route("/", get(page))).await;
     let response = Browser::new(&site).get("/").await;
     let fields: Vec<_> = response.all("vary").collect();
     assert_eq!(fields, ["Accept-Encoding, Accept-Language", "Cookie"]);
@@ -180,7 +185,9 @@ async fn moved(settings: &Settings, begin: &[(&str, &str)], then: &[(&str, &str)
 /// SECURITY 47.
 #[tokio::test]
 async fn forwarding_headers_are_nothing_unless_proxies_are_declared() {
-    for name in ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP", "Client-IP"] {
+    for name in
+        ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP", "Client-IP"]
+    {
         for header in ["198.51.100.7", "for=198.51.100.7"] {
             assert_eq!(moved(&Settings::default(), &[], &[(name, header)]).await, "resumed red", "{name}");
             assert_eq!(moved(&Settings::default(), &[(name, header)], &[]).await, "resumed red", "{name}");
@@ -207,7 +214,11 @@ async fn with_proxies_declared_one_header_is_believed_from_the_right() {
         &[("X-Forwarded-For", "203.0.113.9, 198.51.100.7, 10.1.2.3")],
         &[("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "198.51.100.7, 10.1.2.3")],
         // No other header has a say.
-        &[("X-Forwarded-For", "198.51.100.7"), ("Forwarded", "for=203.0.113.9"), ("X-Real-IP", "203.0.113.9")],
+        &[
+            ("X-Forwarded-For", "198.51.100.7"),
+            ("Forwarded", "for=203.0.113.9"),
+            ("X-Real-IP", "203.0.113.9"),
+        ],
     ] {
         assert_eq!(moved(&settings, &client, same).await, "resumed red", "{same:?}");
     }
@@ -231,7 +242,8 @@ async fn the_header_that_is_believed_is_a_setting() {
         ..Settings::default()
     };
     let client = [("Forwarded", "for=198.51.100.7")];
-    let same = [("Forwarded", "for=203.0.113.9, for=198.51.100.7;proto=https"), ("X-Forwarded-For", "203.0.113.9")];
+    let same =
+        [("Forwarded", "for=203.0.113.9, for=198.51.100.7;proto=https"), ("X-Forwarded-For", "203.0.113.9")];
     assert_eq!(moved(&settings, &client, &same).await, "resumed red");
     let other = [("Forwarded", "for=203.0.113.9"), ("X-Forwarded-For", "198.51.100.7")];
     assert_eq!(moved(&settings, &client, &other).await, "expired -");

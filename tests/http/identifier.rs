@@ -83,8 +83,7 @@ async fn a_self_made_token_never_becomes_that_of_a_session() {
     let forged = encoded(&[7; 32]);
     let forgery = format!("__Host-id={forged}");
 
-    let response =
-        browser.send(Request::post("/put").header("Cookie", &forgery).body("red")).await;
+    let response = browser.send(Request::post("/put").header("Cookie", &forgery).body("red")).await;
     let issued = response.cookies()[0].split(['=', ';']).nth(1).unwrap().to_owned();
     let (forged, issued) = (decoded(&forged), decoded(&issued));
     assert_ne!(forged[..16], issued[..16], "the locator is of our making");
@@ -184,7 +183,9 @@ async fn a_token_anywhere_but_in_the_cookie_header_is_ignored() {
         form(&pair),
         form(&format!("id={token}&session={token}&_method=GET")),
     ];
-    for name in ["Cookie2", "Set-Cookie", "__Host-id", "X-Cookie", "X-Session", "X-Session-Id", "Session", "ETag"] {
+    for name in
+        ["Cookie2", "Set-Cookie", "__Host-id", "X-Cookie", "X-Session", "X-Session-Id", "Session", "ETag"]
+    {
         requests.push(Request::get("/look").header(name, &pair));
         requests.push(Request::get("/look").header(name, &token));
     }

@@ -80,7 +80,6 @@ pub(crate) struct Draft {
     pub(crate) expires_at: Timestamp,
     pub(crate) subject: Option<Subject>,
     pub(crate) header: Header,
-    pub(crate) count: usize,
     pub(crate) data: Arc<[u8]>,
 }
 
@@ -230,7 +229,7 @@ pub(crate) fn revise(
     } else {
         snapshot.expires_at.min(header.ends_at)
     };
-    Revised::Write(Draft { expires_at, subject, header, count, data })
+    Revised::Write(Draft { expires_at, subject, header, data })
 }
 
 /// The first record of a session; `None` if it would hold nothing.
@@ -259,7 +258,7 @@ pub(crate) fn begin(
         return None;
     }
     let expires_at = now.saturating_add(header.remembered.unwrap_or(policy.idle)).min(header.ends_at);
-    Some(Draft { expires_at, subject, header, count, data })
+    Some(Draft { expires_at, subject, header, data })
 }
 
 /// The tombstone of a session: for a grace time it remembers that the secret is dead, so that late responses of its
@@ -276,7 +275,7 @@ pub(crate) fn end(snapshot: &Snapshot, now: Timestamp, policy: &Policy) -> Draft
         ..snapshot.header
     };
     let data = envelope::write(&header, std::iter::empty()).into();
-    Draft { expires_at, subject: None, header, count: 0, data }
+    Draft { expires_at, subject: None, header, data }
 }
 
 /// The expiry to move to when a session was used, unless the stored one is recent enough: it is moved at most once

@@ -107,7 +107,7 @@ impl Session {
         let mut state = self.writable().await?;
         let bytes = self.encode(key.name(), value)?;
         let prior = state.changes.log.record(key.name(), Some(bytes.clone()));
-        if let Err(error) = self.0.check_size(&state) {
+        if let Err(error) = self.0.check_size(&state.changes.log, state.attached.entries()) {
             state.changes.log.restore(key.name(), prior);
             return Err(error);
         }

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Changes, Reads, Snapshot};
 use crate::lock::{HeldLease, Turn};
 use crate::manager::Engine;
+use crate::oplog::OpLog;
 use crate::token::Token;
 
 /// One request's session: what the request brought, and what has become of it.
@@ -90,6 +91,8 @@ pub(crate) struct State {
     /// the session's token.
     pub(super) minted: Option<Token>,
     pub(super) cookie: Cookie,
+    /// The session of the browser's cookie has been ended here: unless it gets another one, it is to forget it.
+    pub(super) cookie_is_dead: bool,
     pub(super) expire_cookie: bool,
     /// Something was written, so that no touch is needed.
     pub(super) written: bool,
@@ -183,11 +186,10 @@ impl Inner {
         values
     }
 
-    /// Checks what would be stored against the limits.
-    pub(super) fn check_size(&self, state: &State) -> Result<()> {
-        let entries = state.changes.log.apply(state.attached.entries());
-        let (count, bytes) = entries.fold((0, MAX_HEADER), |(count, bytes), (key, value)| {
-            (count + 1, bytes + key.len() + value.len() + 5)
+    /// Checks what `log` makes of `base` against the limits.
+    pub(super) fn check_size(&self, log: &OpLog, base: &Entries) -> Result<()> {
+        let (count, bytes) = log.apply(base).fold((0, 0), |(count, bytes), (key, value)| {
+            (count + 1, bytes + key.len() + value.len() + ENTRY_LEN)
         });
         self.engine.check_size(count, bytes)
     }
@@ -276,5 +278,5 @@ impl Attached {
     }
 }
 
-/// More than anything but the entries takes in a stored session.
-const MAX_HEADER: usize = 128;
+/// What a value takes in a stored session beside its key and its own bytes.
+const ENTRY_LEN: usize = 5;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use cloakroom_store::BoxFuture;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -130,7 +130,9 @@ fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
     for Header { name, value, replaces } in headers {
         let name = HeaderName::from_static(name);
         // The engine writes visible ASCII only.
-        let Ok(value) = HeaderValue::from_str(&value) else { continue };
+        let Ok(mut value) = HeaderValue::from_str(&value) else { continue };
+        // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
+        value.set_sensitive(name == SET_COOKIE);
         if replaces {
             map.insert(name, value);
         } else {

@@ -155,6 +155,18 @@ async fn reads_are_of_one_moment() {
     assert_eq!(seen, (Some(1), Some(1)));
 }
 
+#[tokio::test]
+async fn an_update_applies_to_what_is_there_by_then_whatever_was_read_before() {
+    let read_one = async |session: Session| session.get(COUNT).await.map(drop);
+    let read_all = async |session: Session| session.len().await.map(drop);
+    let update =
+        async |session: Session| session.update(COUNT, |count| count.map(|n| *count.insert(n + 1))).await;
+    let (page, browser) = page_and_browser(OnConflict::Reject).await;
+    assert_eq!(race(&page, &browser, read_one, write_count, update).await.value(), Some(51));
+    assert_eq!(race(&page, &browser, read_all, write_count, update).await.value(), Some(51));
+    assert_eq!(count(&page, &browser).await, Some(51));
+}
+
 /// The update itself would not conflict; what was recorded before it does.
 #[tokio::test]
 async fn an_update_on_top_of_a_write_that_rests_on_a_stale_read_is_refused() {

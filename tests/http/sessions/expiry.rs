@@ -16,7 +16,10 @@ async fn count(page: &Page, browser: &Browser) -> Option<u64> {
 
 /// Touches are made after the response.
 async fn touched(page: &Page, times: usize) {
-    while page.store.count(Call::Touch) < times {
+    for _ in 0..1000 {
+        if page.store.count(Call::Touch) >= times {
+            break;
+        }
         tokio::task::yield_now().await;
     }
     assert_eq!(page.store.count(Call::Touch), times);

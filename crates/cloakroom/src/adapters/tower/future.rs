@@ -44,6 +44,18 @@ impl Drop for Open {
     }
 }
 
+/// Dropped by a panic of the handler, while it can be told from a client that goes away: when a layer around us
+/// catches the panic, our future is dropped later.
+struct Unwinding<'a>(&'a Session);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.abandon();
+        }
+    }
+}
+
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     /// An outer layer looks after the session.
     pub(super) fn shared(response: S::Future) -> Self {
@@ -88,11 +100,13 @@ where
                     this.stage.set(Stage::Handling { response: service.call(request) });
                 }
                 StageProjection::Handling { response } => {
-                    // An error of the inner service is no response: the session is abandoned.
-                    let response = ready!(response.poll(cx))?;
                     let Some(Open(session)) = this.session.as_ref() else {
-                        return Poll::Ready(Ok(response));
+                        return response.poll(cx);
                     };
+                    // An error of the inner service is no response: the session is abandoned.
+                    let unwinding = Unwinding(session);
+                    let response = ready!(response.poll(cx))?;
+                    drop(unwinding);
                     let closing = session.close(response.status().as_u16());
                     this.stage.set(Stage::Closing { closing, response });
                 }

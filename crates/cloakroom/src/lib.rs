@@ -46,3 +46,12 @@ pub use keys::{AnyKey, Key, SessionKey, WriteKey};
 pub use manager::{Handle, RequestHead, SessionInfo, SessionManager, Times};
 pub use session::{Origin, Route, Session};
 pub use token::SecretKey;
+
+/// The code in the README and in the guide, compiled and run as documentation tests.
+#[cfg(all(doctest, feature = "axum_v0_8", feature = "testing"))]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
+}

@@ -1,6 +1,6 @@
 //! Calls on one record at the same time: each is atomic, so that the outcome is one that some order of them has.
 //!
-//! Each race is run many times, [interleaved on one task](super::race) and on tasks of their own.
+//! Each race is run many times, interleaved on one task and on tasks of their own.
 
 use super::Harness;
 use super::probe::{Probe, at, expiring, key, of, record, refused};

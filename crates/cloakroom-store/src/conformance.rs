@@ -89,7 +89,7 @@
 //! them all: hold its length in a test of your own, and no update takes a check away unseen. Races are run many times,
 //! interleaved in different ways on one task and on tasks of their own. Checks live in the year 2100, so that
 //! a backend with a clock of its own does not find expired what the check calls alive; only those about the ends of time
-//! leave it. [`mod@reference`] is a store that passes all of them; for every check there is a store, broken on purpose, that
+//! leave it. [`ReferenceStore`](reference::ReferenceStore) is a store that passes all of them; for every check there is a store, broken on purpose, that
 //! fails it, among this crate's tests.
 
 use std::fmt;

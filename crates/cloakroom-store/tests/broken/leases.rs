@@ -22,12 +22,6 @@ impl Broken {
         }
         Leases::acquire(&self.inner, key, claim).await
     }
-
-    async fn nap_for(&self, duration: Duration) {
-        for _ in 0..duration.as_millis() {
-            nap().await;
-        }
-    }
 }
 
 impl Leases for Broken {
@@ -221,19 +215,19 @@ impl Leases for Broken {
                     if self.memory().releases != releases || self.record(key).await?.is_none() {
                         return Ok(());
                     }
-                    nap().await;
+                    nap(Duration::from_millis(1)).await;
                 }
                 return Ok(());
             }
             Fault::WaitForNothingLasts if self.record(key).await?.is_none() => {
-                self.nap_for(at_most).await;
+                nap(at_most).await;
                 return Ok(());
             }
             Fault::WaitIgnoresAtMost => {
                 return Leases::wait(&self.inner, key, Duration::from_secs(3_600)).await;
             }
             Fault::WaitIsNeverWoken if self.holder(key).is_some() => {
-                self.nap_for(at_most).await;
+                nap(at_most).await;
                 return Ok(());
             }
             Fault::WaitIsWokenByReleaseOnly => {
@@ -241,7 +235,7 @@ impl Leases for Broken {
                 if self.memory().freed_by_release.get(key) == Some(&false)
                     && self.record(key).await?.is_some()
                 {
-                    self.nap_for(at_most).await;
+                    nap(at_most).await;
                 }
                 return Ok(());
             }
@@ -249,14 +243,14 @@ impl Leases for Broken {
                 let there = self.record(key).await?.is_some();
                 Leases::wait(&self.inner, key, at_most).await?;
                 if there && self.record(key).await?.is_none() {
-                    self.nap_for(at_most).await;
+                    nap(at_most).await;
                 }
                 return Ok(());
             }
             Fault::DroppedWaitersSwallowWakeUps => {
                 let dropped = self.memory().dropped_waiters;
                 if dropped > 0 {
-                    self.nap_for(at_most).await;
+                    nap(at_most).await;
                     return Ok(());
                 }
                 let guard = IfDropped::new(|| self.memory().dropped_waiters += 1);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread;
@@ -117,22 +118,31 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Lets a millisecond pass.
-pub async fn nap() {
-    let mut started = false;
-    poll_fn(|cx| {
-        if started {
-            return Poll::Ready(());
-        }
-        started = true;
-        let waker = cx.waker().clone();
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(1));
-            waker.wake();
-        });
-        Poll::Pending
-    })
-    .await;
+/// Lets time pass, in short steps: the thread that sleeps through one does so even if nobody waits any more.
+pub async fn nap(duration: Duration) {
+    let mut left = duration;
+    while !left.is_zero() {
+        let step = left.min(Duration::from_millis(10));
+        let over = Arc::new(AtomicBool::new(false));
+        let mut started = false;
+        poll_fn(|cx| {
+            if over.load(Ordering::Acquire) {
+                return Poll::Ready(());
+            }
+            if !started {
+                started = true;
+                let (over, waker) = (Arc::clone(&over), cx.waker().clone());
+                thread::spawn(move || {
+                    thread::sleep(step);
+                    over.store(true, Ordering::Release);
+                    waker.wake();
+                });
+            }
+            Poll::Pending
+        })
+        .await;
+        left -= step;
+    }
 }
 
 /// Does something if the future that it lives in is dropped before its end.

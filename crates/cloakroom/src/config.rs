@@ -58,8 +58,8 @@ pub struct Settings {
     /// Leaves `HttpOnly` off the cookie, so that scripts in the page read it. Defaults to false.
     pub danger_allow_script_access: bool,
 
-    /// Ends a session that was not used for this long: 1 second up to `absolute_timeout`. Defaults to 1 hour (NIST SP
-    /// 800-63B-4, AAL2).
+    /// Ends a session that was not used for this long. Lowered, it counts for stored sessions from their next save.
+    /// Defaults to 1 hour.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// Ends a session this long after it began, or after its last sign-in, however busy it is: at most 400 days.

@@ -17,6 +17,10 @@ use crate::{DynLeases, DynScan, DynSubjects, Key, Record, Result, Revision, Time
 ///   `expires_at` says. The engine decides what has expired.
 /// - Any of these may be polled once and then continued on another task, and a future that is dropped
 ///   leaves no broken connection behind.
+///
+/// # Errors
+/// Beside what each method names, every call may fail with [`Unavailable`](crate::ErrorKind::Unavailable), which says
+/// whether a write may have been applied, or with [`Other`](crate::ErrorKind::Other).
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Inserts a record under a key that holds none.
     ///

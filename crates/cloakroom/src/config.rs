@@ -53,8 +53,8 @@ pub struct Settings {
     /// ask for it with [`Session::remember`](crate::Session::remember). Defaults to false.
     pub persistent: bool,
     /// Leaves `Secure` off the cookie, so that it also travels unencrypted, where anybody on the way can take it over.
-    /// Needs a `cookie_name` without a prefix. For development on a host name other than `localhost`, which browsers
-    /// treat as secure anyway. Defaults to false.
+    /// Needs a `cookie_name` without a prefix. For development on a host name other than `localhost`, where Chromium
+    /// and curl take `Secure` cookies over plain HTTP as well. Defaults to false.
     pub danger_allow_plain_http: bool,
     /// Leaves `HttpOnly` off the cookie, so that scripts in the page read it. Defaults to false.
     pub danger_allow_script_access: bool,
@@ -63,12 +63,12 @@ pub struct Settings {
     /// Defaults to 1 hour.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
-    /// Ends a session this long after it began, or after its last sign-in, however busy it is.
+    /// Ends a session this long after it began, or after its last sign-in, however busy it is: at most 400 days.
     /// Defaults to 24 hours (NIST SP 800-63B-4, AAL2).
     #[serde(with = "duration")]
     pub absolute_timeout: Duration,
     /// How long a rotated secret still works, and how long a session that was ended remembers that it was: longer than
-    /// the slowest request. Defaults to 30 seconds.
+    /// the slowest request, at most 1 hour. Defaults to 30 seconds.
     #[serde(with = "duration")]
     pub grace: Duration,
     /// Treats a visitor whose session has expired as a new one. If false, such a request is answered with
@@ -77,12 +77,12 @@ pub struct Settings {
     /// The answer to a request with an expired session, where `ignore_expiry` is false.
     /// Defaults to `Your session has expired.`
     pub expired_message: String,
-    /// Its status. Defaults to 401.
+    /// Its status, 400 to 599. Defaults to 401.
     pub expired_status: u16,
 
     /// Lets a session move between client addresses, as phones do all day. If false, a session whose client address
-    /// has changed is treated like an expired one; the adapter must then know the peer's address.
-    /// Defaults to true.
+    /// has changed is treated like an expired one; where the adapter does not know the peer's address, every call on a
+    /// session then fails. Defaults to true.
     pub ignore_change_ip: bool,
     /// The proxies in front of this application, as addresses or CIDR blocks. Forwarding headers are believed from these
     /// alone. Defaults to none.
@@ -114,27 +114,30 @@ pub struct Settings {
 
     /// Which requests have a session to themselves. Defaults to [`Locking::ByMethod`].
     pub locking: Locking,
-    /// Longest wait for a session that other requests use; then the answer is 503. Defaults to 10 seconds.
+    /// Longest wait for a session that other requests use, at most 1 hour; then the answer is 503.
+    /// Defaults to 10 seconds.
     #[serde(with = "duration")]
     pub lock_timeout: Duration,
-    /// How many requests may wait for one session; further ones are answered 503 at once. Defaults to 128.
+    /// How many requests of this process may wait for one session, at least 1; further ones are answered 503 at once.
+    /// Defaults to 128.
     pub max_lock_waiters: usize,
-    /// How long a lock outlives its process on a store that several processes share. It is renewed while the request
-    /// runs. Defaults to 10 seconds.
+    /// How long a lock outlives its process on a store that several processes share, 100 milliseconds to 1 hour. It is
+    /// renewed while the request runs. Defaults to 10 seconds.
     #[serde(with = "duration")]
     pub lease_ttl: Duration,
     /// For how long a lock is renewed; a request that takes longer goes on without it, and its save is refused if somebody
-    /// else has written meanwhile. Defaults to 5 minutes.
+    /// else has written meanwhile. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
     #[serde(with = "duration")]
     pub lease_limit: Duration,
     /// What happens when a request wrote a key that it had read, and another request changed that key in between.
     /// Defaults to [`OnConflict::Reject`].
     pub on_conflict: OnConflict,
 
-    /// Longest wait for one answer of the store. Defaults to 2 seconds.
+    /// Longest wait for one answer of the store, 1 millisecond to 1 hour. Defaults to 2 seconds.
     #[serde(with = "duration")]
     pub store_timeout: Duration,
-    /// Longest wait for the store in one request, all calls together. Defaults to 5 seconds.
+    /// Longest wait for the store in one request, all calls together: from `store_timeout` to 1 hour.
+    /// Defaults to 5 seconds.
     #[serde(with = "duration")]
     pub store_budget: Duration,
     /// Time between two sweeps for expired sessions, give or take a tenth; zero for none, where something else calls
@@ -142,7 +145,7 @@ pub struct Settings {
     #[serde(with = "duration")]
     pub sweep_interval: Duration,
 
-    /// How many sessions one subject may have. Needs a store that lists them. Defaults to no limit.
+    /// How many sessions one subject may have, at least 1. Needs a store that lists them. Defaults to no limit.
     pub subject_limit: Option<usize>,
     /// What a sign-in beyond `subject_limit` does. Defaults to [`OnSubjectLimit::EndOldest`].
     pub on_subject_limit: OnSubjectLimit,

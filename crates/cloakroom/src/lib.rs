@@ -1,4 +1,73 @@
-//! Server-side HTTP sessions.
+//! Server-side HTTP sessions: what a visitor leaves with you stays on the server, and a cookie fetches it back.
+//!
+//! A [`SessionManager`] joins a store to [`Settings`]; an adapter's layer gives each request its [`Session`]:
+//!
+//! ```
+//! # #[cfg(feature = "axum_v0_8")] {
+//! use axum::{Router, routing::get};
+//! use cloakroom::axum_v0_8::SessionLayer;
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::{Session, SessionKey, SessionManager, Settings};
+//!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
+//!
+//! async fn hello(session: Session) -> cloakroom::Result<String> {
+//!     let visits = session.update(VISITS, |visits| {
+//!         let visits = visits.get_or_insert_default();
+//!         *visits += 1;
+//!         *visits
+//!     }).await?;
+//!     Ok(format!("This is visit number {visits}."))
+//! }
+//!
+//! fn app() -> Result<Router, cloakroom::ConfigError> {
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//!     Ok(Router::new().route("/", get(hello)).layer(SessionLayer::new(sessions)))
+//! }
+//! # app().unwrap();
+//! # }
+//! ```
+//!
+//! # What holds
+//!
+//! - Every change is one conditional write on one record. No acknowledged change gets lost, however many requests run at
+//!   once, and no request that is still running brings back a session that was ended.
+//! - A response leaves when its session is saved. If that fails, the response says so instead.
+//! - A store that does not answer is an error, never an empty session.
+//! - A request that does not use its session causes no store call and sets no cookie. A session that holds nothing is not
+//!   stored.
+//! - Stores hold hashes of tokens, so a copy of a store opens no session.
+//!
+//! # Where things are
+//!
+//! | | |
+//! | --- | --- |
+//! | [`Session`] | what handlers use: read, write, sign in and out |
+//! | [`SessionKey`] | names a value and its type |
+//! | [`SessionManager`] | a user's sessions, for pages and background jobs; starting and stopping |
+//! | [`Settings`] | every setting with its default; [`Route`] has those for single routes |
+//! | [`Error`], [`ErrorKind`] | what can go wrong with a session, and the status that says so |
+#![cfg_attr(feature = "tower", doc = "| [`tower`] | adapter for any tower service |")]
+#![cfg_attr(feature = "axum_v0_8", doc = "| [`axum_v0_8`] | adapter for axum 0.8 |")]
+//! | [`stores`] | stores that need no driver; others are crates of their own, such as `cloakroom-redb` |
+#![cfg_attr(feature = "testing", doc = "| [`testing`] | for an application's own tests |")]
+//!
+//! An adapter for another framework calls [`SessionManager::open`], [`Session::prepare`], [`Session::close`] and
+//! [`Session::abandon`]. A store implements [`cloakroom_store::Store`].
+//!
+//! # Features
+//!
+//! None is on by default, and each pulls in only what it names.
+//!
+//! | | |
+//! | --- | --- |
+//! | `tower` | the adapter for tower services over `http` types |
+//! | `axum_v0_8` | the adapter for axum 0.8; implies `tower` |
+//! | `metrics` | counters through the `metrics` facade |
+//! | `testing` | sessions made by hand, a clock to move, a cookie jar, a store that fails on command |
+//!
+//! The [guide](https://github.com/cloakroom-rs/cloakroom/blob/main/docs/guide.md) goes from the first session to settings,
+//! recipes, tests, and what a visitor gets when something fails.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -46,3 +115,12 @@ pub use keys::{AnyKey, Key, SessionKey, WriteKey};
 pub use manager::{Handle, RequestHead, SessionInfo, SessionManager, Times};
 pub use session::{Origin, Route, Session};
 pub use token::SecretKey;
+
+/// The code in the README and in the guide, compiled and run as documentation tests.
+#[cfg(all(doctest, feature = "axum_v0_8", feature = "testing"))]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
+}

@@ -105,7 +105,8 @@ impl SessionManager {
     /// The sessions of a user that are live, the last sign-in first.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if the store does not list them, [`ErrorKind::Unavailable`] if it does not answer.
+    /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
+    /// [`ErrorKind::Unavailable`] if the store does not answer.
     pub async fn sessions_of(&self, subject: impl AsRef<str>) -> Result<Vec<SessionInfo>> {
         self.0.sessions_of(&Self::subject(subject)?).await
     }
@@ -122,7 +123,8 @@ impl SessionManager {
     /// and nothing has changed, if it is not.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store does not answer.
+    /// [`ErrorKind::Unsupported`] if the subject is empty or longer than 255 bytes, [`ErrorKind::Unavailable`] if the
+    /// store does not answer.
     pub async fn end_of(&self, subject: impl AsRef<str>, handle: &Handle) -> Result<bool> {
         let subject = Self::subject(subject)?;
         self.0.end(handle.key(), |snapshot| snapshot.subject.as_ref() == Some(&subject)).await
@@ -132,7 +134,9 @@ impl SessionManager {
     /// session of that user that began before is accepted any more.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if the store does not list them, [`ErrorKind::Unavailable`] if it does not answer.
+    /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
+    /// [`ErrorKind::Unavailable`] if the store does not answer, and then some may have ended.
+    #[doc(alias = "revoke")]
     pub async fn end_all(&self, subject: impl AsRef<str>, except: Option<&Handle>) -> Result<usize> {
         self.0.end_all(Self::subject(subject)?, except.map(Handle::key)).await
     }

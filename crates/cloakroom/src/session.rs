@@ -35,7 +35,8 @@ use crate::value;
 /// between, they are applied to what it left. [`update`](Self::update) and [`take`](Self::take) are saved when they
 /// return, exactly once.
 ///
-/// If the handler answers 5xx or panics, nothing is saved but what was saved explicitly, and the end of a session.
+/// If the handler answers 5xx or panics, nothing is saved but what was saved explicitly, and the end of a session. Any
+/// other answer saves, 4xx included.
 ///
 /// # Errors
 /// Every call may fail with [`ErrorKind::Unavailable`] where the store does not answer; once the session could not be
@@ -177,7 +178,8 @@ impl Session {
         }
     }
 
-    /// Removes the value under `key` and answers it: of all requests that ask, exactly one gets it.
+    /// Removes the value under `key` and answers it, saved when it returns: of all requests that ask, exactly one gets
+    /// it. An [initial](crate::Initializer) value is there again for the next.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -199,8 +201,8 @@ impl Session {
         self.0.engine.tasks.finish(save).await
     }
 
-    /// Takes a fresh snapshot; false if the session is gone: ended, expired, or never stored. What is recorded and not
-    /// saved stays recorded, unless the session is gone.
+    /// Takes a fresh snapshot; false if the session is gone: ended, expired, never stored, or under a new secret that
+    /// this request did not come with. What is recorded and not saved stays recorded, unless the session is gone.
     ///
     /// For long-lived streams, which learn that way that a visitor has signed out.
     pub async fn reload(&self) -> Result<bool> {
@@ -223,6 +225,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the subject is empty or longer than 255 bytes, [`ErrorKind::SubjectLimit`] if the
     /// user has too many sessions and the settings say to refuse, [`ErrorKind::HeadSent`] after the response head.
+    #[doc(alias = "login")]
     pub async fn sign_in(&self, subject: impl AsRef<str>) -> Result<()> {
         let subject = Subject::new(subject).map_err(|error| Error::because(ErrorKind::Unsupported, error))?;
         let mut state = self.writable().await?;
@@ -240,12 +243,15 @@ impl Session {
     }
 
     /// Ends the session; the next thing written starts a new, anonymous one. The same as [`destroy`](Self::destroy).
+    #[doc(alias = "logout")]
     pub async fn sign_out(&self) -> Result<()> {
         self.destroy().await
     }
 
     /// Ends the session and removes its cookie. Whatever other requests of this session still want to save is dropped.
     /// What is written afterwards starts a new session.
+    #[doc(alias = "kill")]
+    #[doc(alias = "delete")]
     pub async fn destroy(&self) -> Result<()> {
         let mut state = self.writable().await?;
         self.0.destroy(&mut state);
@@ -257,6 +263,7 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::HeadSent`] after the response head.
+    #[doc(alias = "regenerate")]
     pub async fn rotate(&self) -> Result<()> {
         let mut state = self.writable().await?;
         state.head_open()?;
@@ -269,6 +276,7 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::HeadSent`] after the response head.
+    #[doc(alias = "expire")]
     pub async fn expire_cookie(&self) -> Result<()> {
         let mut state = self.writable().await?;
         state.head_open()?;
@@ -295,22 +303,25 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps this request from extending the session's idle time: for background polls.
+    /// Keeps this request from extending the session's idle time, even if it writes: for background polls.
     pub fn no_touch(&self) {
         self.0.route().no_touch = true;
     }
 
-    /// Settings for this request alone, to be given before the session is first used.
+    /// Replaces the settings for this request alone; to be called before the session is first used, or they come too
+    /// late. What a route's layer calls.
     pub fn configure(&self, route: Route) {
         *self.0.route() = route;
     }
 
     /// The public name of the stored session; `None` while nothing is stored. It authenticates nobody.
+    #[doc(alias = "id")]
+    #[doc(alias = "session_id")]
     pub async fn handle(&self) -> Result<Option<Handle>> {
         Ok(self.ready().await?.attached.stored().map(|held| Handle::new(held.key)))
     }
 
-    /// Whose session this is.
+    /// Whose session this is: the user who signed in to it, if anybody.
     pub async fn subject(&self) -> Result<Option<Subject>> {
         Ok(self.ready().await?.subject().cloned())
     }
@@ -358,6 +369,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Conflict`] if something this request has read is different by now, [`ErrorKind::LockTimeout`] if the
     /// wait takes longer than `lock_timeout`, [`ErrorKind::Ended`] if the session ended meanwhile.
+    #[doc(alias = "acquire_lock")]
     pub async fn lock(&self) -> Result<()> {
         let mut state = self.writable().await?;
         self.0.lock(&mut state).await
@@ -367,6 +379,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`save`](Self::save); the lock is given up in any case.
+    #[doc(alias = "release_lock")]
     pub async fn unlock(&self) -> Result<()> {
         let saved = self.save().await;
         self.0.state.lock().await.release();

@@ -30,6 +30,8 @@
 //! ```
 //!
 //! - A layer inside another with the same cookie name shares its session; with another cookie name it has its own.
+//! - A streaming body goes on after the session was saved with the head. What it changes, it saves with
+//!   [`Session::save`](crate::Session::save).
 //! - Where the session cannot be saved, the inner service's response is replaced: its body type must be made `From` a
 //!   `String`.
 //! - A handler that panics saves nothing but the end of a session, and a client that goes away before its handler has

@@ -64,6 +64,9 @@ impl fmt::Display for Origin {
 }
 
 /// Settings for the requests of one route.
+///
+/// They take effect with the first use of the session. Where [`Settings`](crate::Settings) have it loaded before the
+/// handler (`locking = early`, `ignore_expiry = false`, `ignore_change_ip = false`), `locking` and `degraded` come too late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// Which requests have the session to themselves, instead of what [`Settings`](crate::Settings) say.

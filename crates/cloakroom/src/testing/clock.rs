@@ -6,6 +6,9 @@ use cloakroom_store::Timestamp;
 
 /// A clock that stands still until it is moved. Clones are the same clock.
 ///
+/// It decides what has expired. Waits (`lock_timeout`, `store_timeout`, the pauses between sweeps) go by tokio's clock, which
+/// a test can [pause](https://docs.rs/tokio/latest/tokio/time/fn.pause.html).
+///
 /// ```
 /// use std::time::Duration;
 /// use cloakroom::stores::MemoryStore;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -143,8 +144,12 @@ fn replacement<R: From<String>>(reply: Reply) -> Response<R> {
 fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
     for Header { name, value, replaces } in headers {
         let name = HeaderName::from_static(name);
+        let value = match value {
+            Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
+            Cow::Owned(text) => HeaderValue::try_from(text),
+        };
         // The engine writes visible ASCII only.
-        let Ok(value) = HeaderValue::from_str(&value) else { continue };
+        let Ok(value) = value else { continue };
         if replaces {
             map.insert(name, value);
         } else {

@@ -15,4 +15,6 @@ mod identifier;
 mod locking;
 mod resources;
 mod rotation;
+mod routes;
 mod sessions;
+mod spellings;

@@ -4,8 +4,10 @@
 
 mod browser;
 mod gate;
+mod head;
 mod site;
 
 pub use browser::{Browser, Request, Response};
 pub use gate::Gate;
+pub use head::CookieFields;
 pub use site::Site;

@@ -8,15 +8,15 @@
 //! free of what else the machine took the processor away for; the longest of these is the bound. What requests
 //! feel is measured by loads that run meanwhile; their longest times do include the machine's other business.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cloakroom::stores::MemoryStore;
+use cloakroom_benches::{allocated_bytes, allocations};
 use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
 
 fn main() {
@@ -25,11 +25,11 @@ fn main() {
     println!("worst: {worst} bytes per session, bound {BOUND}\n");
     assert!(worst <= BOUND);
 
-    let allocations = ALLOCATIONS.load(Relaxed);
+    let before = allocations();
     for number in 0..MILLION {
         assert!(now(store.load(&key(number))).expect("a load").is_some());
     }
-    assert_eq!(ALLOCATIONS.load(Relaxed), allocations, "a load allocates nothing");
+    assert_eq!(allocations(), before, "a load allocates nothing");
 
     loads_beside(&store, "nothing", || thread::sleep(Duration::from_secs(1)));
     let mut least = Times::default();
@@ -52,14 +52,14 @@ fn main() {
 /// store that has just grown is the worst: with its thousand shards, that is between 900,000 and a million.
 fn fill(store: &MemoryStore) -> usize {
     println!("sessions    allocated  resident   bytes each");
-    let (allocated, resident) = (ALLOCATED.load(Relaxed), resident_bytes());
+    let (allocated, resident) = (allocated_bytes(), resident_bytes());
     let (mut filled, mut worst) = (0, 0);
     for size in [250_000, 500_000, 850_000, 900_000, 925_000, 950_000, 975_000, MILLION] {
         for number in filled..size {
             now(store.create(&key(number), &record(number, EXPIRED))).expect("room");
         }
         filled = size;
-        let allocated = (ALLOCATED.load(Relaxed) - allocated) / size as usize;
+        let allocated = (allocated_bytes() - allocated) / size as usize;
         let resident = resident_bytes().saturating_sub(resident) / size as usize;
         println!("{size:<10}  {allocated:<9}  {resident}");
         worst = worst.max(allocated).max(resident);
@@ -187,30 +187,6 @@ fn resident_bytes() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap_or(0) * 1024
-}
-
-struct Counting;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size(), Relaxed);
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
 }
 
 const MILLION: u64 = 1_000_000;

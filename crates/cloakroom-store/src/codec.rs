@@ -103,6 +103,29 @@ mod tests {
         (Key::new([7; 32]), record)
     }
 
+    /// Written out, so that whoever changes the format notices: what is stored already must stay readable. The checksum
+    /// is that of Python's `zlib.crc32`.
+    #[test]
+    fn a_record_is_these_bytes() {
+        let record = Record {
+            revision: Revision::new(0x0102),
+            expires_at: Timestamp::from_millis(0x0304),
+            subject: Some(Subject::new("ann").unwrap()),
+            data: [0xff, 0].as_slice().into(),
+        };
+        #[rustfmt::skip]
+        let rest = [
+            0x02, 0x01, 0, 0, 0, 0, 0, 0, // revision
+            0x04, 0x03, 0, 0, 0, 0, 0, 0, // expiry
+            3, b'a', b'n', b'n',          // subject
+            2, 0, 0, 0, 0xff, 0,          // data
+            0xa2, 0x51, 0xe3, 0x81,       // checksum
+        ];
+        let bytes = [b"CR\x01", &[7; 32][..], &rest].concat();
+        assert_eq!(encode(&Key::new([7; 32]), &record), bytes);
+        assert_eq!(decode(&Key::new([7; 32]), &bytes).unwrap(), record);
+    }
+
     #[test]
     fn a_record_reads_back_as_it_was_written() {
         let (key, record) = sample();

@@ -157,3 +157,6 @@ impl fmt::Debug for Reply {
         f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Store calls that end: each has a deadline, all of a request share a budget, and one that is given up by its
 //! caller is never cut in half.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -33,7 +35,7 @@ impl Calls {
     /// Past the deadline, or when the caller is dropped, the call runs on detached.
     ///
     /// # Errors
-    /// The call's own; `maybe_applied` past the deadline; `unavailable`, with nothing sent, when the budget is
+    /// The call's own; `maybe_applied` past the deadline, or if the call panics; `unavailable`, with nothing sent, when the budget is
     /// spent or too many calls are detached.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
@@ -47,16 +49,15 @@ impl Calls {
         if self.detached.load(Ordering::Relaxed) >= MAX_DETACHED {
             return Err(Error::unavailable("too many store calls are past their deadline"));
         }
-        let first = std::future::poll_fn(|cx| match call.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending => Poll::Ready(None),
-        });
-        if let Some(answer) = first.await {
-            return answer;
+        let first = poll_fn(|cx| Poll::Ready(catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))));
+        match first.await {
+            Ok(Poll::Ready(answer)) => return answer,
+            Ok(Poll::Pending) => {}
+            Err(_) => return Err(panicked()),
         }
         let watch = Stopwatch::start();
         let fate = Arc::new(Fate { state: AtomicU8::new(AWAITED), detached: Arc::clone(&self.detached) });
-        let (task, end) = (Arc::clone(&fate), self.timeout + MAX_DETACHED_TIME);
+        let (task, end) = (Arc::clone(&fate), within + MAX_DETACHED_TIME);
         let running = tokio::spawn(async move {
             let _done = Done(task);
             tokio::time::timeout(end, call).await
@@ -67,10 +68,14 @@ impl Calls {
         budget.0 = budget.0.saturating_sub(watch.elapsed());
         match answer {
             Ok(Ok(Ok(answer))) => answer,
-            Ok(Err(_)) => Err(Error::maybe_applied("the store call panicked")),
+            Ok(Err(_)) => Err(panicked()),
             Ok(Ok(Err(_))) | Err(_) => Err(Error::maybe_applied("no answer within store_timeout")),
         }
     }
+}
+
+fn panicked() -> Error {
+    Error::maybe_applied("the store call panicked")
 }
 
 /// Whether anybody still waits for a call.
@@ -109,5 +114,8 @@ const DONE: u8 = 2;
 
 /// How many calls may run on without anybody waiting for them.
 const MAX_DETACHED: usize = 1024;
-/// For how long.
+/// For how long after its deadline.
 const MAX_DETACHED_TIME: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

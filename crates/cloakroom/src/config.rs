@@ -12,6 +12,7 @@ use crate::client_address::TrustedProxy;
 use crate::cookie::SameSite;
 use crate::error::ConfigError;
 use crate::token::SecretKey;
+use crate::value::depth;
 
 /// How sessions behave.
 ///
@@ -100,14 +101,15 @@ pub struct Settings {
 
     /// What keys hold that nothing was written to. Not stored. Defaults to nothing.
     pub initializer: Initializer,
-    /// Largest size of a session in bytes, keys and a few dozen bytes of its own included, at most 16 MiB.
-    /// Defaults to 65,536.
+    /// Largest size of what a session holds, at most 16 MiB: its keys, its values as JSON, and 5 bytes for each. What is
+    /// stored and larger is no session any more, so lowering this ends the sessions beyond it. Defaults to 65,536.
     pub max_record_bytes: usize,
-    /// Largest number of keys in a session, at most 65,535. Defaults to 256.
+    /// Largest number of keys in a session, at most 32,767. Lowering this ends the sessions beyond it. Defaults to 256.
     pub max_keys: usize,
     /// Longest key in bytes, at most 255. Defaults to 128.
     pub max_key_bytes: usize,
-    /// How deep arrays and objects may be nested in a value, at most 127. Defaults to 64.
+    /// How deep arrays and objects may be nested in a value, at most 127. What is nested deeper can be neither written nor
+    /// read. Defaults to 64.
     pub max_depth: usize,
 
     /// Which requests have a session to themselves. Defaults to [`Locking::ByMethod`].
@@ -262,10 +264,6 @@ impl Settings {
         if header.is_empty() || !header.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(ConfigError::new("client_ip_header", header, "this is not the name of a header"));
         }
-        if self.secret_key.is_none() && !self.previous_secret_keys.is_empty() {
-            let reason = "there is no secret_key to follow them; set one";
-            return Err(ConfigError::hidden("previous_secret_keys", reason));
-        }
         if self.subject_limit == Some(0) {
             return Err(ConfigError::new("subject_limit", 0, "nobody could sign in; choose at least 1"));
         }
@@ -276,6 +274,10 @@ impl Settings {
             }
             if value.len() > self.max_record_bytes {
                 return Err(ConfigError::new("initializer", key, "its value exceeds max_record_bytes"));
+            }
+            if depth(value) > self.max_depth {
+                let reason = format!("its value is nested more than max_depth = {} deep", self.max_depth);
+                return Err(ConfigError::new("initializer", key, reason));
             }
         }
         Ok(())
@@ -296,7 +298,7 @@ impl Settings {
     fn check_sizes(&self) -> Result<(), ConfigError> {
         let sizes = [
             ("max_record_bytes", self.max_record_bytes, 256, 16 << 20),
-            ("max_keys", self.max_keys, 1, 65_535),
+            ("max_keys", self.max_keys, 1, MAX_KEYS),
             ("max_key_bytes", self.max_key_bytes, 1, 255),
             ("max_depth", self.max_depth, 1, 127),
             ("max_lock_waiters", self.max_lock_waiters, 1, 1 << 20),
@@ -335,12 +337,27 @@ fn within(
     Err(ConfigError::new(setting, human(value), reason))
 }
 
+/// As it may be written in settings; in days at most, because months and years are no whole number of them.
 fn human(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
+    let days = duration.as_secs() / DAY.as_secs();
+    let rest = duration.saturating_sub(Duration::from_secs(days * DAY.as_secs()));
+    let days = if days == 1 { "1day".to_owned() } else { format!("{days}days") };
+    match (duration >= DAY, rest.is_zero()) {
+        (false, _) => humantime::format_duration(rest).to_string(),
+        (true, true) => days,
+        (true, false) => format!("{days} {}", humantime::format_duration(rest)),
+    }
 }
 
 /// The longest life of a cookie in browsers (RFC 6265bis §5.5), and so of a session.
-pub(crate) const MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3600);
+pub(crate) const MAX_LIFETIME: Duration = Duration::from_secs(400 * DAY.as_secs());
+/// Half of what a stored session can count: two requests that fill one at the same time come to twice as many, which
+/// must be written down before it can be refused.
+const MAX_KEYS: usize = 32_767;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests;

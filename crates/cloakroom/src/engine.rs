@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::cookie::{CookieAttributes, CookieTemplate};
 use crate::error::{ConfigError, Error, ErrorKind, Result};
+use crate::events;
 use crate::lifecycle::{Draft, Policy, Snapshot};
 use crate::lock::Queues;
 use crate::random::Random;
@@ -108,7 +109,7 @@ impl Engine {
         let snapshot = if fits { Snapshot::read(record).ok() } else { None }
             .filter(|snapshot| snapshot.entries.len() <= self.settings.max_keys);
         if snapshot.is_none() {
-            crate::events::quarantined(key);
+            events::quarantined(key);
         }
         snapshot
     }
@@ -151,10 +152,14 @@ impl Engine {
                 StoreErrorKind::Missing if !unsure => return Ok(Written::Missing),
                 StoreErrorKind::Exists | StoreErrorKind::Conflict | StoreErrorKind::Missing => {}
                 StoreErrorKind::Unavailable(Applied::Maybe) => unsure = true,
-                _ => return Err(error.into()),
+                _ => {
+                    events::store_error(&key, &error);
+                    return Err(error.into());
+                }
             }
-            crate::events::unsure(&key);
-            let found = self.load(budget, key).await?.map(|found| found.revision);
+            events::unsure(&key);
+            let found = self.load(budget, key).await.inspect_err(|error| events::store_error(&key, error))?;
+            let found = found.map(|found| found.revision);
             if found == Some(record.revision) {
                 return Ok(Written::Applied);
             }
@@ -188,12 +193,12 @@ impl Engine {
         self.calls.run(budget, call).await
     }
 
-    /// Checks what would be stored against the limits.
+    /// Checks so many values, that with their keys take so many bytes, against the limits.
     pub(crate) fn check_size(&self, count: usize, bytes: usize) -> Result<()> {
         let Settings { max_keys, max_record_bytes, .. } = self.settings;
         let detail = if count > max_keys {
             format!("{count} keys; max_keys = {max_keys}")
-        } else if bytes > max_record_bytes + SLACK {
+        } else if bytes > max_record_bytes {
             format!("{bytes} bytes; max_record_bytes = {max_record_bytes}")
         } else {
             return Ok(());
@@ -204,6 +209,6 @@ impl Engine {
 
 /// How often the same write is sent while its outcome is unknown.
 const MAX_WRITES: usize = 3;
-/// What a sign-in or a rotation adds to a session that is as large as it may be, so that neither ever fails for its
-/// size.
+/// More than a session takes beside its values. It comes on top of the limit, so that no sign-in and no rotation ever
+/// fails for its size.
 const SLACK: usize = 128;

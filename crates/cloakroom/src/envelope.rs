@@ -3,6 +3,8 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;

@@ -5,6 +5,7 @@
 
 use cloakroom_store::Key;
 
+use crate::config::Settings;
 use crate::error::Error;
 
 macro_rules! event {
@@ -32,6 +33,12 @@ pub(crate) fn expired(key: &Key) {
 
 pub(crate) fn destroyed(key: &Key) {
     event!("destroyed", handle = display(key); "session ended");
+}
+
+/// All sessions of a user but perhaps one, in a single call of the store, which does not tell which they were.
+pub(crate) fn ended_all(count: usize) {
+    tracing::debug!(target: "cloakroom", event = "destroyed", count, "all sessions of a user ended");
+    count_many("destroyed", count);
 }
 
 pub(crate) fn unknown(key: &Key) {
@@ -83,10 +90,31 @@ pub(crate) fn sweep_failed(error: &cloakroom_store::Error) {
     event!("sweep_failed", error = error; "expired sessions not removed, trying again later");
 }
 
-#[cfg(feature = "metrics")]
+/// Said once at the start, because a browser that drops a cookie says nothing.
+pub(crate) fn started(settings: &Settings) {
+    let name = &settings.cookie_name;
+    if settings.danger_allow_plain_http {
+        tracing::warn!(
+            target: "cloakroom", event = "started", cookie = name,
+            "the session cookie is sent over plain HTTP too, where anybody on the way can take the session over"
+        );
+    } else {
+        tracing::info!(
+            target: "cloakroom", event = "started", cookie = name,
+            "the session cookie is Secure: over plain HTTP browsers keep it for localhost at most, and drop it without a word \
+             everywhere else"
+        );
+    }
+}
+
 fn count(event: &'static str) {
-    metrics::counter!("cloakroom_sessions_total", "event" => event).increment(1);
+    count_many(event, 1);
+}
+
+#[cfg(feature = "metrics")]
+fn count_many(event: &'static str, count: usize) {
+    metrics::counter!("cloakroom_sessions_total", "event" => event).increment(count as u64);
 }
 
 #[cfg(not(feature = "metrics"))]
-fn count(_event: &'static str) {}
+fn count_many(_event: &'static str, _count: usize) {}

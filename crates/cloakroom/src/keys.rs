@@ -125,3 +125,6 @@ mod sealed {
     impl<T: ?Sized> Sealed for super::SessionKey<T> {}
     impl<T: ?Sized> Sealed for &super::SessionKey<T> {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,6 @@ pub(crate) struct Draft {
     pub(crate) expires_at: Timestamp,
     pub(crate) subject: Option<Subject>,
     pub(crate) header: Header,
-    pub(crate) count: usize,
     pub(crate) data: Arc<[u8]>,
 }
 
@@ -172,7 +171,8 @@ pub(crate) fn judge(
 ) -> Standing {
     let header = &snapshot.header;
     if header.ended {
-        let recent = now < snapshot.expires_at;
+        // Not `expires_at`: the touch of a request that was under way may have moved that.
+        let recent = now < header.ends_at;
         return if recent { Standing::Superseded { recent, reused: false } } else { Standing::Gone };
     }
     if !header.accepts(verifier, now) {
@@ -190,7 +190,8 @@ pub(crate) fn judge(
 }
 
 /// Applies a request's changes to a stored session. `verifier` is that of a new secret, where
-/// [`Changes::takes_secret`].
+/// [`Changes::takes_secret`]. Without `extend` the idle time is left as it is, unless a sign-in or `remember` begins
+/// it anew.
 pub(crate) fn revise(
     snapshot: &Snapshot,
     changes: &Changes,
@@ -222,12 +223,13 @@ pub(crate) fn revise(
     if count == 0 && subject.is_none() {
         return Revised::Emptied;
     }
-    let expires_at = if extend {
+    let begins_anew = changes.sign_in.is_some() || changes.remember.is_some();
+    let expires_at = if extend || begins_anew {
         now.saturating_add(header.remembered.unwrap_or(policy.idle)).min(header.ends_at)
     } else {
         snapshot.expires_at.min(header.ends_at)
     };
-    Revised::Write(Draft { expires_at, subject, header, count, data })
+    Revised::Write(Draft { expires_at, subject, header, data })
 }
 
 /// The first record of a session; `None` if it would hold nothing.
@@ -256,7 +258,7 @@ pub(crate) fn begin(
         return None;
     }
     let expires_at = now.saturating_add(header.remembered.unwrap_or(policy.idle)).min(header.ends_at);
-    Some(Draft { expires_at, subject, header, count, data })
+    Some(Draft { expires_at, subject, header, data })
 }
 
 /// The tombstone of a session: for a grace time it remembers that the secret is dead, so that late responses of its
@@ -273,7 +275,7 @@ pub(crate) fn end(snapshot: &Snapshot, now: Timestamp, policy: &Policy) -> Draft
         ..snapshot.header
     };
     let data = envelope::write(&header, std::iter::empty()).into();
-    Draft { expires_at, subject: None, header, count: 0, data }
+    Draft { expires_at, subject: None, header, data }
 }
 
 /// The expiry to move to when a session was used, unless the stored one is recent enough: it is moved at most once
@@ -298,3 +300,6 @@ fn write(header: &Header, log: &OpLog, base: &Entries) -> (usize, Arc<[u8]>) {
     let data = envelope::write(header, entries).into();
     (count, data)
 }
+
+#[cfg(test)]
+mod tests;

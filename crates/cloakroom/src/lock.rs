@@ -88,3 +88,6 @@ impl Drop for Seat {
 }
 
 const SHARDS: usize = 64;
+
+#[cfg(test)]
+mod tests;

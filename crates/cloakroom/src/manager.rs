@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::cookie::Presented;
 pub(crate) use crate::engine::Engine;
 use crate::error::{ConfigError, Error, ErrorKind, Result};
+use crate::events;
 use crate::random::Random;
 use crate::session::{Inner, Session};
 
@@ -65,7 +66,9 @@ impl SessionManager {
         clock: Clock,
         random: Random,
     ) -> Result<Self, ConfigError> {
-        Ok(Self(Arc::new(Engine::new(Arc::new(store), settings, clock, random)?)))
+        let engine = Engine::new(Arc::new(store), settings, clock, random)?;
+        events::started(&engine.settings);
+        Ok(Self(Arc::new(engine)))
     }
 
     /// The session of a request. Costs nothing but the handle: nothing is loaded before the session is used.

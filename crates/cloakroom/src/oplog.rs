@@ -55,6 +55,11 @@ impl OpLog {
         }
     }
 
+    /// Whether the log begins with a clear, and so says something about every key.
+    pub(crate) fn is_cleared(&self) -> bool {
+        self.cleared
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.cleared && self.writes.is_empty()
     }
@@ -108,3 +113,6 @@ impl OpLog {
         self.keys(base).filter(|key| self.get(base, key) != base.get(key))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ impl Session {
         let mut state = self.writable().await?;
         let bytes = self.encode(key.name(), value)?;
         let prior = state.changes.log.record(key.name(), Some(bytes.clone()));
-        if let Err(error) = self.0.check_size(&state) {
+        if let Err(error) = self.0.check_size(&state.changes.log, state.attached.entries()) {
             state.changes.log.restore(key.name(), prior);
             return Err(error);
         }
@@ -162,6 +162,7 @@ impl Session {
         let mut state = self.writable().await?;
         let mut tries = commit::Tries::start();
         loop {
+            state.note_read_again(key);
             let mut value = self.decode(&state, key)?;
             let before = self.0.value(&state, key).map(<[u8]>::to_vec);
             let answer = change(&mut value);
@@ -435,3 +436,6 @@ impl fmt::Debug for Session {
         f.debug_struct("Session").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Expired records out of the store: in small batches, off the request path.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -12,36 +12,25 @@ use crate::events;
 /// The background task that sweeps, once it has been started.
 #[derive(Debug, Default)]
 pub(crate) struct Sweeper {
-    task: Mutex<Started>,
-}
-
-#[derive(Debug, Default)]
-enum Started {
-    #[default]
-    NotYet,
-    Running(AbortHandle),
-    Stopped,
+    /// `None` in it: stopped before it was started.
+    task: OnceLock<Option<AbortHandle>>,
 }
 
 impl Sweeper {
     /// Starts it with the first request, when there is a runtime for sure.
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         let interval = engine.settings.sweep_interval;
-        let mut task = self.lock();
-        if matches!(*task, Started::NotYet) && !interval.is_zero() {
-            *task = Started::Running(tokio::spawn(run(Arc::downgrade(engine), interval)).abort_handle());
+        if !interval.is_zero() {
+            let spawn = || tokio::spawn(run(Arc::downgrade(engine), interval)).abort_handle();
+            self.task.get_or_init(|| Some(spawn()));
         }
     }
 
     /// Stops it for good. A batch under way is finished by the store.
     pub(crate) fn stop(&self) {
-        if let Started::Running(task) = std::mem::replace(&mut *self.lock(), Started::Stopped) {
+        if let Some(task) = self.task.get_or_init(|| None) {
             task.abort();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Started> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,3 +82,6 @@ const BATCH: usize = 1000;
 /// How long an expired record is left, so that clocks may differ a little and a late request is told apart from a
 /// forged one.
 const BEHIND: Duration = Duration::from_secs(10 * 60);
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ impl Drop for One {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8], max_depth: us
 }
 
 /// How deep arrays and objects are nested in a JSON text.
-fn depth(json: &[u8]) -> usize {
+pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {

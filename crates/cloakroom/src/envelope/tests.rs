@@ -65,6 +65,72 @@ fn a_time_that_does_not_exist_is_unreadable_rather_than_the_latest() {
     assert_eq!(read(&Arc::from(&bytes[..])).unwrap_err(), Unreadable);
 }
 
+/// The least that is stored. Written out, so that whoever changes the format notices: what is stored already must
+/// stay readable, or get another version.
+#[test]
+fn the_shortest_session_is_these_bytes() {
+    let header = samples::header(0xaa, 0x0102, 0x0304);
+    #[rustfmt::skip]
+    let bytes = [
+        1,                                              // version
+        0,                                              // flags
+        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, // verifier
+        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+        0x02, 0x01, 0, 0, 0, 0, 0, 0,                   // secret since
+        0x02, 0x01, 0, 0, 0, 0, 0, 0,                   // created at
+        0x04, 0x03, 0, 0, 0, 0, 0, 0,                   // ends at
+        0, 0,                                           // entries
+    ];
+    assert_eq!(write(&header, std::iter::empty()), bytes);
+    let (read_back, entries) = read(&Arc::from(&bytes[..])).unwrap();
+    assert_eq!((read_back, entries.len()), (header, 0));
+}
+
+#[test]
+fn a_session_with_everything_is_these_bytes() {
+    let mut header = samples::header(0xaa, 1, 2);
+    header.secret_since = Timestamp::from_millis(3);
+    header.previous = Some((Verifier::new([0xbb; 16]), Timestamp::from_millis(4)));
+    header.authenticated_at = Some(Timestamp::from_millis(5));
+    header.remembered = Some(Duration::from_millis(6));
+    header.address = Some([192, 0, 2, 1].into());
+    header.ended = true;
+    #[rustfmt::skip]
+    let bytes = [
+        1,                                              // version
+        0b10_1111,                                      // flags: ended, IPv4, remembered, authenticated, previous
+        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, // verifier
+        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+        3, 0, 0, 0, 0, 0, 0, 0,                         // secret since
+        0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, // previous verifier
+        0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb,
+        4, 0, 0, 0, 0, 0, 0, 0,                         // and its end
+        1, 0, 0, 0, 0, 0, 0, 0,                         // created at
+        2, 0, 0, 0, 0, 0, 0, 0,                         // ends at
+        5, 0, 0, 0, 0, 0, 0, 0,                         // authenticated at
+        6, 0, 0, 0, 0, 0, 0, 0,                         // remembered
+        192, 0, 2, 1,                                   // address
+        2, 0,                                           // entries
+        1, b'a', 1, 0, 0, 0, b'1',                      // a = 1
+        2, 0xc3, 0xa9, 0, 0, 0, 0,                      // \u{e9}, an empty value
+    ];
+    let entries = [("a", &b"1"[..]), ("\u{e9}", b"")];
+    assert_eq!(write(&header, entries.into_iter()), bytes);
+    let (read_back, found) = read(&Arc::from(&bytes[..])).unwrap();
+    assert_eq!(read_back, header);
+    assert_eq!(found.iter().collect::<Vec<_>>(), entries);
+}
+
+#[test]
+fn an_ipv6_address_is_its_sixteen_bytes() {
+    let mut header = samples::header(0, 0, 0);
+    header.address = Some("2001:db8::1".parse().unwrap());
+    let bytes = write(&header, std::iter::empty());
+    assert_eq!((bytes[1], bytes.len()), (0b1_0000, 60));
+    assert_eq!(bytes[42..58], [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(read(&Arc::from(bytes)).unwrap().0, header);
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_have_the_properties_that_are_fuzzed(data in vec(ANY, 0..200)) {

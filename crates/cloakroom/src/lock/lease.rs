@@ -1,16 +1,17 @@
 use std::sync::Arc;
-use std::time::Duration;
 
-use cloakroom_store::{Claim, DynStore, Key, LeaseId, Revision};
+use cloakroom_store::{Claim, Key, LeaseId, Revision};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use crate::clock::Clock;
+use crate::calls::Budget;
+use crate::clock::Stopwatch;
+use crate::engine::Engine;
 
 /// A lease that this request holds: renewed in the background, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct HeldLease {
-    store: Arc<dyn DynStore>,
+    engine: Arc<Engine>,
     key: Key,
     id: LeaseId,
     renewal: AbortHandle,
@@ -19,18 +20,11 @@ pub(crate) struct HeldLease {
 }
 
 impl HeldLease {
-    /// Takes over a lease that was just acquired. It is renewed at every third of `ttl`, for `limit` at most.
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        key: Key,
-        id: LeaseId,
-        ttl: Duration,
-        limit: Duration,
-        clock: Clock,
-    ) -> Self {
+    /// Takes over a lease that was just acquired.
+    pub(crate) fn new(engine: Arc<Engine>, key: Key, id: LeaseId) -> Self {
         let runtime = Handle::current();
-        let renewal = runtime.spawn(renew(Arc::clone(&store), key, id, ttl, limit, clock)).abort_handle();
-        Self { store, key, id, renewal, runtime, released: false }
+        let renewal = runtime.spawn(renew(Arc::clone(&engine), key, id)).abort_handle();
+        Self { engine, key, id, renewal, runtime, released: false }
     }
 
     pub(crate) fn id(&self) -> LeaseId {
@@ -47,36 +41,43 @@ impl Drop for HeldLease {
     fn drop(&mut self) {
         self.renewal.abort();
         if !self.released {
-            let (store, key, id) = (Arc::clone(&self.store), self.key, self.id);
-            // A release that fails costs its waiters the rest of the lease, nothing else.
-            self.runtime.spawn(async move {
-                if let Some(leases) = store.leases() {
-                    _ = leases.release(key, id).await;
-                }
-            });
+            // The last handle of a session may be dropped outside of the runtime.
+            let _runtime = self.runtime.enter();
+            self.engine.tasks.spawn(release(Arc::clone(&self.engine), self.key, self.id));
         }
     }
 }
 
-async fn renew(
-    store: Arc<dyn DynStore>,
-    key: Key,
-    lease: LeaseId,
-    ttl: Duration,
-    limit: Duration,
-    clock: Clock,
-) {
+/// Renews the lease at every third of its time, so that it ends within `lease_limit`.
+async fn renew(engine: Arc<Engine>, key: Key, lease: LeaseId) {
+    let (ttl, limit) = (engine.settings.lease_ttl, engine.settings.lease_limit);
     let step = ttl / 3;
-    let mut held = Duration::ZERO;
-    while held + ttl < limit {
-        tokio::time::sleep(step).await;
-        held += step;
+    let held = Stopwatch::start();
+    let mut ticks = tokio::time::interval(step);
+    ticks.tick().await; // The first is at once.
+    while held.elapsed() + step + ttl <= limit {
+        ticks.tick().await;
         // The revision is for taking over an expired lease, which a renewal never does.
-        let claim = Claim { lease, now: clock.now(), ttl, takeover: Revision::new(0) };
-        let Some(leases) = store.leases() else { return };
-        // An error may pass before the lease runs out; a refusal will not.
-        if let Ok(false) = leases.renew(key, claim).await {
+        let claim = Claim { lease, now: engine.clock.now(), ttl, takeover: Revision::new(0) };
+        let Some(leases) = engine.store.leases() else { return };
+        // An error or silence may pass before the lease runs out; a refusal will not.
+        if let Ok(Ok(false)) = tokio::time::timeout(step, leases.renew(key, claim)).await {
             return;
         }
     }
 }
+
+/// A release that fails costs its waiters the rest of the lease, nothing else.
+async fn release(engine: Arc<Engine>, key: Key, lease: LeaseId) {
+    let store = Arc::clone(&engine.store);
+    let call = Box::pin(async move {
+        match store.leases() {
+            Some(leases) => leases.release(key, lease).await,
+            None => Ok(false),
+        }
+    });
+    _ = engine.calls.run(&mut Budget(engine.settings.store_timeout), call).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -75,8 +75,11 @@ impl Times {
         Self {
             created_at: system_time(snapshot.header.created_at),
             authenticated_at: snapshot.header.authenticated_at.map(system_time),
-            idle_expires_at: system_time(snapshot.expires_at),
+            idle_expires_at: system_time(snapshot.expires_at.min(snapshot.ends_at(policy))),
             absolute_expires_at: system_time(snapshot.ends_at(policy)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,9 @@ impl Engine {
                 None => Ok(0),
             }
         });
-        Ok(self.calls.run(&mut self.budget(), call).await?)
+        let count = self.calls.run(&mut self.budget(), call).await?;
+        events::ended_all(count);
+        Ok(count)
     }
 
     /// Before a sign-in to the session under `own`: refuses it if the settings say so.

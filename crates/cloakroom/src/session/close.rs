@@ -51,12 +51,13 @@ impl Session {
     /// Once polled, it runs to its end even if it is dropped. Nothing is saved for a `status` of 500 or more but the
     /// end of sessions.
     pub fn close(&self, status: u16) -> Closing {
-        if !self.0.consulted.load(Ordering::Relaxed) {
-            return Closing::ready(Answer::Keep(Headers::default()));
-        }
         if let Ok(mut state) = self.0.state.try_lock()
             && state.is_clean()
         {
+            if !self.0.consulted.load(Ordering::Relaxed) {
+                state.closed = true;
+                return Closing::ready(Answer::Keep(Headers::default()));
+            }
             let outcome = state.outcome(status, Ok(()));
             return Closing::ready(self.0.answer(&mut state, outcome));
         }
@@ -73,7 +74,8 @@ impl Session {
     }
 
     /// Ends a request that will not have a response: its handler panicked, or its client went away. Nothing is saved,
-    /// but after a panic the end of sessions; others may have the session at once.
+    /// but after a panic the end of sessions; others may have the session at once. After [`close`](Self::close), nothing
+    /// happens.
     pub fn abandon(&self) {
         if !self.0.consulted.load(Ordering::Relaxed) {
             return;
@@ -170,8 +172,11 @@ impl Inner {
 }
 
 impl State {
-    /// Ends a request that saves nothing.
+    /// Ends a request that saves nothing, unless it has ended already: a stream may go on with its session.
     fn discard(&mut self) {
+        if self.closed {
+            return;
+        }
         self.closed = true;
         self.start_anew();
         self.release();

@@ -107,7 +107,7 @@ impl Inner {
         let Some(draft) = lifecycle::begin(changes, verifier, self.address, now, &engine.policy) else {
             return Ok(Attempt::Saved);
         };
-        engine.check_size(draft.count, draft.data.len())?;
+        self.check_size(&changes.log, state.attached.entries())?;
         self.enroll(state, &draft, changes, key).await?;
         let record = engine.record(&draft);
         match engine.write(&mut state.budget, key, &record, None, None).await? {
@@ -152,7 +152,7 @@ impl Inner {
         };
         let expected = snapshot.revision;
         let mut held = held.clone();
-        engine.check_size(draft.count, draft.data.len())?;
+        self.check_size(&changes.log, &held.snapshot.entries)?;
         self.enroll(state, &draft, changes, key).await?;
         // Known before it is sent: should the answer get lost, this is how the request recognizes its own secret.
         state.minted = minted.clone();
@@ -204,7 +204,7 @@ impl Inner {
             state.lease_released();
         }
         events::destroyed(&key);
-        state.cookie = self.removal_of(key);
+        self.forget_cookie(state, key);
         state.start_anew();
         Ok(Attempt::Saved)
     }
@@ -250,24 +250,26 @@ impl Inner {
                 None => Ok(()),
             }
         });
-        Ok(self.engine.calls.run(&mut state.budget, call).await?)
+        let enrolled = self.engine.calls.run(&mut state.budget, call).await;
+        Ok(enrolled.inspect_err(|error| events::store_error(&key, error))?)
     }
 
     /// Ends what is attached; saved with the rest.
     pub(super) fn destroy(&self, state: &mut State) {
         let dropped = matches!(state.attached, Attached::Dropped);
         if let Attached::Stored(held) = state.start_anew() {
-            state.cookie = self.removal_of(held.key);
+            self.forget_cookie(state, held.key);
             state.ending.push(Ending { held, whatever_secret: false });
         } else if dropped {
             state.attached = Attached::Dropped;
         }
     }
 
-    /// What becomes of the cookie when the session under `key` ends: it is removed if the browser has it.
-    fn removal_of(&self, key: Key) -> Cookie {
-        let known = self.presented.tokens().any(|token| self.engine.keyring.key(token) == key);
-        if known { Cookie::Remove } else { Cookie::Keep }
+    /// The session under `key` ends: the cookie is removed if the browser has it, or had one that ended before it in this
+    /// request.
+    fn forget_cookie(&self, state: &mut State, key: Key) {
+        state.cookie_is_dead |= self.presented.tokens().any(|token| self.engine.keyring.key(token) == key);
+        state.cookie = if state.cookie_is_dead { Cookie::Remove } else { Cookie::Keep };
     }
 
     /// Writes the tombstones of the sessions that were ended.

@@ -67,14 +67,10 @@ impl Inner {
         let call = Box::pin(async move {
             let store = Arc::clone(&engine.store);
             let leases = store.leases().ok_or(cloakroom_store::Error::new(StoreErrorKind::Other))?;
-            let (ttl, limit) = (engine.settings.lease_ttl, engine.settings.lease_limit);
+            let ttl = engine.settings.lease_ttl;
             let claim = Claim { lease: id, now: engine.clock.now(), ttl, takeover: engine.revision() };
             Ok(match leases.acquire(key, claim).await? {
-                Acquired::Held(record) => {
-                    let clock = engine.clock.clone();
-                    let lease = HeldLease::new(Arc::clone(&engine.store), key, id, ttl, limit, clock);
-                    Taken::Held(lease, record)
-                }
+                Acquired::Held(record) => Taken::Held(HeldLease::new(Arc::clone(&engine), key, id), record),
                 Acquired::Busy => Taken::Busy,
                 Acquired::Missing => Taken::Missing,
             })

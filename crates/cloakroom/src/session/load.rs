@@ -41,8 +41,12 @@ impl Inner {
         loaded
     }
 
-    /// Whether the request has its session to itself without asking.
-    pub(super) fn locks(&self) -> bool {
+    /// Whether the request has its session to itself without asking. Not after the response head: a stream would
+    /// keep others waiting to its end.
+    fn locks(&self, state: &State) -> bool {
+        if state.closed {
+            return false;
+        }
         match self.route().locking.unwrap_or(self.engine.settings.locking) {
             Locking::ByMethod => !self.safe,
             Locking::Implicit | Locking::Early => true,
@@ -69,7 +73,7 @@ impl Inner {
 
     async fn load_one(&self, state: &mut State, token: &Token) -> Result<()> {
         let key = self.engine.keyring.key(token);
-        let record = match self.locks() {
+        let record = match self.locks(state) {
             true => self.enter(state, key).await?,
             false => self.load(state, key).await?,
         };
@@ -101,7 +105,7 @@ impl Inner {
             }
         }
         match live.or(rest) {
-            Some((token, key, Found::Session(_, Standing::Live))) if self.locks() => {
+            Some((token, key, Found::Session(_, Standing::Live))) if self.locks(state) => {
                 let record = self.enter(state, key).await?;
                 let found = self.judge(token, &key, record);
                 self.attach(state, token, key, found);

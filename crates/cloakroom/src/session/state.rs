@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Changes, Reads, Snapshot};
 use crate::lock::{HeldLease, Turn};
 use crate::manager::Engine;
+use crate::oplog::OpLog;
 use crate::token::Token;
 
 /// One request's session: what the request brought, and what has become of it.
@@ -93,6 +94,8 @@ pub(crate) struct State {
     /// the session's token.
     pub(super) minted: Option<Token>,
     pub(super) cookie: Cookie,
+    /// The session of the browser's cookie has been ended here: unless it gets another one, it is to forget it.
+    pub(super) cookie_is_dead: bool,
     pub(super) expire_cookie: bool,
     /// Something was written, so that no touch is needed.
     pub(super) written: bool,
@@ -186,11 +189,10 @@ impl Inner {
         values
     }
 
-    /// Checks what would be stored against the limits.
-    pub(super) fn check_size(&self, state: &State) -> Result<()> {
-        let entries = state.changes.log.apply(state.attached.entries());
-        let (count, bytes) = entries.fold((0, MAX_HEADER), |(count, bytes), (key, value)| {
-            (count + 1, bytes + key.len() + value.len() + 5)
+    /// Checks what `log` makes of `base` against the limits.
+    pub(super) fn check_size(&self, log: &OpLog, base: &Entries) -> Result<()> {
+        let (count, bytes) = log.apply(base).fold((0, 0), |(count, bytes), (key, value)| {
+            (count + 1, bytes + key.len() + value.len() + ENTRY_LEN)
         });
         self.engine.check_size(count, bytes)
     }
@@ -205,9 +207,18 @@ impl State {
         }
     }
 
+    /// `key` is looked at on behalf of an update, which goes by what is there now and not by what was read before.
+    pub(super) fn note_read_again(&mut self, key: &str) {
+        if let Attached::Stored(held) = &self.attached
+            && !self.changes.log.writes(key)
+        {
+            self.reads.note_again(key, &held.snapshot.entries);
+        }
+    }
+
     pub(super) fn note_read_all(&mut self) {
         if let Attached::Stored(held) = &self.attached {
-            self.reads.note_all(&held.snapshot.entries);
+            self.reads.note_all(&self.changes.log, &held.snapshot.entries);
         }
     }
 
@@ -270,5 +281,5 @@ impl Attached {
     }
 }
 
-/// More than anything but the entries takes in a stored session.
-const MAX_HEADER: usize = 128;
+/// What a value takes in a stored session beside its key and its own bytes.
+const ENTRY_LEN: usize = 5;

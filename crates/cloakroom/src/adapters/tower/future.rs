@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use cloakroom_store::BoxFuture;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -41,6 +41,18 @@ struct Open(Session);
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.abandon();
+    }
+}
+
+/// Dropped by a panic of the handler, while it can be told from a client that goes away: when a layer around us
+/// catches the panic, our future is dropped later.
+struct Unwinding<'a>(&'a Session);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.abandon();
+        }
     }
 }
 
@@ -88,11 +100,13 @@ where
                     this.stage.set(Stage::Handling { response: service.call(request) });
                 }
                 StageProjection::Handling { response } => {
-                    // An error of the inner service is no response: the session is abandoned.
-                    let response = ready!(response.poll(cx))?;
                     let Some(Open(session)) = this.session.as_ref() else {
-                        return Poll::Ready(Ok(response));
+                        return response.poll(cx);
                     };
+                    // An error of the inner service is no response: the session is abandoned.
+                    let unwinding = Unwinding(session);
+                    let response = ready!(response.poll(cx))?;
+                    drop(unwinding);
                     let closing = session.close(response.status().as_u16());
                     this.stage.set(Stage::Closing { closing, response });
                 }
@@ -130,7 +144,9 @@ fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
     for Header { name, value, replaces } in headers {
         let name = HeaderName::from_static(name);
         // The engine writes visible ASCII only.
-        let Ok(value) = HeaderValue::from_str(&value) else { continue };
+        let Ok(mut value) = HeaderValue::from_str(&value) else { continue };
+        // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
+        value.set_sensitive(name == SET_COOKIE);
         if replaces {
             map.insert(name, value);
         } else {

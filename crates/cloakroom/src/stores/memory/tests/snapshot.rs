@@ -34,6 +34,22 @@ fn a_reload_loses_nothing() {
     assert_eq!(purge(&store, 1001, 10), 2);
 }
 
+/// Put together apart from the code that writes it, so that whoever changes the format notices.
+#[test]
+fn a_snapshot_of_one_session_is_these_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions");
+    let store = open(&path).unwrap();
+    now(store.create(&key(1), &record(1, 1000))).unwrap();
+    store.save_snapshot().unwrap();
+
+    let written = cloakroom_store::encode(&key(1), &record(1, 1000));
+    let len = u8::try_from(written.len()).unwrap();
+    let (head, end) = (b"CRMEMORY\x01", [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    let expected = [head, &[len, 0, 0, 0][..], key(1).as_bytes(), &written, &end].concat();
+    assert_eq!(fs::read(&path).unwrap(), expected);
+}
+
 #[test]
 fn an_empty_store_and_a_first_run_are_fine() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,480 @@
+use cloakroom_store::{DynLeases, DynScan, DynSubjects, Key, Record, Revision, Store, Timestamp};
+
+use super::*;
+use crate::SessionManager;
+use crate::stores::MemoryStore;
+
+mod reading;
+
+const KEY: &str = "RuT5k/RmKdS8rOShDxJ7vlnMmWkO8JtyjlR7EOHS6pg=";
+const OTHER_KEY: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn refusal(settings: Settings) -> Option<ConfigError> {
+    SessionManager::new(MemoryStore::new(), settings).err()
+}
+
+/// Bad values, each with what its error says of it; `""` where the value must not be shown.
+type Bad = Vec<(&'static str, Settings)>;
+
+macro_rules! bad {
+    ($($shown:literal: { $($field:ident: $value:expr),+ $(,)? }),* $(,)?) => {
+        vec![$(($shown, Settings { $($field: $value,)+ ..Settings::default() })),*]
+    };
+}
+
+/// Names every setting, so that a new one does not compile before it is listed here, with its bad values, or with none where
+/// its type has none.
+fn bad_values() -> Vec<(&'static str, Bad)> {
+    let Settings {
+        cookie_name: _,
+        cookie_domain: _,
+        cookie_path: _,
+        cookie_same_site: _,
+        persistent: _,
+        danger_allow_plain_http: _,
+        danger_allow_script_access: _,
+        idle_timeout: _,
+        absolute_timeout: _,
+        grace: _,
+        ignore_expiry: _,
+        expired_message: _,
+        expired_status: _,
+        ignore_change_ip: _,
+        trusted_proxies: _,
+        client_ip_header: _,
+        secret_key: _,
+        previous_secret_keys: _,
+        initializer: _,
+        max_record_bytes: _,
+        max_keys: _,
+        max_key_bytes: _,
+        max_depth: _,
+        locking: _,
+        lock_timeout: _,
+        max_lock_waiters: _,
+        lease_ttl: _,
+        lease_limit: _,
+        on_conflict: _,
+        store_timeout: _,
+        store_budget: _,
+        sweep_interval: _,
+        subject_limit: _,
+        on_subject_limit: _,
+        on_reuse: _,
+    } = Settings::default();
+
+    let initial = |key: &str, value: &str| Initializer::new().with(key, value).unwrap();
+    let nested = Initializer::new().with("deep", &[[[1]]]).unwrap();
+    let key = || KEY.parse::<SecretKey>().unwrap();
+    let unprefixed = || "id".to_owned();
+    vec![
+        (
+            "cookie_name",
+            bad! {
+                "": { cookie_name: "".into() },
+                "se ssion": { cookie_name: "se ssion".into() },
+                "sé": { cookie_name: "sé".into() },
+            },
+        ),
+        (
+            "cookie_domain",
+            bad! {
+                "example.org": { cookie_domain: Some("example.org".into()) },
+                ".example.org": { cookie_domain: Some(".example.org".into()), cookie_name: unprefixed() },
+                "a;b": { cookie_domain: Some("a;b".into()), cookie_name: unprefixed() },
+            },
+        ),
+        (
+            "cookie_path",
+            bad! {
+                "/app": { cookie_path: "/app".into() },
+                "app": { cookie_path: "app".into(), cookie_name: unprefixed() },
+                "/a;b": { cookie_path: "/a;b".into(), cookie_name: unprefixed() },
+            },
+        ),
+        (
+            "cookie_same_site",
+            bad! { "none": {
+                cookie_same_site: SameSite::None,
+                danger_allow_plain_http: true,
+                cookie_name: unprefixed(),
+            } },
+        ),
+        ("persistent", bad! {}),
+        ("danger_allow_plain_http", bad! { "true": { danger_allow_plain_http: true } }),
+        (
+            "danger_allow_script_access",
+            bad! { "true": { danger_allow_script_access: true, cookie_name: "__Http-id".into() } },
+        ),
+        (
+            "idle_timeout",
+            bad! {
+                "0s": { idle_timeout: Duration::ZERO },
+                "999ms": { idle_timeout: SECOND - MILLISECOND },
+                "1day 1s": { idle_timeout: 24 * HOUR + SECOND },
+                "400days 1s": { idle_timeout: MAX_LIFETIME + SECOND, absolute_timeout: MAX_LIFETIME },
+            },
+        ),
+        (
+            "absolute_timeout",
+            bad! {
+                "999ms": { absolute_timeout: SECOND - MILLISECOND },
+                "400days 1s": { absolute_timeout: MAX_LIFETIME + SECOND },
+            },
+        ),
+        ("grace", bad! { "1h 1ms": { grace: HOUR + MILLISECOND } }),
+        ("ignore_expiry", bad! {}),
+        ("expired_message", bad! {}),
+        ("expired_status", bad! { "399": { expired_status: 399 }, "600": { expired_status: 600 } }),
+        ("ignore_change_ip", bad! {}),
+        ("trusted_proxies", bad! {}),
+        (
+            "client_ip_header",
+            bad! {
+                "": { client_ip_header: "".into() },
+                "X Real IP": { client_ip_header: "X Real IP".into() },
+                "X-Real-IP:": { client_ip_header: "X-Real-IP:".into() },
+            },
+        ),
+        ("secret_key", bad! {}),
+        (
+            "previous_secret_keys",
+            bad! {
+                "": { previous_secret_keys: vec![key()] },
+                "": { previous_secret_keys: vec![key()], secret_key: Some(key()) },
+            },
+        ),
+        (
+            "initializer",
+            bad! {
+                "": { initializer: initial("", "value") },
+                "longer": { initializer: initial("longer", "value"), max_key_bytes: 5 },
+                "large": { initializer: initial("large", &"x".repeat(300)), max_record_bytes: 256 },
+                "deep": { initializer: nested, max_depth: 2 },
+            },
+        ),
+        (
+            "max_record_bytes",
+            bad! {
+                "255": { max_record_bytes: 255 },
+                "16777217": { max_record_bytes: (16 << 20) + 1 },
+            },
+        ),
+        ("max_keys", bad! { "0": { max_keys: 0 }, "32768": { max_keys: 32_768 } }),
+        ("max_key_bytes", bad! { "0": { max_key_bytes: 0 }, "256": { max_key_bytes: 256 } }),
+        ("max_depth", bad! { "0": { max_depth: 0 }, "128": { max_depth: 128 } }),
+        ("locking", bad! {}),
+        (
+            "lock_timeout",
+            bad! {
+                "0s": { lock_timeout: Duration::ZERO },
+                "1h 1ms": { lock_timeout: HOUR + MILLISECOND },
+            },
+        ),
+        (
+            "max_lock_waiters",
+            bad! { "0": { max_lock_waiters: 0 }, "1048577": { max_lock_waiters: (1 << 20) + 1 } },
+        ),
+        (
+            "lease_ttl",
+            bad! {
+                "99ms": { lease_ttl: 99 * MILLISECOND },
+                "1h 1ms": { lease_ttl: HOUR + MILLISECOND, lease_limit: 2 * HOUR },
+            },
+        ),
+        (
+            "lease_limit",
+            bad! {
+                "9s 999ms": { lease_limit: 10 * SECOND - MILLISECOND },
+                "1day 1ms": { lease_limit: 24 * HOUR + MILLISECOND },
+            },
+        ),
+        ("on_conflict", bad! {}),
+        (
+            "store_timeout",
+            bad! {
+                "0s": { store_timeout: Duration::ZERO },
+                "1h 1ms": { store_timeout: HOUR + MILLISECOND, store_budget: 2 * HOUR },
+            },
+        ),
+        (
+            "store_budget",
+            bad! {
+                "1s 999ms": { store_budget: 2 * SECOND - MILLISECOND },
+                "1h 1ms": { store_budget: HOUR + MILLISECOND },
+            },
+        ),
+        (
+            "sweep_interval",
+            bad! {
+                "9ms": { sweep_interval: 9 * MILLISECOND },
+                "1day 1ms": { sweep_interval: 24 * HOUR + MILLISECOND },
+            },
+        ),
+        ("subject_limit", bad! { "0": { subject_limit: Some(0) } }),
+        ("on_subject_limit", bad! {}),
+        ("on_reuse", bad! {}),
+    ]
+}
+
+#[test]
+fn a_bad_value_is_refused_with_the_settings_name_and_the_value() {
+    for (name, bad) in bad_values() {
+        for (shown, settings) in bad {
+            let error = refusal(settings).unwrap_or_else(|| panic!("{name} = {shown:?} is accepted"));
+            let text = error.to_string();
+            assert_eq!(error.setting(), name, "{text}");
+            assert!(text.contains(shown) && !text.contains('\n') && text.starts_with(name), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_least_and_the_most_of_every_range_are_accepted() {
+    let least = Settings {
+        idle_timeout: SECOND,
+        absolute_timeout: SECOND,
+        grace: Duration::ZERO,
+        expired_status: 400,
+        max_record_bytes: 256,
+        max_keys: 1,
+        max_key_bytes: 1,
+        max_depth: 1,
+        initializer: Initializer::new().with("k", &[1]).unwrap(),
+        lock_timeout: MILLISECOND,
+        max_lock_waiters: 1,
+        lease_ttl: 100 * MILLISECOND,
+        lease_limit: 100 * MILLISECOND,
+        store_timeout: MILLISECOND,
+        store_budget: MILLISECOND,
+        sweep_interval: 10 * MILLISECOND,
+        subject_limit: Some(1),
+        ..Settings::default()
+    };
+    assert_eq!(refusal(least), None);
+    let most = Settings {
+        idle_timeout: MAX_LIFETIME,
+        absolute_timeout: MAX_LIFETIME,
+        grace: HOUR,
+        expired_status: 599,
+        max_record_bytes: 16 << 20,
+        max_keys: 32_767,
+        max_key_bytes: 255,
+        max_depth: 127,
+        lock_timeout: HOUR,
+        max_lock_waiters: 1 << 20,
+        lease_ttl: HOUR,
+        lease_limit: 24 * HOUR,
+        store_timeout: HOUR,
+        store_budget: HOUR,
+        sweep_interval: 24 * HOUR,
+        ..Settings::default()
+    };
+    assert_eq!(refusal(most), None);
+    assert_eq!(refusal(Settings { sweep_interval: Duration::ZERO, ..Settings::default() }), None);
+}
+
+#[test]
+fn the_defaults_are_accepted_and_are_what_their_documentation_says() {
+    assert_eq!(refusal(Settings::default()), None);
+    let documented = documented_defaults();
+    let actual = [
+        ("cookie_name", "`__Host-id`"),
+        ("cookie_domain", "none"),
+        ("cookie_path", "`/`"),
+        ("cookie_same_site", "`Lax`"),
+        ("persistent", "false"),
+        ("danger_allow_plain_http", "false"),
+        ("danger_allow_script_access", "false"),
+        ("idle_timeout", "1 hour"),
+        ("absolute_timeout", "24 hours (NIST SP 800-63B-4, AAL2)"),
+        ("grace", "30 seconds"),
+        ("ignore_expiry", "true"),
+        ("expired_message", "`Your session has expired.`"),
+        ("expired_status", "401"),
+        ("ignore_change_ip", "true"),
+        ("trusted_proxies", "none"),
+        ("client_ip_header", "`X-Forwarded-For`"),
+        ("secret_key", "none"),
+        ("previous_secret_keys", "none"),
+        ("initializer", "nothing"),
+        ("max_record_bytes", "65,536"),
+        ("max_keys", "256"),
+        ("max_key_bytes", "128"),
+        ("max_depth", "64"),
+        ("locking", "[`Locking::ByMethod`]"),
+        ("lock_timeout", "10 seconds"),
+        ("max_lock_waiters", "128"),
+        ("lease_ttl", "10 seconds"),
+        ("lease_limit", "5 minutes"),
+        ("on_conflict", "[`OnConflict::Reject`]"),
+        ("store_timeout", "2 seconds"),
+        ("store_budget", "5 seconds"),
+        ("sweep_interval", "5 minutes"),
+        ("subject_limit", "no limit"),
+        ("on_subject_limit", "[`OnSubjectLimit::EndOldest`]"),
+        ("on_reuse", "[`OnReuse::Ignore`]"),
+    ];
+    assert_eq!(documented, actual.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let names: Vec<_> = bad_values().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, actual.map(|(name, _)| name));
+
+    let Settings {
+        cookie_name,
+        cookie_domain,
+        cookie_path,
+        cookie_same_site,
+        persistent,
+        danger_allow_plain_http,
+        danger_allow_script_access,
+        idle_timeout,
+        absolute_timeout,
+        grace,
+        ignore_expiry,
+        expired_message,
+        expired_status,
+        ignore_change_ip,
+        trusted_proxies,
+        client_ip_header,
+        secret_key,
+        previous_secret_keys,
+        initializer,
+        max_record_bytes,
+        max_keys,
+        max_key_bytes,
+        max_depth,
+        locking,
+        lock_timeout,
+        max_lock_waiters,
+        lease_ttl,
+        lease_limit,
+        on_conflict,
+        store_timeout,
+        store_budget,
+        sweep_interval,
+        subject_limit,
+        on_subject_limit,
+        on_reuse,
+    } = Settings::default();
+    assert_eq!((&*cookie_name, cookie_domain, &*cookie_path), ("__Host-id", None, "/"));
+    assert_eq!((cookie_same_site, persistent), (SameSite::Lax, false));
+    assert_eq!((danger_allow_plain_http, danger_allow_script_access), (false, false));
+    let seconds = [idle_timeout, absolute_timeout, grace].map(|duration| duration.as_secs_f64());
+    assert_eq!(seconds, [3600.0, 86_400.0, 30.0]);
+    assert_eq!((ignore_expiry, &*expired_message, expired_status), (true, "Your session has expired.", 401));
+    assert_eq!((ignore_change_ip, trusted_proxies, &*client_ip_header), (true, vec![], "X-Forwarded-For"));
+    assert_eq!((secret_key, previous_secret_keys, initializer.iter().count()), (None, vec![], 0));
+    assert_eq!((max_record_bytes, max_keys, max_key_bytes, max_depth), (65_536, 256, 128, 64));
+    assert_eq!((locking, max_lock_waiters, on_conflict), (Locking::ByMethod, 128, OnConflict::Reject));
+    let seconds = [lock_timeout, lease_ttl, lease_limit, store_timeout, store_budget, sweep_interval];
+    assert_eq!(seconds.map(|duration| duration.as_secs_f64()), [10.0, 10.0, 300.0, 2.0, 5.0, 300.0]);
+    assert_eq!(
+        (subject_limit, on_subject_limit, on_reuse),
+        (None, OnSubjectLimit::EndOldest, OnReuse::Ignore)
+    );
+    let defaults = (Locking::default(), OnConflict::default(), OnSubjectLimit::default(), OnReuse::default());
+    assert_eq!(defaults, (locking, on_conflict, on_subject_limit, on_reuse));
+}
+
+/// What the documentation of each setting says after "Defaults to", up to the end of it.
+fn documented_defaults() -> Vec<(String, String)> {
+    let source = include_str!("../config.rs");
+    let fields = source.split_once("pub struct Settings {").unwrap().1.split_once("\n}\n").unwrap().0;
+    let mut text = String::new();
+    let mut defaults = Vec::new();
+    for line in fields.lines().map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            text.push_str(doc);
+        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(':')) {
+            let default =
+                text.split_once("Defaults to ").unwrap_or_else(|| panic!("{name} names no default")).1;
+            defaults.push((name.to_owned(), default.strip_suffix('.').unwrap_or(default).to_owned()));
+            text.clear();
+        }
+    }
+    defaults
+}
+
+#[test]
+fn a_limit_for_each_subject_needs_a_store_that_lists_them() {
+    let settings = || Settings { subject_limit: Some(3), ..Settings::default() };
+    assert_eq!(refusal(settings()), None);
+    let error = SessionManager::new(Unlisted, settings()).unwrap_err();
+    assert_eq!(error.setting(), "subject_limit");
+    assert!(error.to_string().contains('3'), "{error}");
+}
+
+#[test]
+fn neither_keys_nor_initial_values_are_shown() {
+    let settings = Settings {
+        secret_key: Some(KEY.parse().unwrap()),
+        previous_secret_keys: vec![OTHER_KEY.parse().unwrap()],
+        initializer: Initializer::new().with("greeting", "hunter2").unwrap(),
+        ..Settings::default()
+    };
+    let text = format!("{settings:?}");
+    assert!(!text.contains(&KEY[..8]) && !text.contains(&OTHER_KEY[..8]), "{text}");
+    assert!(text.contains("greeting") && !text.contains("hunter2"), "{text}");
+    let large = Initializer::new().with("greeting", &"hunter2".repeat(100)).unwrap();
+    let error = refusal(Settings { initializer: large, max_record_bytes: 256, ..settings }).unwrap();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_later_initial_value_of_a_key_takes_the_place_of_an_earlier_one() {
+    let initializer =
+        Initializer::new().with("b", &1).unwrap().with("a", "x").unwrap().with("b", &2).unwrap();
+    let values: Vec<_> = initializer.iter().collect();
+    assert_eq!(values, [("a", &b"\"x\""[..]), ("b", b"2")]);
+    assert_eq!((initializer.get("b"), initializer.get("c")), (Some(&b"2"[..]), None));
+}
+
+#[test]
+fn an_initial_value_that_is_no_json_is_refused_by_its_key() {
+    let map = std::collections::BTreeMap::from([((1, 2), "hunter2")]);
+    let error = Initializer::new().with("pairs", &map).unwrap_err();
+    assert_eq!(error.setting(), "initializer");
+    assert!(error.to_string().contains("pairs") && !error.to_string().contains("hunter2"), "{error}");
+}
+
+/// A store without subjects, and without anything else.
+#[derive(Debug)]
+struct Unlisted;
+
+impl Store for Unlisted {
+    async fn create(&self, _: &Key, _: &Record) -> cloakroom_store::Result<()> {
+        Ok(())
+    }
+
+    async fn load(&self, _: &Key) -> cloakroom_store::Result<Option<Record>> {
+        Ok(None)
+    }
+
+    async fn replace(&self, _: &Key, _: &Record, _: Revision) -> cloakroom_store::Result<()> {
+        Ok(())
+    }
+
+    async fn touch(&self, _: &Key, _: Timestamp, _: Timestamp) -> cloakroom_store::Result<bool> {
+        Ok(false)
+    }
+
+    async fn delete(&self, _: &Key) -> cloakroom_store::Result<bool> {
+        Ok(false)
+    }
+
+    async fn purge(&self, _: Timestamp, _: usize) -> cloakroom_store::Result<usize> {
+        Ok(0)
+    }
+
+    fn leases(&self) -> Option<&dyn DynLeases> {
+        None
+    }
+
+    fn subjects(&self) -> Option<&dyn DynSubjects> {
+        None
+    }
+
+    fn scan(&self) -> Option<&dyn DynScan> {
+        None
+    }
+}

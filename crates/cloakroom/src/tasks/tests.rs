@@ -1,0 +1,131 @@
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn count(tasks: &Tasks) -> usize {
+    tasks.0.count.load(Ordering::Acquire)
+}
+
+#[test]
+fn work_that_never_waits_is_finished_without_a_runtime() {
+    let tasks = Tasks::default();
+    let mut finish = pin!(tasks.finish(async { 7 }));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert_eq!(finish.as_mut().poll(&mut context), Poll::Ready(7));
+}
+
+#[tokio::test]
+async fn work_that_waits_is_finished_in_a_task() {
+    let tasks = Tasks::default();
+    let running = tasks.clone();
+    let work = async move {
+        let before = count(&running);
+        yield_now().await;
+        (before, count(&running))
+    };
+    assert_eq!(tasks.finish(work).await, (0, 1));
+    assert_eq!(count(&tasks), 0);
+}
+
+#[tokio::test]
+async fn work_that_has_begun_is_finished_when_its_caller_goes_away() {
+    let tasks = Tasks::default();
+    let (go, wait) = oneshot::channel::<()>();
+    let (done, outcome) = oneshot::channel();
+    let mut caller = Box::pin(tasks.finish(async move {
+        wait.await.unwrap();
+        done.send(7).unwrap();
+    }));
+    tokio::select! {
+        biased;
+        () = &mut caller => panic!("nothing has let it go yet"),
+        () = yield_now() => {}
+    }
+    drop(caller);
+    go.send(()).unwrap();
+    assert_eq!(outcome.await, Ok(7));
+    assert!(tasks.drain(SECOND).await);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_work_goes_on_in_its_caller() {
+    let tasks = Tasks::default();
+    for waits in [false, true] {
+        let finish = tasks.finish(async move {
+            if waits {
+                yield_now().await;
+            }
+            std::panic::panic_any("what went wrong");
+        });
+        let caught = CatchUnwind(Box::pin(finish)).await.unwrap_err();
+        assert_eq!(caught.downcast_ref(), Some(&"what went wrong"), "waits: {waits}");
+        assert_eq!(count(&tasks), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_waits_for_all_that_runs_and_for_what_that_begins() {
+    let tasks = Tasks::default();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for seconds in [1, 3] {
+        let (order, inner) = (Arc::clone(&order), tasks.clone());
+        tasks.spawn(async move {
+            tokio::time::sleep(seconds * SECOND).await;
+            order.lock().unwrap().push(seconds);
+            let order = Arc::clone(&order);
+            inner.spawn(async move {
+                tokio::time::sleep(SECOND).await;
+                order.lock().unwrap().push(10 + seconds);
+            });
+        });
+    }
+    assert!(tasks.drain(10 * SECOND).await);
+    assert_eq!(*order.lock().unwrap(), [1, 11, 3, 13]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_gives_up_in_time_and_says_so() {
+    let tasks = Tasks::default();
+    tasks.spawn(std::future::pending::<()>());
+    let watch = crate::clock::Stopwatch::start();
+    assert!(!tasks.drain(10 * SECOND).await);
+    assert_eq!(watch.elapsed().as_secs(), 10);
+}
+
+#[tokio::test]
+async fn where_nothing_runs_there_is_nothing_to_wait_for() {
+    assert!(Tasks::default().drain(Duration::ZERO).await);
+}
+
+#[tokio::test]
+async fn a_task_that_panics_or_is_aborted_is_counted_out() {
+    let tasks = Tasks::default();
+    let panics = tasks.spawn(async { panic!("told to") });
+    let never = tasks.spawn(std::future::pending::<()>());
+    assert_eq!(count(&tasks), 2);
+    never.abort();
+    assert!(panics.await.unwrap_err().is_panic());
+    assert!(tasks.drain(SECOND).await);
+}
+
+/// Catches what a future panics with.
+struct CatchUnwind<F>(F);
+
+impl<F: Future + Unpin> Future for CatchUnwind<F> {
+    type Output = std::thread::Result<F::Output>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let future = std::pin::Pin::new(&mut self.0);
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}

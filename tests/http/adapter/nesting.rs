@@ -1,0 +1,114 @@
+//! Layers inside layers.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::Extensions;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::get;
+use cloakroom::axum_v0_8::SessionLayer;
+use cloakroom::stores::MemoryStore;
+use cloakroom::testing::{self, Call, FaultyStore, TestClock};
+use cloakroom::{Error, Session, SessionManager, Settings};
+use cloakroom_tests::{Browser, Site};
+
+use super::{COUNT, add_one, count};
+
+type Store = FaultyStore<MemoryStore>;
+
+fn sessions(cookie_name: &str, clock: &TestClock) -> (SessionManager, Store) {
+    let store = FaultyStore::new(MemoryStore::new());
+    let settings = Settings { cookie_name: cookie_name.into(), ..Settings::default() };
+    (testing::manager(store.clone(), settings, clock).unwrap(), store)
+}
+
+async fn serve(app: Router, sessions: SessionManager, clock: TestClock) -> (Site, Browser) {
+    let site = Site::serve(app, sessions, clock).await;
+    let browser = Browser::new(&site);
+    (site, browser)
+}
+
+#[tokio::test]
+async fn a_layer_inside_another_with_the_same_cookie_name_shares_its_session() {
+    let clock = TestClock::new();
+    let (outer, outer_store) = sessions("__Host-id", &clock);
+    let (inner, inner_store) = sessions("__Host-id", &clock);
+    let app = Router::new()
+        .route("/", get(add_one))
+        .layer(SessionLayer::new(inner))
+        .layer(from_fn(async |session: Session, request: Request, next: Next| {
+            session.insert("outside", &true).await?;
+            let response = next.run(request).await;
+            session.insert("seen", &session.get(COUNT).await?).await?;
+            Ok::<_, Error>(response)
+        }))
+        .layer(SessionLayer::new(outer.clone()))
+        .layer(SessionLayer::new(outer.clone()));
+    let (_site, browser) = serve(app, outer, clock).await;
+
+    let response = browser.get("/").await;
+    assert_eq!(response.cookies().len(), 1, "{:?}", response.cookies());
+    assert_eq!(response.all("vary").count(), 1);
+    assert_eq!(browser.get("/").await.body, "2");
+    assert_eq!((outer_store.count(Call::Create), inner_store.count(Call::Create)), (1, 0));
+}
+
+/// Keeps the outer session at hand where the inner layer hides it.
+#[derive(Clone)]
+struct Outer(Session);
+
+async fn keep_outer(session: Session, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Outer(session));
+    next.run(request).await
+}
+
+fn outer(extensions: &Extensions) -> Session {
+    extensions.get::<Outer>().unwrap().0.clone()
+}
+
+#[tokio::test]
+async fn a_layer_with_another_cookie_name_has_its_own_session() {
+    let clock = TestClock::new();
+    let (site_wide, site_store) = sessions("__Host-id", &clock);
+    let (admin, admin_store) = sessions("__Host-admin", &clock);
+    let both = async |session: Session, request: Request| {
+        let in_admin = add_one(session).await?;
+        let outside = count(outer(request.extensions())).await?;
+        Ok::<_, Error>(format!("{in_admin} {outside}"))
+    };
+    let app = Router::new()
+        .nest("/admin", Router::new().route("/", get(both)).layer(SessionLayer::new(admin)))
+        .route("/", get(add_one))
+        .layer(from_fn(keep_outer))
+        .layer(SessionLayer::new(site_wide.clone()));
+    let (_site, browser) = serve(app, site_wide, clock).await;
+
+    assert_eq!(browser.get("/").await.body, "1");
+    assert_eq!(browser.get("/admin").await.body, "1 1");
+    assert_eq!(browser.get("/").await.body, "2");
+    assert_eq!(browser.get("/admin").await.body, "2 2");
+    assert_eq!((site_store.count(Call::Create), admin_store.count(Call::Create)), (1, 1));
+    let jar = browser.jar();
+    assert!(jar.get("__Host-id").is_some() && jar.get("__Host-admin").is_some());
+}
+
+#[tokio::test]
+async fn two_sessions_may_begin_in_one_response() {
+    let clock = TestClock::new();
+    let (one, _) = sessions("__Host-one", &clock);
+    let (two, _) = sessions("__Host-two", &clock);
+    let app = Router::new()
+        .route("/", get(add_one))
+        .layer(SessionLayer::new(two))
+        .layer(from_fn(async |session: Session, request: Request, next: Next| {
+            session.insert(COUNT, &10).await?;
+            Ok::<_, Error>(next.run(request).await)
+        }))
+        .layer(SessionLayer::new(one.clone()));
+    let (_site, browser) = serve(app, one, clock).await;
+    let response = browser.get("/").await;
+    let mut names: Vec<_> = response.cookies().into_iter().map(|cookie| &cookie[..10]).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["__Host-one", "__Host-two"]);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+}

@@ -1,0 +1,227 @@
+//! Users, secrets, and cookies that outlive the browser.
+
+use std::time::Duration;
+
+use cloakroom::{ErrorKind, Session, Settings};
+use cloakroom_tests::{Browser, Request};
+
+use super::page::{COUNT, Page};
+
+#[tokio::test]
+async fn a_sign_in_keeps_what_an_anonymous_visitor_collected_under_a_new_secret() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| session.insert("cart", &[7]).await).await.value();
+    let anonymous = browser.token().unwrap();
+    let (before, after) = page
+        .post(&browser, async |session: Session| {
+            let before = session.handle().await?;
+            session.insert("seen", &true).await?;
+            session.sign_in("ann").await?;
+            assert_eq!(session.subject().await?.unwrap().as_str(), "ann");
+            assert!(session.authenticated_within(Duration::from_secs(1)).await?);
+            session.insert("since", &1).await?;
+            session.save().await?;
+            Ok((before, session.handle().await?))
+        })
+        .await
+        .value();
+    assert_eq!(before, after, "it is the same session");
+    assert_ne!(browser.token(), Some(anonymous.clone()));
+    page.get(&browser, async |session: Session| {
+        assert_eq!(session.keys().await?, ["cart", "seen", "since"]);
+        assert_eq!(session.subject().await?.unwrap().as_str(), "ann");
+        assert!(session.authenticated_at().await?.is_some());
+        Ok(())
+    })
+    .await
+    .value();
+
+    let old = Request::get("/").header("Cookie", format!("__Host-id={anonymous}"));
+    let subject =
+        page.send(&page.browser(), old, async |session: Session| session.subject().await).await.value();
+    assert_eq!(subject, None, "the anonymous secret is dead at once");
+}
+
+#[tokio::test]
+async fn the_same_user_again_keeps_everything_and_another_user_finds_nothing() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| {
+        session.sign_in("ann").await?;
+        session.insert("of_ann", &1).await
+    })
+    .await
+    .value();
+    let token = browser.token();
+    page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
+    assert_ne!(browser.token(), token);
+    let keys = page.get(&browser, async |session: Session| session.keys().await).await.value();
+    assert_eq!(keys, ["of_ann"]);
+
+    page.post(&browser, async |session: Session| {
+        session.insert("still_of_ann", &1).await?;
+        session.sign_in("bob").await?;
+        session.insert("of_bob", &1).await
+    })
+    .await
+    .value();
+    page.get(&browser, async |session: Session| {
+        assert_eq!(session.keys().await?, ["of_bob"]);
+        assert_eq!(session.subject().await?.unwrap().as_str(), "bob");
+        Ok(())
+    })
+    .await
+    .value();
+}
+
+#[tokio::test]
+async fn a_re_authentication_is_recent_and_then_no_more() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    let recent = async |session: Session| session.authenticated_within(Duration::from_secs(60)).await;
+    assert!(!page.get(&browser, recent).await.value());
+    page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
+    page.site.clock.advance(Duration::from_secs(59));
+    assert!(page.get(&browser, recent).await.value());
+    page.site.clock.advance(Duration::from_secs(1));
+    assert!(!page.get(&browser, recent).await.value());
+    page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
+    assert!(page.get(&browser, recent).await.value());
+}
+
+#[tokio::test]
+async fn a_user_has_a_name_of_1_to_255_bytes() {
+    let page = Page::new().await;
+    for name in ["".to_owned(), "x".repeat(256)] {
+        let visit =
+            page.post(&page.browser(), async move |session: Session| session.sign_in(name).await).await;
+        assert_eq!(visit.error(), ErrorKind::Unsupported);
+    }
+}
+
+/// PEERS: "`renew` then `insert` loses one of them" (poem#196, actix-extras#244); and CherryPy's `regenerate()`
+/// before the first access, which loses the data.
+#[tokio::test]
+async fn rotate_and_insert_keep_each_other_in_any_order() {
+    for rotate_first in [true, false] {
+        let page = Page::new().await;
+        let browser = page.browser();
+        page.post(&browser, async |session: Session| session.insert("old", &1).await).await.value();
+        let token = browser.token();
+        page.post(&browser, async move |session: Session| {
+            if rotate_first {
+                session.rotate().await?;
+            }
+            session.insert("new", &1).await?;
+            if !rotate_first {
+                session.rotate().await?;
+            }
+            Ok(())
+        })
+        .await
+        .value();
+        assert_ne!(browser.token(), token, "rotate first: {rotate_first}");
+        let keys = page.get(&browser, async |session: Session| session.keys().await).await.value();
+        assert_eq!(keys, ["new", "old"], "rotate first: {rotate_first}");
+    }
+}
+
+#[tokio::test]
+async fn rotate_alone_keeps_the_session_and_changes_the_secret_only() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| session.insert(COUNT, &7).await).await.value();
+    let old = browser.token().unwrap();
+    let handle = async |session: Session| session.handle().await;
+    let before = page.get(&browser, handle).await.value();
+    page.post(&browser, async |session: Session| session.rotate().await).await.value();
+    let new = browser.token().unwrap();
+    assert_ne!(old, new);
+    assert_eq!(old[..21], new[..21], "the locator stays");
+    assert_eq!(page.get(&browser, handle).await.value(), before);
+
+    // PEERS: "rotation throws parallel requests out" (CodeIgniter#1283, express-session#923).
+    let with_old = || Request::get("/").header("Cookie", format!("__Host-id={old}"));
+    let count = async |session: Session| session.get(COUNT).await;
+    let late = page.send(&page.browser(), with_old(), count).await;
+    assert_eq!(late.response.cookies().len(), 0);
+    assert_eq!(late.value(), Some(7));
+    page.site.clock.advance(Duration::from_secs(31));
+    assert_eq!(page.send(&page.browser(), with_old(), count).await.value(), None);
+}
+
+#[tokio::test]
+async fn a_handle_names_a_session_from_its_first_save_to_its_end() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    let (unsaved, saved) = page
+        .post(&browser, async |session: Session| {
+            session.insert(COUNT, &1).await?;
+            let unsaved = session.handle().await?;
+            session.save().await?;
+            Ok((unsaved, session.handle().await?))
+        })
+        .await
+        .value();
+    assert_eq!(unsaved, None);
+    let again = page.get(&browser, async |session: Session| session.handle().await).await.value();
+    assert_eq!(again, saved);
+    let handle = saved.unwrap();
+    assert!(!browser.token().unwrap().contains(&handle.to_string()));
+    assert!(page.site.sessions.end(&handle).await.unwrap());
+    let after = page.get(&browser, async |session: Session| session.handle().await).await.value();
+    assert_eq!(after, None);
+}
+
+fn max_age(browser: &Browser) -> Option<Duration> {
+    browser.jar().remaining("__Host-id")
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[tokio::test]
+async fn a_remembered_session_outlives_the_browser_and_the_usual_limits() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    let response = page
+        .post(&browser, async |session: Session| {
+            session.sign_in("ann").await?;
+            session.remember(30 * DAY).await
+        })
+        .await
+        .ok();
+    let cookie = response.cookies()[0].to_ascii_lowercase();
+    assert!(cookie.ends_with("; max-age=2592000") && !cookie.contains("expires"), "{cookie}");
+    browser.jar().close();
+    page.site.clock.advance(29 * DAY);
+    browser.jar().advance(29 * DAY);
+    let visit = page.get(&browser, async |session: Session| session.subject().await).await;
+    assert_eq!(visit.response.cookies().len(), 0, "a touch sends no cookie");
+    assert!(visit.value().is_some());
+    page.site.clock.advance(DAY);
+    assert_eq!(page.get(&browser, async |session: Session| session.subject().await).await.value(), None);
+}
+
+#[tokio::test]
+async fn a_session_is_remembered_for_a_second_to_400_days() {
+    let page = Page::new().await;
+    for duration in [Duration::from_millis(999), 400 * DAY + Duration::from_secs(1)] {
+        let visit =
+            page.post(&page.browser(), async move |session: Session| session.remember(duration).await).await;
+        assert_eq!(visit.error(), ErrorKind::Unsupported);
+    }
+}
+
+#[tokio::test]
+async fn a_persistent_cookie_lasts_for_what_is_left_of_the_session() {
+    let page = Page::with(Settings { persistent: true, ..Settings::default() }).await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| session.insert(COUNT, &1).await).await.value();
+    assert_eq!(max_age(&browser), Some(DAY));
+    page.site.clock.advance(DAY / 48);
+    let response = page.post(&browser, async |session: Session| session.insert(COUNT, &2).await).await.ok();
+    assert_eq!(response.cookies().len(), 0, "a write sends no cookie");
+    page.post(&browser, async |session: Session| session.rotate().await).await.value();
+    assert_eq!(max_age(&browser), Some(DAY - DAY / 48));
+}

@@ -51,6 +51,7 @@
 //! The README says what each costs.
 
 mod change;
+mod error;
 mod open;
 mod reply;
 mod store;
@@ -60,5 +61,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use open::{Builder, OpenError};
+pub use error::OpenError;
+pub use open::Builder;
 pub use store::RedbStore;

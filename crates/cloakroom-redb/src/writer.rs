@@ -14,7 +14,7 @@ use cloakroom_store::{Error, Result, Timestamp};
 use redb::{Database, Durability};
 
 use crate::change::{Change, Effect, Tables};
-use crate::open::OpenError;
+use crate::error::OpenError;
 use crate::reply::{self, Reply};
 
 /// How many changes may wait. More than an engine sends while it waits for its own deadlines; a disk that
@@ -132,7 +132,8 @@ impl Worker {
             Ok(job) => self.batch.push(job),
             // An empty batch syncs what is unsynced.
             Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return !self.unsynced.is_empty(),
+            // Closing the file syncs what is unsynced.
+            Err(RecvTimeoutError::Disconnected) => return false,
         }
         self.batch.extend(self.jobs.try_iter().take(BATCH - 1));
         true

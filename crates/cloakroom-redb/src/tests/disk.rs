@@ -64,14 +64,15 @@ impl Disk {
         self.state().fault = None;
     }
 
-    /// Makes every sync wait until [`release`](Disk::release).
-    pub(super) fn hold_syncs(&self) {
+    /// Makes every sync wait until the answer is dropped.
+    pub(super) fn hold_syncs(&self) -> Held<'_> {
         self.state().held = true;
+        Held(self)
     }
 
-    pub(super) fn release(&self) {
-        self.state().held = false;
-        self.0.1.notify_all();
+    pub(super) fn wait_for_syncs(&self, syncs: usize) {
+        let state = self.state();
+        drop(self.0.1.wait_while(state, |state| state.syncs < syncs).unwrap());
     }
 
     fn check(&self, faults: &[Fault]) -> io::Result<MutexGuard<'_, State>> {
@@ -83,6 +84,16 @@ impl Disk {
             Some(fault) if faults.contains(&fault) => Err(io::Error::other(format!("{fault:?} fails"))),
             _ => Ok(state),
         }
+    }
+}
+
+/// The disk stands still. Dropped before the store, so that a failed test does not wait for ever.
+pub(super) struct Held<'a>(&'a Disk);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.state().held = false;
+        self.0.0.1.notify_all();
     }
 }
 
@@ -122,6 +133,7 @@ impl StorageBackend for Disk {
         }
         state.syncs += 1;
         state.log.push(Event::Sync);
+        self.0.1.notify_all();
         Ok(())
     }
 }

@@ -12,13 +12,13 @@ const NO: ErrorKind = ErrorKind::Unavailable(Applied::No);
 fn every_change_of_a_batch_whose_commit_failed_may_have_been_made() {
     let disk = Disk::default();
     let store = open(&disk);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let (one, stored) = (key(1), record(1, 100));
     let keys: Vec<_> = (2..9).map(key).collect();
     let first = begin(store.create(&one, &stored));
     let calls: Vec<_> = keys.iter().map(|key| begin(store.create(key, &stored))).collect();
     disk.break_down(Fault::All);
-    disk.release();
+    drop(held);
     // The held sync itself began before the fault and may be the first batch's alone.
     let first = first.finish();
     assert!(first.is_ok() || first.is_err_and(|error| error.kind() == MAYBE));

@@ -6,7 +6,8 @@ use cloakroom_store::{Scan, Store};
 use redb::{Database, ReadableDatabase, TableDefinition, TableHandle};
 
 use super::{key, record, run};
-use crate::open::{How, Problem, open_file};
+use crate::error::Problem;
+use crate::open::{How, open_file};
 use crate::tables::{FORMAT, VERSION, VERSION_ROW};
 use crate::{OpenError, RedbStore};
 

@@ -15,7 +15,7 @@ fn changes_that_wait_together_share_one_sync_and_are_answered_each_on_its_own() 
     let store = open(&disk);
     run(store.create(&key(200), &record(1, 100))).unwrap();
     let before = disk.syncs();
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let (stored, next, nobody) = (record(1, 100), record(2, 100), key(99));
     let keys: Vec<_> = (0..64).map(key).collect();
     let creates: Vec<_> = keys.iter().map(|key| begin(store.create(key, &stored))).collect();
@@ -23,7 +23,7 @@ fn changes_that_wait_together_share_one_sync_and_are_answered_each_on_its_own() 
     let conflict = begin(store.replace(&keys[1], &next, Revision::new(9)));
     let missing = begin(store.replace(&nobody, &next, Revision::new(1)));
     let replaced = begin(store.replace(&keys[2], &next, Revision::new(1)));
-    disk.release();
+    drop(held);
 
     creates.into_iter().for_each(|create| create.finish().unwrap());
     assert_eq!(exists.finish().unwrap_err().kind(), ErrorKind::Exists);
@@ -67,10 +67,10 @@ fn many_threads_lose_no_update_and_sync_far_less_than_they_write() {
             });
         }
         for _ in 0..ROUNDS {
-            disk.hold_syncs();
+            let held = disk.hold_syncs();
             step.wait();
             step.wait();
-            disk.release();
+            drop(held);
             step.wait();
         }
     });
@@ -82,12 +82,12 @@ fn many_threads_lose_no_update_and_sync_far_less_than_they_write() {
 fn a_change_nobody_waits_for_any_more_is_made_and_one_never_polled_is_not() {
     let disk = Disk::default();
     let store = open(&disk);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let stored = record(1, 100);
     drop(begin(store.create(&key(1), &stored)));
     drop(begin(store.create(&key(2), &stored)));
     drop(store.create(&key(3), &stored));
-    disk.release();
+    drop(held);
     // Dropping the store drains the queue and closes the file.
     drop(store);
     let store = open(&disk);
@@ -100,7 +100,7 @@ fn a_change_nobody_waits_for_any_more_is_made_and_one_never_polled_is_not() {
 fn a_change_the_queue_has_no_room_for_is_refused_without_effect() {
     let disk = Disk::default();
     let store = open(&disk);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let stored = record(1, 100);
     let (one, other) = (key(1), key(2));
     let mut refused = None;
@@ -115,7 +115,7 @@ fn a_change_the_queue_has_no_room_for_is_refused_without_effect() {
         waiting.push(call);
     }
     assert_eq!(refused.unwrap().kind(), ErrorKind::Unavailable(Applied::No));
-    disk.release();
+    drop(held);
     let made = waiting.into_iter().map(Begun::finish).filter(Result::is_ok).count();
     assert_eq!(made, 2, "one under each key");
 }
@@ -140,6 +140,18 @@ fn touches_are_not_synced_one_by_one_and_never_remain_unsynced_for_long() {
     run(store.touch(&key(1), at(0), at(2_003))).unwrap();
     drop(store);
     assert_eq!(run(open(&disk).load(&key(1))).unwrap().unwrap().expires_at, at(2_003), "closing keeps them");
+}
+
+#[test]
+fn a_last_touch_is_synced_when_nothing_follows_it() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    run(store.create(&key(1), &record(1, 1_000))).unwrap();
+    let before = disk.syncs();
+    run(store.touch(&key(1), at(0), at(2_000))).unwrap();
+    disk.wait_for_syncs(before + 1);
+    let left = Disk::of(disk.bytes());
+    assert_eq!(run(open(&left).load(&key(1))).unwrap().unwrap().expires_at, at(2_000));
 }
 
 #[test]

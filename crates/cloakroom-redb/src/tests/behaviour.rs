@@ -158,8 +158,8 @@ fn a_stale_index_row_ends_nothing_that_it_should_not() {
     drop(store);
     let file = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = file.begin_write().unwrap();
-    for number in [1, 2] {
-        transaction.open_table(EXPIRY).unwrap().insert((7, key(number).as_bytes()), ()).unwrap();
+    for (number, expiry) in [(1, 8), (2, 7)] {
+        transaction.open_table(EXPIRY).unwrap().insert((expiry, key(number).as_bytes()), ()).unwrap();
         transaction.open_table(SUBJECTS).unwrap().insert(("bob", key(number).as_bytes()), ()).unwrap();
     }
     transaction.commit().unwrap();
@@ -169,11 +169,18 @@ fn a_stale_index_row_ends_nothing_that_it_should_not() {
     run(async {
         assert_eq!(store.list(&subject("bob")).await.unwrap(), []);
         assert_eq!(store.end_all(&subject("bob"), None).await.unwrap(), 0);
+        assert_eq!(store.purge(at(8), 1).await.unwrap(), 0);
+    });
+    drop(store);
+    assert_eq!(index_rows(&disk).0, 2, "a purge sweeps up the row of a record that is gone");
+
+    let store = open(&disk);
+    run(async {
         assert_eq!(store.purge(at(100), 1).await.unwrap(), 0);
         assert!(store.load(&key(1)).await.unwrap().is_some());
     });
     drop(store);
-    assert_eq!(index_rows(&disk).0, 1, "a purge sweeps up stale expiry rows");
+    assert_eq!(index_rows(&disk).0, 1, "and the outdated row of one that is there");
 }
 
 #[test]

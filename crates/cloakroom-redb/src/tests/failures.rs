@@ -86,3 +86,14 @@ fn after_the_writer_died_every_call_fails_and_none_waits() {
     drop(store);
     assert_eq!(run(open(&disk).load(&key(1))).unwrap(), Some(record(1, 100)));
 }
+
+#[test]
+fn a_read_whose_reopening_kills_the_writer_never_says_that_it_changed_something() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    run(store.create(&key(1), &record(1, 100))).unwrap();
+    disk.break_down(Fault::Sync);
+    run(store.delete(&key(1))).unwrap_err();
+    disk.break_down(Fault::Panic);
+    assert_eq!(run(store.load(&key(1))).unwrap_err().kind(), NO);
+}

@@ -8,23 +8,32 @@ use crate::{Key, Record, Result, Revision, Store, Timestamp};
 /// A lease is a courtesy between writers who ask for it; it stops nobody else's
 /// [`replace`](Store::replace). Safety comes from revisions: whoever takes over an expired lease gives the record a
 /// new revision, so a holder that slept through its lease cannot overwrite anything.
+///
+/// Replacing and touching a record leave its lease alone. Deleting it ends the lease: a later record under the same key
+/// is free.
 pub trait Leases: Store {
     /// Takes the lease on the record under `key` and answers with the record, in one step.
     ///
     /// A lease that ran out is taken over: the record then gets the revision
     /// [`claim.takeover`](Claim::takeover), and is answered with it. Acquiring a lease that this
-    /// claim's owner holds already renews it.
+    /// claim's owner holds already renews it, and takes nothing over. A lease that was released is free: acquiring it
+    /// changes no revision.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored is not a record of this key.
     fn acquire(&self, key: &Key, claim: &Claim) -> impl Future<Output = Result<Acquired>> + Send;
 
     /// Lengthens a lease that is still held by `claim.lease` to `claim.now + claim.ttl`.
     ///
-    /// False if it is not held any more; it is then never taken back.
+    /// False if it is not held any more, because it was released or taken over, or ran out at or before now; it is
+    /// then never taken back.
     fn renew(&self, key: &Key, claim: &Claim) -> impl Future<Output = Result<bool>> + Send;
 
     /// Gives the lease back and wakes a waiter. False, without any effect, if `lease` does not hold it.
     fn release(&self, key: &Key, lease: LeaseId) -> impl Future<Output = Result<bool>> + Send;
 
-    /// [`Store::replace`] and [`release`](Leases::release) in one step.
+    /// [`Store::replace`] and [`release`](Leases::release) in one step. If `lease` does not hold the lease, the record is
+    /// replaced all the same, and the lease stays with whoever holds it.
     ///
     /// # Errors
     /// As [`Store::replace`]; the lease is then still held, if it was.
@@ -36,7 +45,8 @@ pub trait Leases: Store {
         lease: LeaseId,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Waits until the lease on `key` may be free, `at_most` this long.
+    /// Waits until the lease on `key` may be free, `at_most` this long. Returns at once if it is free already, so that no
+    /// release between [`Acquired::Busy`] and this call is missed, and if there is no record.
     ///
     /// Woken by the backend where it can notify; otherwise a jittered poll. It may return early for no
     /// reason: callers acquire again and look.

@@ -21,7 +21,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Inserts a record under a key that holds none.
     ///
     /// # Errors
-    /// [`Exists`](crate::ErrorKind::Exists) if there is a record under `key`, which then is unchanged.
+    /// [`Exists`](crate::ErrorKind::Exists) if there is a record under `key`, expired or not, or anything else, such as
+    /// a damaged record; it then is unchanged. [`TooLarge`](crate::ErrorKind::TooLarge) if the backend does not take
+    /// that much; at least 128 KiB of data are taken.
     fn create(&self, key: &Key, record: &Record) -> impl Future<Output = Result<()>> + Send;
 
     /// The record under `key`.
@@ -37,7 +39,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Conflict`](crate::ErrorKind::Conflict) if it has another revision,
-    /// [`Missing`](crate::ErrorKind::Missing) if there is none. Nothing is changed in either case.
+    /// [`Missing`](crate::ErrorKind::Missing) if there is none, [`Corrupt`](crate::ErrorKind::Corrupt) (or `Conflict`) if
+    /// what is stored is not a record of this key, [`TooLarge`](crate::ErrorKind::TooLarge) as in `create`. Nothing is
+    /// changed in any of these cases.
     fn replace(
         &self,
         key: &Key,
@@ -48,7 +52,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Moves the expiry forward to `expires_at` if the stored one is still after `now`; changes
     /// nothing else, not even the revision, and never moves it back.
     ///
-    /// Answers whether the record is alive: false if there is none, or if it expired at or before `now`.
+    /// Answers whether the record is alive: false if there is none, or if it expired at or before `now`. What is not a
+    /// record of this key is not alive, or [`Corrupt`](crate::ErrorKind::Corrupt).
     fn touch(
         &self,
         key: &Key,
@@ -56,11 +61,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Removes the record; answers whether there was one.
+    /// Removes the record; answers whether there was one. What is not a record of this key may be removed (true) or left
+    /// where it is (false, or [`Corrupt`](crate::ErrorKind::Corrupt)).
     fn delete(&self, key: &Key) -> impl Future<Output = Result<bool>> + Send;
 
     /// Removes at most `limit` records that expired before `cutoff` (`expires_at < cutoff`, checked
-    /// atomically with the removal); answers how many. Fewer than `limit` means that none are left.
+    /// atomically with the removal); answers how many. Fewer than `limit` means that none are left. Damaged and foreign
+    /// records are passed over and fail nothing.
     fn purge(&self, cutoff: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
     /// Exclusive use across processes: `Some(self)` where [`Leases`](crate::Leases) is implemented.

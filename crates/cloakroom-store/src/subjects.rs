@@ -10,7 +10,7 @@ pub trait Subjects: Store {
     /// Makes sure that the index knows `key` as one of `subject`'s, until `until`.
     ///
     /// Called, and answered, before any record under `key` names the subject; `until` is the record's
-    /// absolute limit. Where the index follows from the records themselves there is nothing to do.
+    /// absolute limit. Changes no record, and creates none. Where the index follows from the records themselves there is nothing to do.
     fn enroll(
         &self,
         subject: &Subject,

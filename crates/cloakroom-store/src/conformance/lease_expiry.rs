@@ -1,0 +1,158 @@
+//! Leases run out. The claims' clock and the real one move together here, since a backend may go by its own.
+
+use std::time::{Duration, Instant};
+
+use super::leases::claim;
+use super::probe::{Probe, at, key, of, record, refused};
+use super::race::{modes, race_all};
+use super::{Facet, Harness};
+use crate::ErrorKind::Conflict;
+use crate::{Acquired, Claim, Record, Revision};
+
+/// A lease that ran out is taken over: the record then has the revision of the claim, in the answer and in the
+/// store, and is otherwise unchanged.
+pub async fn an_expired_lease_is_taken_over_with_a_new_revision(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    let stored = of("alice", &record(1));
+    store.put(key(1), &stored).await;
+    let now = let_it_run_out(harness, &store, 1).await;
+    let taken = Record { revision: Revision::new(1_002), ..stored };
+    assert_eq!(store.hold(key(1), claim(2, now)).await, taken);
+    assert_eq!(store.stored(key(1)).await, Some(taken));
+    assert!(store.is_busy(key(1), claim(3, now)).await, "the successor holds it");
+}
+
+/// A holder that slept through its lease cannot overwrite its successor's record, nor free the lease.
+pub async fn a_stale_holder_conflicts(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    let now = let_it_run_out(harness, &store, 1).await;
+    let taken = store.hold(key(1), claim(2, now)).await;
+    refused(store.replace(key(1), &record(5), &record(1)).await, &[Conflict]);
+    refused(store.replace_and_release(key(1), &record(5), &record(1), 1).await, &[Conflict]);
+    assert!(!store.renew(key(1), claim(1, now)).await, "the lease is the successor's");
+    assert!(!store.release(key(1), 1).await, "the lease is the successor's");
+    assert_eq!(store.stored(key(1)).await, Some(taken));
+    assert!(store.is_busy(key(1), claim(3, now)).await);
+}
+
+/// A lease that ran out without a successor does not hinder its holder: the record is still as it was read.
+pub async fn a_late_holder_without_a_successor_still_replaces(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    let now = let_it_run_out(harness, &store, 1).await;
+    store.replace_and_release(key(1), &record(2), &record(1), 1).await.expect("nobody changed the record");
+    assert_eq!(store.hold(key(1), claim(2, now)).await, record(2), "what was released is not taken over");
+}
+
+/// Of several who take over a lease that ran out exactly one holds it.
+pub async fn of_several_successors_exactly_one_holds(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    let mut now = at(0);
+    for (n, _) in modes() {
+        store.put(key(n), &record(1)).await;
+        store.hold(key(n), Claim { ttl: SHORT, ..claim(9, at(0)) }).await;
+    }
+    now = now.saturating_add(pass(harness, SHORT).await);
+    for (n, mode) in modes() {
+        let acquires = (1..=4).map(|holder| Probe::new(harness).acquire(key(n), claim(holder, now)));
+        let acquired = race_all(harness, mode, acquires).await;
+        let held: Vec<_> = acquired
+            .into_iter()
+            .filter_map(|answer| match answer.expect("acquire succeeds") {
+                Acquired::Held(record) => Some(record),
+                Acquired::Busy => None,
+                Acquired::Missing => panic!("there is a record all the time"),
+            })
+            .collect();
+        assert_eq!(held.len(), 1, "{mode:?}: {held:?}");
+        assert_eq!(store.stored(key(n)).await, held.into_iter().next(), "{mode:?}");
+    }
+}
+
+/// `renew` lengthens a lease that is held, and does not change the record.
+pub async fn renew_lengthens_the_lease(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    let (n, passed) = lengthened(harness, &store, Lengthen::Renew).await;
+    let now = at(0).saturating_add(passed);
+    assert!(store.is_busy(key(n), claim(2, now)).await, "it was renewed for a minute");
+    assert_eq!(store.stored(key(n)).await, Some(record(1)));
+}
+
+/// Acquiring again lengthens the lease as `renew` does.
+pub async fn acquiring_again_lengthens_the_lease(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    let (n, passed) = lengthened(harness, &store, Lengthen::Acquire).await;
+    let now = at(0).saturating_add(passed);
+    assert!(store.is_busy(key(n), claim(2, now)).await, "it was acquired again for a minute");
+    assert_eq!(store.stored(key(n)).await, Some(record(1)));
+}
+
+/// `renew` by anybody but the holder answers false; a free lease stays free, a held one its holder's.
+pub async fn renew_by_another_does_nothing(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    assert!(!store.renew(key(1), claim(1, at(0))).await, "nobody holds it");
+    store.hold(key(1), claim(2, at(0))).await;
+    assert!(!store.renew(key(1), claim(3, at(0))).await, "another holds it");
+    assert!(store.is_busy(key(1), claim(3, at(0))).await);
+    assert!(store.release(key(1), 2).await, "the holder still has it");
+    assert!(!store.renew(key(1), claim(2, at(0))).await, "it was released");
+    assert_eq!(store.hold(key(1), claim(4, at(0))).await, record(1), "the lease is free");
+}
+
+/// `renew` of a lease that ran out answers false, and does not take it back, with a successor or without.
+pub async fn a_lease_that_ran_out_is_not_renewed(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    let now = let_it_run_out(harness, &store, 1).await;
+    assert!(!store.renew(key(1), claim(1, now)).await, "it ran out");
+    assert_eq!(store.hold(key(1), claim(2, now)).await.revision, Revision::new(1_002), "it is taken over");
+}
+
+/// Leases [`key(1)`](key) for a short time and lets that pass; answers what time it is then.
+async fn let_it_run_out(harness: &dyn Harness, store: &Probe, holder: u64) -> crate::Timestamp {
+    store.hold(key(1), Claim { ttl: SHORT, ..claim(holder, at(0)) }).await;
+    at(0).saturating_add(pass(harness, SHORT).await)
+}
+
+/// Lets more time pass than a lease of `ttl` lasts; answers how much.
+async fn pass(harness: &dyn Harness, ttl: Duration) -> Duration {
+    let enough = 2 * ttl + Duration::from_millis(50);
+    harness.sleep(enough).await;
+    enough
+}
+
+enum Lengthen {
+    Renew,
+    Acquire,
+}
+
+/// Takes a short lease, lengthens it to a minute, and lets the short time pass. Answers whose key it was and how
+/// much time has passed.
+async fn lengthened(harness: &dyn Harness, store: &Probe, by: Lengthen) -> (u64, Duration) {
+    let mut ttl = 2 * SHORT;
+    for n in 0..6 {
+        store.put(key(n), &record(1)).await;
+        let start = now();
+        store.hold(key(n), Claim { ttl, ..claim(1, at(0)) }).await;
+        let in_time = match by {
+            Lengthen::Renew => store.renew(key(n), claim(1, at(0))).await,
+            Lengthen::Acquire => store.hold(key(n), claim(1, at(0))).await == record(1),
+        };
+        if in_time {
+            return (n, pass(harness, ttl).await);
+        }
+        // On a very slow machine the lease may have run out on the backend's clock in the meantime.
+        assert!(start.elapsed() >= ttl, "the lease was held");
+        ttl *= 2;
+    }
+    panic!("the lease cannot be lengthened: two calls take longer than {ttl:?}");
+}
+
+#[allow(clippy::disallowed_methods, reason = "measures how slow the machine is; no rule depends on it")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+const SHORT: Duration = Duration::from_millis(100);

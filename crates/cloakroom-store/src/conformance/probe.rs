@@ -1,0 +1,252 @@
+//! What the checks have in common: a handle that is pleasant to call, and things to store.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::{Facet, Harness};
+use crate::{
+    Acquired, BoxFuture, Claim, Cursor, DynLeases, DynScan, DynStore, DynSubjects, Error, ErrorKind, Key,
+    LeaseId, Page, Record, Result, Revision, Subject, Timestamp,
+};
+
+/// A handle on the store under test whose calls are owned: they can be raced, moved and dropped.
+#[derive(Clone)]
+pub(super) struct Probe(Arc<dyn DynStore>);
+
+impl Probe {
+    pub(super) fn new(harness: &dyn Harness) -> Self {
+        Self(harness.store())
+    }
+
+    /// A handle on a store that has `facet`; `None` if the author says that it has not, which is checked.
+    pub(super) fn with(facet: Facet, harness: &dyn Harness) -> Option<Self> {
+        let probe = Self::new(harness);
+        let there = match facet {
+            Facet::Leases => probe.0.leases().is_some(),
+            Facet::Subjects => probe.0.subjects().is_some(),
+            Facet::Scan => probe.0.scan().is_some(),
+        };
+        let listed = harness.facets().contains(&facet);
+        assert_eq!(there, listed, "the store has the facet {facet:?} (left) exactly if it is listed (right)");
+        listed.then_some(probe)
+    }
+
+    pub(super) fn create(&self, key: Key, record: &Record) -> BoxFuture<'static, Result<()>> {
+        Arc::clone(&self.0).create(key, record.clone())
+    }
+
+    pub(super) fn load(&self, key: Key) -> BoxFuture<'static, Result<Option<Record>>> {
+        Arc::clone(&self.0).load(key)
+    }
+
+    pub(super) fn replace(&self, key: Key, new: &Record, old: &Record) -> BoxFuture<'static, Result<()>> {
+        Arc::clone(&self.0).replace(key, new.clone(), old.revision)
+    }
+
+    pub(super) fn touch(&self, key: Key, now: Timestamp, to: Timestamp) -> BoxFuture<'static, Result<bool>> {
+        Arc::clone(&self.0).touch(key, now, to)
+    }
+
+    pub(super) fn delete(&self, key: Key) -> BoxFuture<'static, Result<bool>> {
+        Arc::clone(&self.0).delete(key)
+    }
+
+    pub(super) fn purge(&self, cutoff: Timestamp, limit: usize) -> BoxFuture<'static, Result<usize>> {
+        Arc::clone(&self.0).purge(cutoff, limit)
+    }
+
+    /// Creates a record that nothing stands in the way of.
+    pub(super) async fn put(&self, key: Key, record: &Record) {
+        self.create(key, record).await.expect("create under a free key succeeds");
+    }
+
+    /// What is under `key`, which is sound.
+    pub(super) async fn stored(&self, key: Key) -> Option<Record> {
+        self.load(key).await.expect("load succeeds")
+    }
+}
+
+/// Leases.
+impl Probe {
+    pub(super) fn leases(&self) -> &dyn DynLeases {
+        self.0.leases().expect("the facet Leases is there")
+    }
+
+    pub(super) fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'static, Result<Acquired>> {
+        let this = self.clone();
+        Box::pin(async move { this.leases().acquire(key, claim).await })
+    }
+
+    pub(super) fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'static, Result<()>> {
+        let this = self.clone();
+        Box::pin(async move { this.leases().wait(key, at_most).await })
+    }
+
+    pub(super) async fn renew(&self, key: Key, claim: Claim) -> bool {
+        self.leases().renew(key, claim).await.expect("renew succeeds")
+    }
+
+    pub(super) async fn release(&self, key: Key, holder: u64) -> bool {
+        self.leases().release(key, LeaseId::new(holder)).await.expect("release succeeds")
+    }
+
+    pub(super) async fn replace_and_release(
+        &self,
+        key: Key,
+        new: &Record,
+        old: &Record,
+        holder: u64,
+    ) -> Result<()> {
+        self.leases().replace_and_release(key, new.clone(), old.revision, LeaseId::new(holder)).await
+    }
+
+    /// Acquires a lease that is free.
+    pub(super) async fn hold(&self, key: Key, claim: Claim) -> Record {
+        match self.acquire(key, claim).await {
+            Ok(Acquired::Held(record)) => record,
+            other => panic!("the lease is there to be had, but the answer is {other:?}"),
+        }
+    }
+
+    /// Whether somebody but `holder` has the lease. Takes it if not.
+    pub(super) async fn is_busy(&self, key: Key, claim: Claim) -> bool {
+        self.acquire(key, claim).await.expect("acquire succeeds") == Acquired::Busy
+    }
+}
+
+/// Subjects.
+impl Probe {
+    pub(super) fn subjects(&self) -> &dyn DynSubjects {
+        self.0.subjects().expect("the facet Subjects is there")
+    }
+
+    /// Creates a record of `subject` the way the engine does: first the index, then the record.
+    pub(super) async fn put_of(&self, subject: &str, key: Key, record: &Record) -> Record {
+        let record = of(subject, record);
+        self.enroll(subject, key).await;
+        self.put(key, &record).await;
+        record
+    }
+
+    pub(super) async fn enroll(&self, subject: &str, key: Key) {
+        self.subjects().enroll(named(subject), key, at(86_400_000)).await.expect("enroll succeeds");
+    }
+
+    /// The subject's records, sorted by key.
+    pub(super) async fn list(&self, subject: &str) -> Vec<(Key, Record)> {
+        let mut list = self.subjects().list(named(subject)).await.expect("list succeeds");
+        list.sort_by_key(|(key, _)| *key);
+        list
+    }
+
+    pub(super) fn end_all(&self, subject: &str, except: Option<Key>) -> BoxFuture<'static, Result<usize>> {
+        let (this, subject) = (self.clone(), named(subject));
+        Box::pin(async move { this.subjects().end_all(subject, except).await })
+    }
+}
+
+/// Scan.
+impl Probe {
+    fn scan(&self) -> &dyn DynScan {
+        self.0.scan().expect("the facet Scan is there")
+    }
+
+    pub(super) async fn page(&self, cursor: Option<Cursor>, limit: usize) -> Page {
+        self.scan().page(cursor, limit).await.expect("a page of the walk succeeds")
+    }
+
+    pub(super) async fn count(&self) -> u64 {
+        self.scan().count().await.expect("count succeeds")
+    }
+
+    /// Goes on with a walk to its end; `steps` is the number of pages after which there is none.
+    pub(super) async fn walk(
+        &self,
+        mut cursor: Option<Cursor>,
+        limit: usize,
+        steps: usize,
+    ) -> Vec<(Key, Record)> {
+        let mut seen = Vec::new();
+        for _ in 0..steps {
+            let page = self.page(cursor, limit).await;
+            seen.extend(page.records);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return seen,
+            }
+        }
+        panic!("the walk has an end, but none was seen in {steps} pages");
+    }
+}
+
+/// The n-th of many keys that look random.
+pub(super) fn key(n: u64) -> Key {
+    let mut bytes = [0; Key::LEN];
+    for (i, chunk) in bytes.chunks_exact_mut(8).enumerate() {
+        chunk.copy_from_slice(&scramble(4 * n + i as u64).to_le_bytes());
+    }
+    Key::new(bytes)
+}
+
+/// The finalizer of SplitMix64.
+fn scramble(n: u64) -> u64 {
+    let mut z = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A record of nobody with this revision, alive for a minute after `at(0)`.
+pub(super) fn record(revision: u64) -> Record {
+    Record {
+        revision: Revision::new(revision),
+        expires_at: at(60_000),
+        subject: None,
+        data: format!("data of revision {revision}").into_bytes().into(),
+    }
+}
+
+/// The same record, of `subject`.
+pub(super) fn of(subject: &str, record: &Record) -> Record {
+    Record { subject: Some(named(subject)), ..record.clone() }
+}
+
+pub(super) fn expiring(expires_at: Timestamp, record: &Record) -> Record {
+    Record { expires_at, ..record.clone() }
+}
+
+pub(super) fn named(subject: &str) -> Subject {
+    Subject::new(subject).expect("a subject has 1 to 255 bytes")
+}
+
+/// The time that checks call now, plus this many milliseconds: the year 2100, so that "expired" is in the future
+/// of any clock a backend may have.
+pub(super) fn at(offset: i64) -> Timestamp {
+    Timestamp::from_millis(4_102_444_800_000_u64.saturating_add_signed(offset))
+}
+
+/// `result` is an error of one of these kinds.
+#[track_caller]
+pub(super) fn refused<T: std::fmt::Debug>(result: Result<T>, kinds: &[ErrorKind]) {
+    let kind = result.as_ref().map_err(Error::kind);
+    assert!(kind.is_err_and(|kind| kinds.contains(&kind)), "expected one of {kinds:?}, got {result:?}");
+}
+
+/// The output of a call that must not hang.
+pub(super) async fn in_time<T>(harness: &dyn Harness, call: impl Future<Output = T>) -> T {
+    let mut call = pin!(call);
+    let mut patience = harness.sleep(PATIENCE);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = call.as_mut().poll(cx) {
+            return Poll::Ready(output);
+        }
+        assert!(patience.as_mut().poll(cx).is_pending(), "the call still hangs after {PATIENCE:?}");
+        Poll::Pending
+    })
+    .await
+}
+
+/// Far longer than any call takes, or any poll of a waiter that is not notified.
+const PATIENCE: Duration = Duration::from_secs(10);

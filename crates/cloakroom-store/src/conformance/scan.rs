@@ -1,0 +1,111 @@
+//! A walk over all records misses none that was there all the time.
+
+use super::probe::{Probe, at, expiring, key, of, record};
+use super::{Facet, Harness};
+use crate::{Key, Record};
+
+/// A walk over an empty store ends, and has seen nothing.
+pub async fn an_empty_store_has_nothing_to_walk_over(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    assert_eq!(store.walk(None, 10, 1_000).await, []);
+    assert_eq!(store.count().await, 0);
+}
+
+/// A walk sees every record as it is, expired ones included, and nothing that is not there.
+pub async fn a_walk_sees_every_record(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    let mut expected = vec![
+        (Key::new([0; Key::LEN]), record(100)),
+        (Key::new([0xff; Key::LEN]), of("alice", &record(101))),
+        (key(100), expiring(at(-60_000), &record(102))),
+    ];
+    expected.extend((0..20).map(|n| (key(n), record(n))));
+    for (key, record) in &expected {
+        store.put(*key, record).await;
+    }
+    store.put(key(200), &record(1)).await;
+    assert!(store.delete(key(200)).await.expect("delete succeeds"));
+    expected.sort_by_key(|(key, _)| *key);
+    for limit in [1_000, 23, 7] {
+        assert_eq!(distinct(store.walk(None, limit, 1_000).await), expected, "pages of {limit}");
+    }
+}
+
+/// The smallest pages lead to the end as well.
+pub async fn a_walk_in_pages_of_one_sees_every_record(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    filled(&store, 20).await;
+    let seen = distinct(store.walk(None, 1, 10_000).await);
+    assert_eq!(seen.len(), 20);
+}
+
+/// A page is about as long as was asked for, so that a walk never needs memory for the whole store.
+pub async fn a_page_is_not_the_whole_store(harness: &dyn Harness) {
+    const MANY: u64 = 300;
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    filled(&store, MANY).await;
+    let page = store.page(None, 10).await;
+    assert!(page.records.len() <= MANY as usize / 2, "{} instead of 10", page.records.len());
+    assert!(page.next.is_some(), "that was not all");
+}
+
+/// A cursor holds nothing open: another handle goes on from it.
+pub async fn a_walk_goes_on_through_another_handle(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    filled(&store, 20).await;
+    let first = store.page(None, 5).await;
+    drop(store);
+    let mut seen = first.records;
+    if first.next.is_some() {
+        seen.extend(Probe::new(harness).walk(first.next, 5, 1_000).await);
+    }
+    assert_eq!(distinct(seen).len(), 20);
+}
+
+/// A record that is there throughout is seen, whatever is created, replaced and deleted around it meanwhile.
+pub async fn a_walk_among_changes_sees_what_stays(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    filled(&store, 40).await;
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    for step in 0..1_000_u64 {
+        let page = store.page(cursor, 3).await;
+        seen.extend(page.records);
+        let Some(next) = page.next else { break };
+        cursor = Some(next);
+        // Of the forty records the first twenty go, one at each step, and twenty others come.
+        if step < 20 {
+            assert!(store.delete(key(step)).await.expect("delete succeeds"));
+            store.put(key(100 + step), &record(1)).await;
+        }
+        assert!(step < 999, "the walk has an end");
+    }
+    for n in 20..40 {
+        assert!(seen.contains(&(key(n), record(n))), "the record {n} was there throughout");
+    }
+}
+
+/// `count` answers how many records are stored, expired ones included.
+pub async fn count_counts_what_is_stored(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Scan, harness) else { return };
+    filled(&store, 5).await;
+    store.put(key(10), &expiring(at(-60_000), &record(1))).await;
+    assert_eq!(store.count().await, 6);
+    store.replace(key(0), &record(9), &record(0)).await.expect("replace succeeds");
+    assert_eq!(store.count().await, 6);
+    assert!(store.delete(key(1)).await.expect("delete succeeds"));
+    assert_eq!(store.purge(at(0), 10).await.expect("purge succeeds"), 1);
+    assert_eq!(store.count().await, 4);
+}
+
+async fn filled(store: &Probe, records: u64) {
+    for n in 0..records {
+        store.put(key(n), &record(n)).await;
+    }
+}
+
+/// A walk may see a record twice, which then is the same both times if nobody changed it.
+fn distinct(mut seen: Vec<(Key, Record)>) -> Vec<(Key, Record)> {
+    seen.sort_by_key(|(key, _)| *key);
+    seen.dedup();
+    seen
+}

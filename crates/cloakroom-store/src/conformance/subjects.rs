@@ -1,0 +1,221 @@
+//! The records of one user: the index may know too much, answers are exact.
+
+use super::Facet;
+use super::Harness;
+use super::payloads::odd_subjects;
+use super::probe::{Probe, at, expiring, key, of, record, refused};
+use super::race::{Mode, modes, race, race_all};
+use crate::ErrorKind::Missing;
+use crate::{Key, Record};
+
+/// `list` answers the records that name the subject, whole, through every handle.
+pub async fn records_of_a_subject_are_listed(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    assert_eq!(store.list("alice").await, []);
+    let one = store.put_of("alice", key(1), &record(1)).await;
+    let two = store.put_of("alice", key(2), &record(2)).await;
+    store.put_of("bob", key(3), &record(3)).await;
+    store.put(key(4), &record(4)).await;
+    let expected = sorted([(key(1), one), (key(2), two)]);
+    assert_eq!(store.list("alice").await, expected);
+    assert_eq!(Probe::new(harness).list("alice").await, expected);
+}
+
+/// `list` answers each record as it is now, not as it was when it was enrolled.
+pub async fn the_present_record_is_listed(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let first = store.put_of("alice", key(1), &record(1)).await;
+    let second = of("alice", &record(2));
+    store.replace(key(1), &second, &first).await.expect("replace succeeds");
+    assert!(store.touch(key(1), at(0), at(90_000)).await.expect("touch succeeds"));
+    assert_eq!(store.list("alice").await, [(key(1), expiring(at(90_000), &second))]);
+}
+
+/// A record that comes to name a subject by a replace is listed.
+pub async fn a_record_is_listed_under_its_new_subject(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    store.enroll("alice", key(1)).await;
+    let alices = of("alice", &record(2));
+    store.replace(key(1), &alices, &record(1)).await.expect("replace succeeds");
+    assert_eq!(store.list("alice").await, [(key(1), alices)]);
+}
+
+/// A record that names another subject by now, or none, is not listed under the former one.
+pub async fn a_record_is_not_listed_under_its_former_subject(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let first = store.put_of("alice", key(1), &record(1)).await;
+    let second = store.put_of("alice", key(2), &record(2)).await;
+    store.enroll("bob", key(1)).await;
+    store.replace(key(1), &of("bob", &record(3)), &first).await.expect("replace succeeds");
+    store.replace(key(2), &record(4), &second).await.expect("replace succeeds");
+    assert_eq!(store.list("alice").await, []);
+    assert_eq!(store.list("bob").await, [(key(1), of("bob", &record(3)))]);
+}
+
+/// A key may be enrolled for a record that is never created, or that names nobody: it is not listed.
+pub async fn an_enrolled_key_alone_is_not_listed(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    store.put(key(2), &record(2)).await;
+    for n in 1..=2 {
+        store.enroll("alice", key(n)).await;
+    }
+    assert_eq!(store.list("alice").await, []);
+    assert_eq!(ended(&store, "alice", None).await, 0);
+    assert_eq!(store.stored(key(1)).await, None, "enroll creates no record");
+    assert_eq!(store.stored(key(2)).await, Some(record(2)), "enroll changes no record");
+}
+
+/// Enrolling a key again does not list its record twice.
+pub async fn a_record_is_listed_once(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let alices = store.put_of("alice", key(1), &record(1)).await;
+    store.enroll("alice", key(1)).await;
+    store.enroll("alice", key(1)).await;
+    assert_eq!(store.list("alice").await, [(key(1), alices)]);
+}
+
+/// Deleted and purged records are not listed.
+pub async fn a_record_that_is_gone_is_not_listed(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    store.put_of("alice", key(1), &record(1)).await;
+    store.put_of("alice", key(2), &expiring(at(-1), &record(2))).await;
+    let stays = store.put_of("alice", key(3), &record(3)).await;
+    assert!(store.delete(key(1)).await.expect("delete succeeds"));
+    assert_eq!(store.purge(at(0), 10).await.expect("purge succeeds"), 1);
+    assert_eq!(store.list("alice").await, [(key(3), stays)]);
+}
+
+/// Expired records that are still stored are listed.
+pub async fn expired_records_are_listed(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let expired = store.put_of("alice", key(1), &expiring(at(-60_000), &record(1))).await;
+    assert_eq!(store.list("alice").await, [(key(1), expired)]);
+}
+
+/// A subject may have many records: all of them are listed and ended.
+pub async fn a_subject_may_have_many_records(harness: &dyn Harness) {
+    const MANY: u64 = 300;
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let puts = (0..MANY).map(|n| -> crate::BoxFuture<'static, (Key, Record)> {
+        let store = store.clone();
+        Box::pin(async move { (key(n), store.put_of("alice", key(n), &record(n)).await) })
+    });
+    // All at once, for stores that wait for a disk.
+    let expected = race_all(harness, Mode::Interleaved { first: 0, head_start: 0 }, puts).await;
+    assert_eq!(store.list("alice").await, sorted(expected));
+    assert_eq!(ended(&store, "alice", None).await, MANY as usize);
+    assert_eq!(store.list("alice").await, []);
+}
+
+/// Subjects that differ in any byte are different: letter case, blanks, normal forms, NUL, the 255th byte.
+pub async fn subjects_are_compared_byte_for_byte(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let mut stored = Vec::new();
+    for (n, subject) in (1..).zip(odd_subjects()) {
+        stored.push((key(n), store.put_of(&subject, key(n), &record(n)).await));
+    }
+    for (entry, subject) in stored.iter().zip(odd_subjects()) {
+        assert_eq!(store.list(&subject).await, std::slice::from_ref(entry), "{subject:?}");
+    }
+    for subject in odd_subjects() {
+        assert_eq!(ended(&store, &subject, None).await, 1, "{subject:?}");
+    }
+}
+
+/// `end_all` deletes the records that name the subject and no others, and answers how many.
+pub async fn end_all_ends_the_subjects_records(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    for n in 1..=3 {
+        store.put_of("alice", key(n), &record(n)).await;
+    }
+    let bobs = store.put_of("bob", key(4), &record(4)).await;
+    store.put(key(5), &record(5)).await;
+    assert_eq!(ended(&store, "alice", None).await, 3);
+    for n in 1..=3 {
+        assert_eq!(store.stored(key(n)).await, None);
+    }
+    assert_eq!(store.stored(key(4)).await, Some(bobs));
+    assert_eq!(store.stored(key(5)).await, Some(record(5)));
+    assert_eq!(ended(&store, "alice", None).await, 0, "none are left");
+}
+
+/// `end_all` leaves the record under `except`, and does not count it.
+pub async fn end_all_spares_the_exception(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    store.put_of("alice", key(1), &record(1)).await;
+    let spared = store.put_of("alice", key(2), &record(2)).await;
+    let bobs = store.put_of("bob", key(3), &record(3)).await;
+    assert_eq!(ended(&store, "alice", Some(key(2))).await, 1);
+    assert_eq!(store.stored(key(1)).await, None);
+    assert_eq!(store.stored(key(2)).await, Some(spared));
+    assert_eq!(ended(&store, "alice", Some(key(3))).await, 1, "the exception is not one of hers");
+    assert_eq!(store.stored(key(3)).await, Some(bobs));
+}
+
+/// `end_all` ends expired records too.
+pub async fn end_all_ends_expired_records(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    store.put_of("alice", key(1), &expiring(at(-60_000), &record(1))).await;
+    assert_eq!(ended(&store, "alice", None).await, 1);
+    assert_eq!(store.stored(key(1)).await, None);
+}
+
+/// `end_all` leaves a record that has passed to another subject, or to none.
+pub async fn end_all_spares_what_has_passed_to_another(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let first = store.put_of("alice", key(1), &record(1)).await;
+    let second = store.put_of("alice", key(2), &record(2)).await;
+    store.enroll("bob", key(1)).await;
+    let bobs = of("bob", &record(3));
+    store.replace(key(1), &bobs, &first).await.expect("replace succeeds");
+    store.replace(key(2), &record(4), &second).await.expect("replace succeeds");
+    assert_eq!(ended(&store, "alice", None).await, 0);
+    assert_eq!(store.stored(key(1)).await, Some(bobs));
+    assert_eq!(store.stored(key(2)).await, Some(record(4)));
+}
+
+/// `end_all` at the same time as a record passes to another subject: it is ended before that, or stays.
+pub async fn end_all_against_a_change_of_subject_ends_it_or_spares_it(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    for (n, mode) in modes() {
+        let alices = store.put_of("alice", key(n), &record(1)).await;
+        let bobs = of("bob", &record(2));
+        store.enroll("bob", key(n)).await;
+        let replace = store.replace(key(n), &bobs, &alices);
+        let (replaced, ended) =
+            race(harness, mode, replace, Probe::new(harness).end_all("alice", None)).await;
+        let passed = replaced.is_ok();
+        if !passed {
+            refused(replaced, &[Missing]);
+        }
+        assert_eq!(ended.expect("end_all succeeds"), usize::from(!passed), "{mode:?}");
+        assert_eq!(store.stored(key(n)).await, passed.then_some(bobs), "{mode:?}");
+    }
+}
+
+/// `end_all` at the same time as a save of one of the records: the record is gone afterwards.
+pub async fn end_all_against_a_replace_leaves_nothing(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    for (n, mode) in modes() {
+        let alices = store.put_of("alice", key(n), &record(1)).await;
+        let replace = store.replace(key(n), &of("alice", &record(2)), &alices);
+        let (replaced, ended) =
+            race(harness, mode, replace, Probe::new(harness).end_all("alice", None)).await;
+        if replaced.is_err() {
+            refused(replaced, &[Missing]);
+        }
+        assert_eq!(ended.expect("end_all succeeds"), 1, "{mode:?}");
+        assert_eq!(store.stored(key(n)).await, None, "{mode:?}");
+    }
+}
+
+async fn ended(store: &Probe, subject: &str, except: Option<Key>) -> usize {
+    store.end_all(subject, except).await.expect("end_all succeeds")
+}
+
+fn sorted(list: impl Into<Vec<(Key, Record)>>) -> Vec<(Key, Record)> {
+    let mut list = list.into();
+    list.sort_by_key(|(key, _)| *key);
+    list
+}

@@ -1,0 +1,164 @@
+//! The reference store, broken on purpose in one way at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use cloakroom_store::conformance::reference::ReferenceStore;
+use cloakroom_store::{
+    Error, Key, LeaseId, Record, Result, Revision, Scan, Store, Subject, Timestamp, decode, encode,
+};
+
+pub use expected::SEEN_BY;
+pub use fault::Fault;
+
+mod expected;
+mod fault;
+mod leases;
+mod scan;
+mod store;
+mod subjects;
+
+#[derive(Debug)]
+pub struct Broken {
+    pub fault: Fault,
+    pub inner: ReferenceStore,
+    pub memory: Arc<Mutex<Memory>>,
+    /// What this handle has loaded.
+    pub cache: Mutex<BTreeMap<Key, Option<Record>>>,
+    /// The cursors that this handle has made.
+    pub cursors: Mutex<BTreeSet<Vec<u8>>>,
+}
+
+/// What a broken store remembers, and should not.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub created: BTreeMap<Key, Record>,
+    pub replaced: BTreeMap<Key, Record>,
+    pub removed: Vec<(Key, Record)>,
+    pub purged: BTreeSet<Key>,
+    pub planted: Vec<Key>,
+    pub enrolled: Vec<(Subject, Key)>,
+    pub restarted: bool,
+    pub expiry: BTreeMap<Key, Timestamp>,
+    pub holders: BTreeMap<Key, (LeaseId, Timestamp)>,
+    pub ever_held: BTreeSet<(Key, u64)>,
+    pub ghosts: BTreeSet<Key>,
+    pub released: BTreeSet<Key>,
+    pub taken_over: BTreeMap<Key, Revision>,
+    pub releases: usize,
+    pub freed_by_release: BTreeMap<Key, bool>,
+    pub dropped_waiters: usize,
+    pub locked: BTreeSet<Key>,
+    pub unread_answer: Option<Option<Record>>,
+}
+
+impl Broken {
+    pub fn new(fault: Fault, inner: ReferenceStore, memory: Arc<Mutex<Memory>>) -> Self {
+        Self { fault, inner, memory, cache: Mutex::default(), cursors: Mutex::default() }
+    }
+
+    pub fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    pub fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes without any condition, and drops the lease.
+    pub fn force(&self, key: &Key, record: &Record) {
+        self.inner.plant(*key, encode(key, record));
+    }
+
+    pub fn is_foreign(&self, key: &Key) -> bool {
+        self.inner.bytes(key).is_some_and(|bytes| decode(key, &bytes).is_err())
+    }
+
+    /// The record under a key, or the copied record of another key.
+    pub fn any_record(&self, key: &Key) -> Option<Record> {
+        let bytes = self.inner.bytes(key)?;
+        let own_key: [u8; Key::LEN] = bytes.get(3..3 + Key::LEN)?.try_into().ok()?;
+        decode(&Key::new(own_key), &bytes).ok()
+    }
+
+    pub async fn all(&self) -> Vec<(Key, Record)> {
+        self.inner.page(None, usize::MAX).await.unwrap().records
+    }
+
+    pub async fn record(&self, key: &Key) -> Result<Option<Record>> {
+        Store::load(&self.inner, key).await
+    }
+
+    /// The record under `key` if it has this revision.
+    pub async fn expect(&self, key: &Key, expected: Revision) -> Result<Record> {
+        let record = self.record(key).await?.ok_or_else(Error::missing)?;
+        if record.revision == expected { Ok(record) } else { Err(Error::conflict()) }
+    }
+}
+
+/// The time that the checks call now.
+pub const NOW: Timestamp = Timestamp::from_millis(4_102_444_800_000);
+
+/// Lets others run.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Lets a millisecond pass.
+pub async fn nap() {
+    let mut started = false;
+    poll_fn(|cx| {
+        if started {
+            return Poll::Ready(());
+        }
+        started = true;
+        let waker = cx.waker().clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(1));
+            waker.wake();
+        });
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Does something if the future that it lives in is dropped before its end.
+pub struct IfDropped<F: FnMut()> {
+    pub action: F,
+    pub armed: bool,
+}
+
+impl<F: FnMut()> IfDropped<F> {
+    pub fn new(action: F) -> Self {
+        Self { action, armed: true }
+    }
+
+    pub fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl<F: FnMut()> Drop for IfDropped<F> {
+    fn drop(&mut self) {
+        if self.armed {
+            (self.action)();
+        }
+    }
+}
+
+pub fn as_double(number: u64) -> u64 {
+    number as f64 as u64
+}

@@ -1,0 +1,150 @@
+use cloakroom_store::{Error, Key, Record, Result, Store, Subject, Subjects, Timestamp};
+
+use super::{Broken, Fault, NOW, yield_now};
+
+impl Broken {
+    fn enrolled(&self, subject: &Subject) -> Vec<Key> {
+        let memory = self.memory();
+        memory.enrolled.iter().filter(|(enrolled, _)| enrolled == subject).map(|(_, key)| *key).collect()
+    }
+}
+
+impl Subjects for Broken {
+    async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
+        self.memory().enrolled.push((subject.clone(), *key));
+        if self.has(Fault::EnrollMarksTheRecord)
+            && let Some(record) = self.record(key).await?
+        {
+            let revision = record.revision;
+            let marked = Record { subject: Some(subject.clone()), ..record };
+            Store::replace(&self.inner, key, &marked, revision).await?;
+        }
+        Subjects::enroll(&self.inner, subject, key, until).await
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
+        let mut list = Subjects::list(&self.inner, subject).await?;
+        match self.fault {
+            Fault::ListsOneOnly => list.truncate(1),
+            Fault::ListsTheCreatedRecord => {
+                for (key, record) in &mut list {
+                    if let Some(created) = self.memory().created.get(key)
+                        && created.subject.is_some()
+                    {
+                        *record = created.clone();
+                    }
+                }
+            }
+            Fault::IndexIsMadeAtCreate => {
+                list.retain(|(key, _)| {
+                    self.memory().created.get(key).is_some_and(|created| created.subject.is_some())
+                });
+            }
+            Fault::ListTrustsTheIndex => {
+                list.clear();
+                let mut keys = self.enrolled(subject);
+                keys.sort_unstable();
+                keys.dedup();
+                for key in keys {
+                    if let Ok(Some(record)) = self.record(&key).await {
+                        list.push((key, record));
+                    }
+                }
+            }
+            Fault::ListFailsWithoutARecord => {
+                for key in self.enrolled(subject) {
+                    if self.inner.bytes(&key).is_none() {
+                        return Err(Error::missing());
+                    }
+                }
+            }
+            Fault::ListsAsOftenAsEnrolled => {
+                let enrolled = self.enrolled(subject);
+                list = list
+                    .into_iter()
+                    .flat_map(|entry| {
+                        let times = enrolled.iter().filter(|key| **key == entry.0).count();
+                        vec![entry; times.max(1)]
+                    })
+                    .collect();
+            }
+            Fault::ListsTheRemoved => {
+                let removed = self.memory().removed.clone();
+                list.extend(
+                    removed.into_iter().filter(|(_, record)| record.subject.as_ref() == Some(subject)),
+                );
+            }
+            Fault::ListHidesExpired => list.retain(|(_, record)| record.expires_at > NOW),
+            Fault::ListsAHundred => list.truncate(100),
+            Fault::ListIgnoresCase => {
+                list = self.all().await;
+                list.retain(|(_, record)| {
+                    record
+                        .subject
+                        .as_ref()
+                        .is_some_and(|other| other.as_str().to_lowercase() == subject.as_str().to_lowercase())
+                });
+            }
+            Fault::ListsForeign => {
+                let planted = self.memory().planted.clone();
+                list.extend(planted.into_iter().filter_map(|key| Some((key, self.any_record(&key)?))));
+            }
+            Fault::RestartLosesTheIndex if self.memory().restarted => list.clear(),
+            _ => {}
+        }
+        Ok(list)
+    }
+
+    async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
+        let mut list = Subjects::list(&self.inner, subject).await?;
+        let mut ended = 0;
+        match self.fault {
+            Fault::EndAllEndsEverybodys => {
+                list = self.all().await;
+            }
+            Fault::EndAllIgnoresTheException => {
+                return Subjects::end_all(&self.inner, subject, None).await;
+            }
+            Fault::EndAllCountsTheException => {
+                return Ok(
+                    Subjects::end_all(&self.inner, subject, except).await? + usize::from(except.is_some())
+                );
+            }
+            Fault::EndAllSparesExpired => list.retain(|(_, record)| record.expires_at > NOW),
+            Fault::EndAllEndsAHundred => list.truncate(100),
+            Fault::EndAllTrustsTheIndex => {
+                let mut keys = self.enrolled(subject);
+                keys.sort_unstable();
+                keys.dedup();
+                for key in keys {
+                    if self.record(&key).await.is_ok() && Some(&key) != except {
+                        ended += usize::from(Store::delete(&self.inner, &key).await?);
+                    }
+                }
+                return Ok(ended);
+            }
+            Fault::EndAllChecksFirst => yield_now().await,
+            Fault::EndAllSparesWhatChanges => {
+                yield_now().await;
+                for (key, record) in list.into_iter().filter(|(key, _)| Some(key) != except) {
+                    if self.expect(&key, record.revision).await.is_ok() {
+                        ended += usize::from(Store::delete(&self.inner, &key).await?);
+                    }
+                }
+                return Ok(ended);
+            }
+            Fault::EndAllStopsAtForeign => {
+                for key in self.enrolled(subject) {
+                    if self.is_foreign(&key) {
+                        return Err(Error::corrupt("foreign"));
+                    }
+                }
+            }
+            _ => return Subjects::end_all(&self.inner, subject, except).await,
+        }
+        for (key, _) in list.into_iter().filter(|(key, _)| Some(key) != except) {
+            ended += usize::from(Store::delete(&self.inner, &key).await?);
+        }
+        Ok(ended)
+    }
+}

@@ -138,8 +138,12 @@ impl Inner {
         let now = engine.clock.now();
         let minted = match changes.takes_secret(snapshot, now) {
             true => {
-                state.closed.then_some(Err(Error::new(ErrorKind::HeadSent))).unwrap_or(Ok(()))?;
-                let token = engine.keyring.renew(token, &engine.random);
+                state.head_open()?;
+                // One whose write got lost may still arrive: it must not be another one.
+                let token = match state.minted.clone() {
+                    Some(token) => Ok(token),
+                    None => engine.keyring.renew(token, &engine.random),
+                };
                 Some(token.map_err(|e| Error::because(ErrorKind::Random, e))?)
             }
             false => None,

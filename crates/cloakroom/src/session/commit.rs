@@ -155,10 +155,8 @@ impl Inner {
                 state.changes = Changes::default();
                 return Ok(Attempt::Saved);
             }
-            Revised::Emptied => {
-                self.destroy(state);
-                return Ok(Attempt::Saved);
-            }
+            // Only what was looked at is empty: somebody else may have put something in meanwhile.
+            Revised::Emptied => return self.end_emptied(state, key, snapshot.clone()).await,
             Revised::Write(draft) => draft,
         };
         let expected = snapshot.revision;
@@ -234,14 +232,40 @@ impl Inner {
     /// Ends what is attached; saved with the rest.
     pub(super) fn destroy(&self, state: &mut State) {
         let dropped = matches!(state.attached, Attached::Dropped);
-        if let Attached::Stored(held) = state.start_anew() {
-            let known_to_browser =
-                self.presented.tokens().any(|token| self.engine.keyring.key(token) == held.key);
-            state.cookie = if known_to_browser { Cookie::Remove } else { Cookie::Keep };
+        if let Attached::Stored(held) = self.leave(state) {
             state.ending.push(Ending { held, whatever_secret: false });
         } else if dropped {
             state.attached = Attached::Dropped;
         }
+    }
+
+    /// Leaves a session that ends, and takes its token from the browser.
+    fn leave(&self, state: &mut State) -> Attached {
+        let left = state.start_anew();
+        if let Attached::Stored(held) = &left {
+            let known_to_browser =
+                self.presented.tokens().any(|token| self.engine.keyring.key(token) == held.key);
+            state.cookie = if known_to_browser { Cookie::Remove } else { Cookie::Keep };
+        }
+        left
+    }
+
+    /// Ends a session that the changes leave empty, if it still is as it was in `snapshot`.
+    async fn end_emptied(&self, state: &mut State, key: Key, snapshot: Snapshot) -> Result<Attempt> {
+        let draft = lifecycle::end(&snapshot, self.engine.clock.now(), &self.engine.policy);
+        let (record, lease) = (self.engine.record(&draft), self.last_lease(state, key));
+        let expected = Some(snapshot.revision);
+        match self.engine.write(&mut state.budget, key, &record, expected, lease).await? {
+            Written::Applied => {}
+            Written::Conflict => return Ok(Attempt::Conflict),
+            Written::Missing => return Ok(Attempt::Lost),
+        }
+        events::destroyed(&key);
+        if lease.is_some() {
+            state.lease_released();
+        }
+        self.leave(state);
+        Ok(Attempt::Saved)
     }
 
     /// Writes the tombstones of the sessions that were ended.

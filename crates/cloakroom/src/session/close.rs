@@ -81,6 +81,10 @@ impl Session {
         }
         // Somebody at work with the state finishes by itself; its session is released with the last handle.
         let Ok(mut state) = self.0.state.try_lock() else { return };
+        if state.closed {
+            // It has ended as it should; what goes on with the session is a streaming body.
+            return;
+        }
         state.closed = true;
         state.start_anew();
         if state.ending.is_empty() || !std::thread::panicking() {

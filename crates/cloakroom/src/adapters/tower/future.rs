@@ -44,6 +44,19 @@ impl Drop for Open {
     }
 }
 
+/// Ends the session when the handler panics, which somebody further out may catch before anything is dropped.
+struct Unwinding<'a>(Option<&'a Open>);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        if let Some(Open(session)) = self.0
+            && std::thread::panicking()
+        {
+            session.abandon();
+        }
+    }
+}
+
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     /// An outer layer looks after the session.
     pub(super) fn shared(response: S::Future) -> Self {
@@ -89,7 +102,10 @@ where
                 }
                 StageProjection::Handling { response } => {
                     // An error of the inner service is no response: the session is abandoned.
-                    let response = ready!(response.poll(cx))?;
+                    let unwinding = Unwinding(this.session.as_ref());
+                    let response = response.poll(cx);
+                    drop(unwinding);
+                    let response = ready!(response)?;
                     let Some(Open(session)) = this.session.as_ref() else {
                         return Poll::Ready(Ok(response));
                     };

@@ -172,7 +172,8 @@ pub(crate) fn judge(
 ) -> Standing {
     let header = &snapshot.header;
     if header.ended {
-        let recent = now < snapshot.expires_at;
+        // A touch that comes late may have moved the record's own expiry.
+        let recent = now < header.ends_at;
         return if recent { Standing::Superseded { recent, reused: false } } else { Standing::Gone };
     }
     if !header.accepts(verifier, now) {

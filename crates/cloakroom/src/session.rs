@@ -161,6 +161,8 @@ impl Session {
         let mut state = self.writable().await?;
         let mut tries = commit::Tries::start();
         loop {
+            // Whatever was read before: this is what the change is about.
+            state.note_read(key);
             let mut value = self.decode(&state, key)?;
             let before = self.0.value(&state, key).map(<[u8]>::to_vec);
             let answer = change(&mut value);

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use cloakroom_store::{ErrorKind as StoreErrorKind, Key, Record};
 
 use super::state::{Attached, Cookie, Ending, Held, Inner, Origin, State};
+use crate::calls::Budget;
 use crate::config::{Locking, OnReuse};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
@@ -21,6 +22,10 @@ impl Inner {
     /// Makes sure that the session is loaded; the outcome of the first time stands.
     pub(super) async fn ready(&self, state: &mut State) -> Result<()> {
         self.consulted.store(true, Ordering::Relaxed);
+        if state.closed {
+            // A stream may go on for hours: no longer all its calls together, but each has the budget.
+            state.budget = Budget(self.engine.settings.store_budget);
+        }
         if let Some(loaded) = &state.loaded {
             return loaded.clone();
         }

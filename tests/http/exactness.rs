@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
-use cloakroom::{Locking, Settings};
+use cloakroom::{Locking, OnConflict, Settings};
 use cloakroom_redb::RedbStore;
 use cloakroom_store::Store;
 use cloakroom_store::conformance::reference::ReferenceStore;
@@ -225,4 +225,22 @@ async fn two_servers_over_a_store_with_leases_count_exactly() {
         assert_eq!(count(&one, 200) + count(&two, 200), 400, "{locking:?} {path}");
         assert_eq!(other.get("/get=n").await.body, "400", "{locking:?} {path}");
     }
+}
+
+/// Design, Locking. `on_conflict = overwrite`: the later one wins, nobody is refused.
+#[tokio::test]
+async fn with_overwrite_the_later_write_wins() {
+    let script = Script::default();
+    let settings =
+        Settings { locking: Locking::Explicit, on_conflict: OnConflict::Overwrite, ..Settings::default() };
+    let site = Site::start(MemoryStore::new(), settings, script.routes()).await;
+    let browser = Browser::new(&site);
+    browser.post("/set=x:1/set=y:1").await;
+    let tab = browser.tab();
+    let slow = tokio::spawn(async move { tab.get("/len/get=x/a/set=x:2").await });
+    script.a.arrival().await;
+    browser.post("/set=x:5/set=y:5").await;
+    script.a.open();
+    assert_eq!(slow.await.unwrap().status, 200);
+    assert_eq!(browser.get("/get=x/get=y").await.body, "2 5");
 }

@@ -324,6 +324,25 @@ async fn one_silent_write_costs_two_seconds_and_succeeds() {
     assert_eq!(site.get("/get=x").await.body, "2");
 }
 
+/// F8. Calls past their deadline are counted: beyond 1,024 no further ones are sent, until the first of them end.
+#[tokio::test(start_paused = true)]
+async fn a_dead_store_is_not_asked_by_more_than_1_024_calls_at_a_time() {
+    let (site, store, _) = site(Settings::default());
+    site.post("/set=x:1").await;
+    store.fail(Fault::Silence);
+    let requests: Vec<_> = (0..1024).map(|_| tokio::spawn(site.get("/get=x"))).collect();
+    for request in requests {
+        unavailable(&request.await.unwrap(), "no answer");
+    }
+    let asked = store.count_all();
+    store.heal();
+    let refused = tokio::time::timeout(Duration::from_millis(1), site.get("/get=x")).await;
+    unavailable(&refused.expect("at once"), "too many");
+    assert_eq!(store.count_all(), asked);
+    tokio::time::sleep(31 * SECOND).await;
+    assert_eq!(site.get("/get=x").await.body, "1");
+}
+
 /// F11. The client goes away at every point: before the commit nothing is saved, after it has begun all of it, never a
 /// part; and the session is free.
 #[tokio::test]

@@ -11,7 +11,7 @@ use cloakroom::stores::MemoryStore;
 use cloakroom::{Error, Locking, Route, Session, Settings};
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Revision, Timestamp};
-use cloakroom_tests::{Browser, Call, Direct, Request, Response, Script, Site, poll_once};
+use cloakroom_tests::{Browser, Call, Direct, Hesitant, Request, Response, Script, Site, poll_once};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -453,4 +453,78 @@ async fn a_holder_that_slept_through_its_lease_overwrites_nobody() {
         assert_eq!(sleeper.await.status, status, "{slow}");
         assert_eq!(other.post("/get=x").await.body, x, "{slow}");
     }
+}
+
+/// L3, F11. Two servers; the client of the first goes away at every point. The second has the session at once.
+#[tokio::test]
+async fn a_lease_is_given_back_wherever_its_client_goes_away() {
+    for path in ["/get=x/yield/add=x", "/get=x/set=x:2", "/get=x", "/get=x/unlock/lock/yield/set=x:2", "/out"]
+    {
+        for polls in 0.. {
+            let (store, script) = (Hesitant(ReferenceStore::new()), Script::default());
+            let site = Direct::new(store.clone(), Settings::default(), script.routes());
+            let other = site.another(store, script.routes());
+            site.post("/in=ann/set=x:1").await;
+            let mut request = site.stranger_with_cookies().post(path);
+            let mut done = false;
+            for _ in 0..polls {
+                done = poll_once(&mut request).await.is_some();
+                if done {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(request);
+            // Half a lease is longer than this takes, and shorter than a lease that nobody gives back.
+            let next = tokio::time::timeout(TIMEOUT / 2, other.post("/get=x")).await;
+            assert_eq!(next.expect("the lease is free").status, 200, "{path}, dropped after {polls} polls");
+            if done {
+                break;
+            }
+        }
+    }
+}
+
+/// F7. A lease is renewed while its request runs, and up to `lease_limit`.
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_while_its_request_runs() {
+    let (store, script) = (ReferenceStore::new(), Script::default());
+    let settings = Settings {
+        lock_timeout: 100 * TIMEOUT,
+        lease_ttl: TIMEOUT,
+        lease_limit: 6 * TIMEOUT,
+        ..Settings::default()
+    };
+    let site = Direct::new(store.clone(), settings, script.routes());
+    let other = site.another(store, script.routes());
+    site.post("/set=x:1").await;
+    let holder = waiting(site.post("/get=x/a/add=x")).await;
+    let mut second = waiting(other.post("/get=x/add=x")).await;
+    // One second after the other, on both clocks.
+    let mut waited = 0;
+    while tokio::time::timeout(TIMEOUT / 10, &mut second).await.is_err() {
+        site.clock.advance(TIMEOUT / 10);
+        waited += 1;
+        assert!(waited < 100, "the limit has passed");
+    }
+    assert!((50..=71).contains(&waited), "taken over after {waited} seconds");
+    script.a.open();
+    assert_eq!(holder.await.body, "1 3", "what it saved came on top");
+}
+
+/// F6. Waiting for another server's lease ends with `lock_timeout` too.
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_lease_ends_with_lock_timeout() {
+    let (store, script) = (ReferenceStore::new(), Script::default());
+    let settings = Settings { lock_timeout: TIMEOUT / 2, ..Settings::default() };
+    let site = Direct::new(store.clone(), settings, script.routes());
+    let other = site.another(store, script.routes());
+    site.post("/set=x:1").await;
+    let holder = waiting(site.post("/get=x/a/add=x")).await;
+    let mut second = other.post("/get=x/set=x:7");
+    assert!(tokio::time::timeout(TIMEOUT / 2 - Duration::from_millis(10), &mut second).await.is_err());
+    refused(&tokio::time::timeout(Duration::from_millis(20), second).await.expect("it gave up"));
+    script.a.open();
+    assert_eq!(holder.await.body, "1 2");
+    assert_eq!(other.post("/get=x").await.body, "2");
 }

@@ -1,6 +1,10 @@
 use std::future::Future;
+use std::time::Duration;
 
-use cloakroom_store::{DynLeases, DynScan, DynSubjects, Key, Record, Result, Revision, Store, Timestamp};
+use cloakroom_store::{
+    Acquired, BoxFuture, Claim, DynLeases, DynScan, DynSubjects, Key, LeaseId, Record, Result, Revision,
+    Store, Timestamp,
+};
 
 /// A store that takes its time: every call is pending once before it does its work, and once before it answers.
 #[derive(Clone, Debug)]
@@ -39,7 +43,7 @@ impl<S: Store> Store for Hesitant<S> {
     }
 
     fn leases(&self) -> Option<&dyn DynLeases> {
-        self.0.leases()
+        self.0.leases().map(|_| self as &dyn DynLeases)
     }
 
     fn subjects(&self) -> Option<&dyn DynSubjects> {
@@ -48,5 +52,40 @@ impl<S: Store> Store for Hesitant<S> {
 
     fn scan(&self) -> Option<&dyn DynScan> {
         self.0.scan()
+    }
+}
+
+/// Where the store behind has leases.
+impl<S: Store> DynLeases for Hesitant<S> {
+    fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<Acquired>> {
+        Box::pin(hesitating(self.inner().acquire(key, claim)))
+    }
+
+    fn renew(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(hesitating(self.inner().renew(key, claim)))
+    }
+
+    fn release(&self, key: Key, lease: LeaseId) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(hesitating(self.inner().release(key, lease)))
+    }
+
+    fn replace_and_release(
+        &self,
+        key: Key,
+        record: Record,
+        expected: Revision,
+        lease: LeaseId,
+    ) -> BoxFuture<'_, Result<()>> {
+        Box::pin(hesitating(self.inner().replace_and_release(key, record, expected, lease)))
+    }
+
+    fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>> {
+        self.inner().wait(key, at_most)
+    }
+}
+
+impl<S: Store> Hesitant<S> {
+    fn inner(&self) -> &dyn DynLeases {
+        self.0.leases().unwrap()
     }
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod browser;
+mod direct;
 mod gate;
 mod head;
 mod site;
 
 pub use browser::{Browser, Request, Response};
+pub use direct::{Call, Direct, poll_once};
 pub use gate::Gate;
 pub use head::CookieFields;
 pub use site::Site;

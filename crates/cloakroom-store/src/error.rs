@@ -25,8 +25,10 @@ pub enum ErrorKind {
     Missing,
     /// What is stored is not a record of this key: damaged, foreign, or an answer to another question.
     Corrupt,
-    /// The record is larger than the backend takes, or the store is full.
+    /// The record is larger than the backend takes.
     TooLarge,
+    /// The store has no room for another record, or for a larger one. Nothing is changed.
+    Full,
     /// The backend did not answer, or refused for now.
     Unavailable(Applied),
     /// Anything else; the call had no effect.
@@ -98,7 +100,8 @@ impl fmt::Display for Error {
             ErrorKind::Conflict => "the record was changed by somebody else",
             ErrorKind::Missing => "no record with this key",
             ErrorKind::Corrupt => "what is stored under this key is not a record of it",
-            ErrorKind::TooLarge => "the record is too large or the store is full",
+            ErrorKind::TooLarge => "the record is too large",
+            ErrorKind::Full => "the store is full",
             ErrorKind::Unavailable(Applied::No) => "the store is unavailable; nothing was changed",
             ErrorKind::Unavailable(Applied::Maybe) => {
                 "the store gave no answer; the change may have been made"

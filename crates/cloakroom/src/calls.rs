@@ -13,8 +13,8 @@ use cloakroom_store::{BoxFuture, Error, Result};
 
 use crate::clock::Stopwatch;
 
-/// Runs store calls. Clones share the count of detached calls.
-#[derive(Clone, Debug)]
+/// Runs store calls.
+#[derive(Debug)]
 pub(crate) struct Calls {
     timeout: Duration,
     detached: Arc<AtomicUsize>,
@@ -27,6 +27,11 @@ pub(crate) struct Budget(pub(crate) Duration);
 impl Calls {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self { timeout, detached: Arc::default() }
+    }
+
+    /// The same with another deadline for each call.
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { timeout, detached: Arc::clone(&self.detached) }
     }
 
     /// Polls the call once here, where a store in memory finishes; if it is not done, hands it to a task of its own

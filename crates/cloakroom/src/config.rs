@@ -72,7 +72,8 @@ pub struct Settings {
     #[serde(with = "duration")]
     pub grace: Duration,
     /// Treats a visitor whose session has expired as a new one. If false, such a request is answered with
-    /// `expired_message` and the cookie is removed. Defaults to true.
+    /// `expired_message` and the cookie is removed; likewise one whose session is not stored, for expired sessions are
+    /// swept away in the end. Defaults to true.
     pub ignore_expiry: bool,
     /// The answer to a request with an expired session, where `ignore_expiry` is false.
     /// Defaults to `Your session has expired.`

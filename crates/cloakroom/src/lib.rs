@@ -113,7 +113,7 @@ pub use cookie::SameSite;
 pub use error::{ConfigError, Error, ErrorKind, Result};
 pub use keys::{AnyKey, Key, SessionKey, WriteKey};
 pub use manager::{Handle, RequestHead, SessionInfo, SessionManager, Times};
-pub use session::{Origin, Route, Session};
+pub use session::{OpenSession, Origin, Route, Session};
 pub use token::SecretKey;
 
 /// The code in the README and in the guide, compiled and run as documentation tests.

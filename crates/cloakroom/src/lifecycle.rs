@@ -215,6 +215,9 @@ pub(crate) fn revise(
         header.secret_since = now;
     }
     if let Some(sign_in) = &changes.sign_in {
+        // One user's wish to be remembered is not another's.
+        header.remembered =
+            header.remembered.filter(|_| subject.as_ref().is_none_or(|old| *old == sign_in.subject));
         subject = Some(sign_in.subject.clone());
         header.authenticated_at = Some(now);
         header.ends_at = now.saturating_add(header.remembered.unwrap_or(policy.absolute));

@@ -17,8 +17,9 @@ use crate::cookie::Presented;
 pub(crate) use crate::engine::Engine;
 use crate::error::{ConfigError, Error, ErrorKind, Result};
 use crate::events;
+use crate::lifecycle::Snapshot;
 use crate::random::Random;
-use crate::session::{Inner, Session};
+use crate::session::{Inner, OpenSession, Session};
 
 /// All sessions of an application: its settings and its store.
 ///
@@ -72,7 +73,7 @@ impl SessionManager {
     }
 
     /// The session of a request. Costs nothing but the handle: nothing is loaded before the session is used.
-    pub fn open(&self, head: &impl RequestHead) -> Session {
+    pub fn open(&self, head: &impl RequestHead) -> OpenSession {
         let engine = &self.0;
         engine.sweeper.start(engine);
         let mut presented = Presented::default();
@@ -81,7 +82,7 @@ impl SessionManager {
         });
         let safe = matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
         let address = if engine.policy.bind_address { self.client_address(head) } else { None };
-        Session(Arc::new(Inner::new(Arc::clone(engine), presented, safe, address)))
+        OpenSession::new(Session(Arc::new(Inner::new(Arc::clone(engine), presented, safe, address))))
     }
 
     #[cfg(feature = "testing")]
@@ -116,7 +117,7 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store does not answer.
     pub async fn end(&self, handle: &Handle) -> Result<bool> {
-        self.0.end(handle.key(), |_| true).await
+        self.0.end(&mut self.0.budget(), handle.key(), |_| true).await
     }
 
     /// Ends the session with this handle if it is this user's: for a page on which users end their own sessions. False,
@@ -127,7 +128,8 @@ impl SessionManager {
     /// store does not answer.
     pub async fn end_of(&self, subject: impl AsRef<str>, handle: &Handle) -> Result<bool> {
         let subject = Self::subject(subject)?;
-        self.0.end(handle.key(), |snapshot| snapshot.subject.as_ref() == Some(&subject)).await
+        let own = |snapshot: &Snapshot| snapshot.subject.as_ref() == Some(&subject);
+        self.0.end(&mut self.0.budget(), handle.key(), own).await
     }
 
     /// Ends all sessions of a user, but not the one with the handle `except`; answers how many. When it returns, no

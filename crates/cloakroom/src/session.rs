@@ -15,6 +15,7 @@ use cloakroom_store::Subject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::close::OpenSession;
 pub(crate) use self::state::Inner;
 use self::state::{Attached, State};
 pub use self::state::{Origin, Route};
@@ -98,7 +99,7 @@ impl Session {
 
 /// Writing.
 impl Session {
-    /// Sets `key` to `value`. Later reads in this request see it; it is saved with everything else before the response
+    /// Sets `key` to `value`; to what it held when this request loaded the session is no change. Later reads in this request see it; it is saved with everything else before the response
     /// head leaves.
     ///
     /// # Errors
@@ -159,7 +160,7 @@ impl Session {
         T: Serialize + DeserializeOwned,
     {
         let key = key.name();
-        let mut state = self.writable().await?;
+        let mut state = self.ready_to_write().await?;
         let mut tries = commit::Tries::start();
         loop {
             state.note_read_again(key);
@@ -170,6 +171,7 @@ impl Session {
             if before.as_deref() == after.as_deref() && state.is_clean() {
                 return Ok(answer);
             }
+            state.check_writable()?;
             let mut changes = state.changes.clone();
             changes.record(key, after);
             if self.0.attempt(&mut state, &changes, &mut tries).await? {
@@ -197,7 +199,7 @@ impl Session {
     pub async fn save(&self) -> Result<()> {
         drop(self.ready().await?);
         let inner = Arc::clone(&self.0);
-        let save = async move { inner.save(&mut *inner.state.lock().await).await };
+        let save = async move { inner.save(&mut *inner.state().await?).await };
         self.0.engine.tasks.finish(save).await
     }
 
@@ -312,6 +314,11 @@ impl Session {
     /// late. What a route's layer calls.
     pub fn configure(&self, route: Route) {
         *self.0.route() = route;
+        if let Ok(mut state) = self.0.state.try_lock()
+            && !self.0.locks(&state)
+        {
+            state.release();
+        }
     }
 
     /// The public name of the stored session; `None` while nothing is stored. It authenticates nobody.
@@ -382,7 +389,7 @@ impl Session {
     #[doc(alias = "release_lock")]
     pub async fn unlock(&self) -> Result<()> {
         let saved = self.save().await;
-        self.0.state.lock().await.release();
+        self.0.state().await?.release();
         saved
     }
 }
@@ -395,21 +402,24 @@ impl Session {
 
     /// The state, loaded.
     async fn ready(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
-        let mut state = self.0.state.lock().await;
+        let mut state = self.0.state().await?;
         self.0.ready(&mut state).await?;
         Ok(state)
     }
 
-    /// The state, loaded, of a session that may be written. A refusal is remembered: the response then cannot claim
-    /// that all went well.
-    async fn writable(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
-        let mut state = self.0.state.lock().await;
+    /// The state, loaded, for a call that writes. A refusal is remembered: the response then cannot claim that all went
+    /// well.
+    async fn ready_to_write(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
+        let mut state = self.0.state().await?;
         let ready = self.0.ready(&mut state).await;
-        let writable = ready.and(if state.degraded { Err(Error::new(ErrorKind::Degraded)) } else { Ok(()) });
-        if let Err(error) = writable {
-            state.refused = Some(error.clone());
-            return Err(error);
-        }
+        ready.map_err(|error| state.refuse(error))?;
+        Ok(state)
+    }
+
+    /// The same, of a session that may be written.
+    async fn writable(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
+        let mut state = self.ready_to_write().await?;
+        state.check_writable()?;
         Ok(state)
     }
 

@@ -56,12 +56,13 @@ async fn run(engine: Weak<Engine>, interval: Duration) {
 impl Engine {
     /// Removes everything that expired more than ten minutes ago; answers how many.
     pub(crate) async fn purge(&self) -> cloakroom_store::Result<usize> {
+        // Nobody waits for it, and a batch takes longer than a record.
+        let patient = self.calls.with_timeout(PATIENCE);
         let mut total = 0;
         loop {
             let cutoff = self.clock.now().saturating_sub(BEHIND);
-            let mut budget = Budget(self.settings.store_timeout);
             let batch = Arc::clone(&self.store).purge(cutoff, BATCH);
-            let count = self.calls.run(&mut budget, batch).await?;
+            let count = patient.run(&mut Budget(PATIENCE), batch).await?;
             total += count;
             if count < BATCH {
                 return Ok(total);
@@ -77,6 +78,8 @@ fn jittered(engine: &Engine, interval: Duration) -> Duration {
     interval.mul_f64(0.9 + 0.2 * dice)
 }
 
+/// How long the store may take for one batch.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How many records one call removes at most.
 const BATCH: usize = 1000;
 /// How long an expired record is left, so that clocks may differ a little and a late request is told apart from a

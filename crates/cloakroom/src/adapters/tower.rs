@@ -101,7 +101,7 @@ where
             return ResponseFuture::shared(self.inner.call(request));
         }
         let session = self.sessions.open(&request);
-        request.extensions_mut().insert(session.clone());
+        request.extensions_mut().insert(Session::clone(&session));
         match session.prepare() {
             None => ResponseFuture::handling(self.inner.call(request), session),
             Some(preparation) => {
@@ -124,11 +124,10 @@ impl<B> RequestHead for Request<B> {
     }
 
     fn peer(&self) -> Option<IpAddr> {
+        let peer = self.extensions().get::<PeerAddress>().map(|peer| peer.0);
         #[cfg(feature = "axum_v0_8")]
-        if let Some(peer) = super::axum_v0_8::peer(self.extensions()) {
-            return Some(peer);
-        }
-        self.extensions().get::<PeerAddress>().map(|peer| peer.0)
+        let peer = peer.or_else(|| super::axum_v0_8::peer(self.extensions()));
+        peer
     }
 
     fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {

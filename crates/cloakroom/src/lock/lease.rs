@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use crate::calls::Budget;
 use crate::clock::Stopwatch;
 use crate::engine::Engine;
+use crate::lock::Turn;
 
 /// A lease that this request holds: renewed in the background, given back when dropped.
 #[derive(Debug)]
@@ -29,6 +30,17 @@ impl HeldLease {
 
     pub(crate) fn id(&self) -> LeaseId {
         self.id
+    }
+
+    /// Gives the lease back, and then lets the next in this process's queue have its turn.
+    pub(crate) fn give_back(self, turn: Turn) {
+        let release = release(Arc::clone(&self.engine), self.key, self.id);
+        let _runtime = self.runtime.enter();
+        self.engine.tasks.spawn(async move {
+            release.await;
+            drop(turn);
+        });
+        self.released();
     }
 
     /// The lease was given back together with a write.

@@ -49,10 +49,14 @@ impl Engine {
     }
 
     /// Ends the session under `key` if `condition` holds for it, by the same conditional write as everything else.
-    pub(super) async fn end(&self, key: Key, condition: impl Fn(&Snapshot) -> bool) -> Result<bool> {
-        let mut budget = self.budget();
+    pub(super) async fn end(
+        &self,
+        budget: &mut Budget,
+        key: Key,
+        condition: impl Fn(&Snapshot) -> bool,
+    ) -> Result<bool> {
         loop {
-            let record = match self.load(&mut budget, key).await {
+            let record = match self.load(budget, key).await {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
                 record => record?,
             };
@@ -61,7 +65,7 @@ impl Engine {
                 return Ok(false);
             };
             let tombstone = self.record(&lifecycle::end(&snapshot, self.clock.now(), &self.policy));
-            match self.write(&mut budget, key, &tombstone, Some(snapshot.revision), None).await? {
+            match self.write(budget, key, &tombstone, Some(snapshot.revision), None).await? {
                 Written::Applied => {
                     events::destroyed(&key);
                     return Ok(true);
@@ -115,11 +119,23 @@ impl Engine {
         own: Key,
     ) -> Result<()> {
         let Some(limit) = self.settings.subject_limit else { return Ok(()) };
-        let live = self.live(budget, subject).await?;
+        let live = match self.live(budget, subject).await {
+            Ok(live) => live,
+            // The sign-in stands; the next one looks again.
+            Err(error) => {
+                events::unsaved(&error);
+                return Ok(());
+            }
+        };
         match self.settings.on_subject_limit {
             OnSubjectLimit::EndOldest => {
-                for (key, _) in live.into_iter().skip(limit) {
-                    self.end(key, |snapshot| snapshot.subject.as_ref() == Some(subject)).await?;
+                for (key, _) in live.into_iter().skip(limit).take(MAX_ENDED) {
+                    // The sign-in stands; what is left over is ended by the next one.
+                    if let Err(error) =
+                        self.end(budget, key, |found| found.subject.as_ref() == Some(subject)).await
+                    {
+                        events::unsaved(&error);
+                    }
                 }
                 Ok(())
             }
@@ -130,7 +146,7 @@ impl Engine {
         }
     }
 
-    fn budget(&self) -> Budget {
+    pub(super) fn budget(&self) -> Budget {
         Budget(self.settings.store_budget)
     }
 
@@ -142,3 +158,6 @@ impl Engine {
         Error::with_detail(ErrorKind::SubjectLimit, format!("subject_limit = {limit}"))
     }
 }
+
+/// How many sessions one sign-in ends at most.
+const MAX_ENDED: usize = 16;

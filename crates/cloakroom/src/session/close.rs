@@ -1,6 +1,8 @@
 //! The beginning and the end of a request, as its adapter sees them.
 
+use std::fmt;
 use std::mem;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,39 +12,44 @@ use cloakroom_store::BoxFuture;
 use super::Session;
 use super::state::{Attached, Cookie, Inner, Origin, State};
 use crate::answer::{Answer, Closing, Headers, Reply};
+use crate::calls::Budget;
 use crate::config::Locking;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lifecycle::Changes;
 use crate::{events, lifecycle};
 
-/// What adapters call.
-impl Session {
+/// The session of a request that has not ended yet: what an adapter holds, from
+/// [`SessionManager::open`](crate::SessionManager::open) to [`close`](Self::close).
+///
+/// Dropped without having been closed, the request was cut off: its handler panicked, or its client went away. Nothing is
+/// saved then, but after a panic the end of sessions; others may have the session at once. A panic counts as one where
+/// this is dropped while it unwinds.
+#[must_use = "nothing is saved unless it is closed"]
+pub struct OpenSession {
+    session: Session,
+    closed: bool,
+}
+
+impl OpenSession {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session, closed: false }
+    }
+
     /// What has to happen before the handler runs, if anything: it answers a response that takes the handler's place,
     /// or none.
     ///
     /// There is nothing to do unless the request has a token and the settings want its session loaded early: for
     /// [`Locking::Early`], or to tell visitors that their session has expired or moved.
     pub fn prepare(&self) -> Option<BoxFuture<'static, Option<Reply>>> {
-        let settings = &self.0.engine.settings;
+        let Session(inner) = &self.session;
+        let settings = &inner.engine.settings;
         let early =
             settings.locking == Locking::Early || !settings.ignore_expiry || !settings.ignore_change_ip;
-        if !early || self.0.presented.is_empty() {
+        if !early || inner.presented.is_empty() {
             return None;
         }
-        let session = self.clone();
-        Some(Box::pin(async move { session.load_early().await }))
-    }
-
-    async fn load_early(&self) -> Option<Reply> {
-        let engine = &self.0.engine;
-        let mut state = self.0.state.lock().await;
-        match self.0.ready(&mut state).await {
-            Err(error) => Some(Reply::failure(&error)),
-            Ok(()) if state.origin == Origin::Expired && !engine.settings.ignore_expiry => {
-                state.closed = true;
-                Some(Reply::expired(&engine.settings, engine.cookie.removal()))
-            }
-            Ok(()) => None,
-        }
+        let inner = Arc::clone(inner);
+        Some(Box::pin(async move { inner.load_early().await }))
     }
 
     /// Ends the request: saves what the handler did, and answers what that means for its response, whose status is
@@ -50,39 +57,40 @@ impl Session {
     ///
     /// Once polled, it runs to its end even if it is dropped. Nothing is saved for a `status` of 500 or more but the
     /// end of sessions.
-    pub fn close(&self, status: u16) -> Closing {
-        if let Ok(mut state) = self.0.state.try_lock()
+    pub fn close(mut self, status: u16) -> Closing {
+        self.closed = true;
+        let Session(inner) = &self.session;
+        if let Ok(mut state) = inner.state.try_lock()
             && state.is_clean()
             && !state.expire_cookie
         {
-            if !self.0.consulted.load(Ordering::Relaxed) {
-                state.closed = true;
-                return Closing::ready(Answer::Keep(Headers::default()));
-            }
-            let outcome = state.outcome(status, Ok(()));
-            return Closing::ready(self.0.answer(&mut state, outcome));
+            return Closing::ready(inner.end_clean(&mut state, status));
         }
-        let inner = Arc::clone(&self.0);
-        let close = async move {
-            let mut state = inner.state.lock().await;
-            state.closing = true;
-            let saved = inner.save_for(&mut state, status).await;
-            let outcome = state.outcome(status, saved);
-            inner.answer(&mut state, outcome)
-        };
-        let inner = Arc::clone(&self.0);
-        Closing::running(Box::pin(async move { inner.engine.tasks.finish(close).await }))
+        let inner = Arc::clone(inner);
+        Closing::running(Box::pin(async move {
+            let work = Arc::clone(&inner);
+            inner.engine.tasks.finish(async move { work.end(status).await }).await
+        }))
     }
+}
 
-    /// Ends a request that will not have a response: its handler panicked, or its client went away. Nothing is saved,
-    /// but after a panic the end of sessions; others may have the session at once. After [`close`](Self::close), nothing
-    /// happens.
-    pub fn abandon(&self) {
-        if !self.0.consulted.load(Ordering::Relaxed) {
+/// The handle for the handler.
+impl Deref for OpenSession {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        let Session(inner) = &self.session;
+        if self.closed {
             return;
         }
         let panicked = std::thread::panicking();
-        if let Ok(mut state) = self.0.state.try_lock()
+        if let Ok(mut state) = inner.state.try_lock()
             && (state.ending.is_empty() || !panicked)
         {
             state.discard();
@@ -90,25 +98,72 @@ impl Session {
         }
         // There are sessions to be ended, or a save is under way that will finish first. Without a runtime there is nobody
         // left to do either.
-        let inner = Arc::clone(&self.0);
+        let abandoned = Arc::clone(inner);
         let abandon = async move {
-            let mut state = inner.state.lock().await;
-            if panicked && let Err(error) = inner.finish_ends(&mut state).await {
+            let mut state = abandoned.state.lock().await;
+            if panicked && let Err(error) = abandoned.finish_ends(&mut state).await {
                 events::unsaved(&error);
             }
             state.discard();
         };
         if tokio::runtime::Handle::try_current().is_ok() {
-            self.0.engine.tasks.spawn(abandon);
+            inner.engine.tasks.spawn(abandon);
         }
     }
 }
 
+impl fmt::Debug for OpenSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSession").finish_non_exhaustive()
+    }
+}
+
 impl Inner {
+    async fn load_early(&self) -> Option<Reply> {
+        let engine = &self.engine;
+        let mut state = self.state.lock().await;
+        let locks = engine.settings.locking == Locking::Early;
+        let loaded = if locks { self.ready(&mut state).await } else { self.look(&mut state).await };
+        match loaded {
+            // The first access will answer it, unless the route goes on without a session.
+            Err(error) if error.kind() == ErrorKind::Unavailable && !locks => None,
+            Err(error) => Some(Reply::failure(&error)),
+            // What was purged has expired as well, only longer ago.
+            Ok(())
+                if !engine.settings.ignore_expiry
+                    && matches!(state.origin, Origin::Expired | Origin::Unknown) =>
+            {
+                Some(Reply::expired(&engine.settings, engine.cookie.removal()))
+            }
+            Ok(()) => None,
+        }
+    }
+
+    /// The end of a request that leaves nothing to save.
+    fn end_clean(&self, state: &mut State, status: u16) -> Answer {
+        if !self.consulted.load(Ordering::Relaxed) {
+            state.closed = true;
+            return Answer::Keep(Headers::default());
+        }
+        let outcome = state.outcome(status, Ok(()));
+        self.answer(state, status, outcome)
+    }
+
+    async fn end(&self, status: u16) -> Answer {
+        let mut state = match self.state().await {
+            Ok(state) => state,
+            Err(error) => return Answer::Replace(Reply::failure(&error)),
+        };
+        state.closing = true;
+        let saved = self.save_for(&mut state, status).await;
+        let outcome = state.outcome(status, saved);
+        self.answer(&mut state, status, outcome)
+    }
+
     /// Saves at the end of a request that answers `status`.
     async fn save_for(&self, state: &mut State, status: u16) -> Result<()> {
         if status >= 500 {
-            state.changes = Default::default();
+            state.changes = Changes::default();
             state.expire_cookie = false;
         }
         match self.save(state).await {
@@ -124,8 +179,10 @@ impl Inner {
     }
 
     /// What the response is to say, now that everything is saved, or could not be.
-    fn answer(&self, state: &mut State, outcome: Result<()>) -> Answer {
+    fn answer(&self, state: &mut State, status: u16, outcome: Result<()>) -> Answer {
         state.closed = true;
+        state.closing = false;
+        state.expire_cookie &= status < 500;
         state.release();
         match outcome {
             Err(error) => {
@@ -170,7 +227,7 @@ impl Inner {
         }
         let now = engine.clock.now();
         let Some(expires_at) = lifecycle::touch(&held.snapshot, now, &engine.policy) else { return };
-        let (engine, key, mut budget) = (Arc::clone(engine), held.key, state.budget);
+        let (engine, key, mut budget) = (Arc::clone(engine), held.key, Budget(engine.settings.store_timeout));
         let call = async move {
             let touch = Arc::clone(&engine.store).touch(key, now, expires_at);
             if let Err(error) = engine.calls.run(&mut budget, touch).await {
@@ -188,7 +245,8 @@ impl State {
             return;
         }
         self.closed = true;
-        self.start_anew();
+        self.changes = Changes::default();
+        self.ending.clear();
         self.release();
     }
 

@@ -71,7 +71,10 @@ impl Inner {
                 return Ok(true);
             }
             Attempt::Conflict => self.wait_for_turn(state, tries).await?,
-            Attempt::Lost => state.attached = Attached::Dropped,
+            Attempt::Lost => {
+                state.attached = Attached::Dropped;
+                state.release();
+            }
         }
         if matches!(state.attached, Attached::Dropped) {
             state.salvage()?;
@@ -96,7 +99,8 @@ impl Inner {
     /// Stores a session for the first time.
     async fn begin(&self, state: &mut State, changes: &Changes) -> Result<Attempt> {
         if changes.sign_in.is_none() && changes.log.apply(state.attached.entries()).next().is_none() {
-            state.changes = Changes::default();
+            // Nothing is there to be remembered yet.
+            state.changes = Changes { remember: changes.remember, ..Changes::default() };
             return Ok(Attempt::Saved);
         }
         state.head_open()?;
@@ -129,13 +133,17 @@ impl Inner {
         let engine = &self.engine;
         let Attached::Stored(held) = &state.attached else { return Ok(Attempt::Lost) };
         let Held { key, ref token, ref snapshot } = *held;
+        let now = engine.clock.now();
+        // A request that began in time may end late; a stream has no such end.
+        if now >= snapshot.ends_at(&engine.policy) || state.closed && !snapshot.is_live(now, &engine.policy) {
+            return Ok(Attempt::Lost);
+        }
         if engine.settings.on_conflict == OnConflict::Reject
             && state.reads.clash(&changes.log, &snapshot.entries)
         {
             let detail = "a key was read, then changed by another request, then written";
             return Err(Error::with_detail(ErrorKind::Conflict, detail));
         }
-        let now = engine.clock.now();
         let minted = match changes.takes_secret(snapshot, now) {
             true => Some(self.mint_secret(state, token)?),
             false => None,

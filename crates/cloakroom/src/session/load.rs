@@ -19,31 +19,58 @@ enum Found {
 }
 
 impl Inner {
-    /// Makes sure that the session is loaded; the outcome of the first time stands.
+    /// Makes sure that the session is loaded, and locked where the request has it to itself; the outcome of the first
+    /// time stands.
     pub(super) async fn ready(&self, state: &mut State) -> Result<()> {
         self.consulted.store(true, Ordering::Relaxed);
         if state.closed {
             // A stream may go on for hours; the budget is for what keeps a response waiting.
             state.budget = Budget(self.engine.settings.store_budget);
         }
-        if let Some(loaded) = &state.loaded {
-            return loaded.clone();
+        if !state.entered {
+            let entered = self.enter_first(state).await;
+            state.entered = true;
+            state.loaded = Some(entered);
         }
-        let mut loaded = self.first_load(state).await;
-        if let Err(error) = &loaded
-            && error.kind() == ErrorKind::Unavailable
-            && self.route().degraded
-        {
-            state.degraded = true;
-            loaded = Ok(());
+        match &state.loaded {
+            Some(Err(error)) if error.kind() == ErrorKind::Unavailable && self.route().degraded => {
+                state.degraded = true;
+                Ok(())
+            }
+            Some(loaded) => loaded.clone(),
+            None => Ok(()),
         }
+    }
+
+    /// Loads the session without locking it, to see whether it is there.
+    pub(super) async fn look(&self, state: &mut State) -> Result<()> {
+        self.consulted.store(true, Ordering::Relaxed);
+        let loaded = self.first_load(state, false).await;
         state.loaded = Some(loaded.clone());
         loaded
     }
 
+    async fn enter_first(&self, state: &mut State) -> Result<()> {
+        let locks = self.locks(state);
+        match state.loaded.take() {
+            None => self.first_load(state, locks).await,
+            Some(Ok(())) if locks => self.lock_again(state).await,
+            Some(loaded) => loaded,
+        }
+    }
+
+    /// Locks what was loaded early without a lock, and loads it again.
+    async fn lock_again(&self, state: &mut State) -> Result<()> {
+        if let Some(held) = state.attached.stored() {
+            let record = self.enter(state, held.key).await?;
+            self.adopt(state, record);
+        }
+        Ok(())
+    }
+
     /// Whether the request has its session to itself without asking. Not after the response head: a stream would
     /// keep others waiting to its end.
-    fn locks(&self, state: &State) -> bool {
+    pub(super) fn locks(&self, state: &State) -> bool {
         if state.closed {
             return false;
         }
@@ -54,9 +81,10 @@ impl Inner {
         }
     }
 
-    async fn first_load(&self, state: &mut State) -> Result<()> {
+    async fn first_load(&self, state: &mut State, lock: bool) -> Result<()> {
         if self.engine.policy.bind_address && self.address.is_none() {
-            let detail = "ignore_change_ip = false, but the server does not tell the peer's address";
+            let detail = "ignore_change_ip = false, but the client's address is not known: the server does not tell the \
+                          peer's, or a trusted proxy passed on none";
             return Err(Error::with_detail(ErrorKind::Unsupported, detail));
         }
         if self.presented.is_ambiguous() {
@@ -66,14 +94,14 @@ impl Inner {
         let mut tokens = self.presented.tokens();
         match (tokens.next(), tokens.next()) {
             (None, _) => Ok(()),
-            (Some(token), None) => self.load_one(state, token).await,
-            _ => self.load_one_of(state).await,
+            (Some(token), None) => self.load_one(state, token, lock).await,
+            _ => self.load_one_of(state, lock).await,
         }
     }
 
-    async fn load_one(&self, state: &mut State, token: &Token) -> Result<()> {
+    async fn load_one(&self, state: &mut State, token: &Token, lock: bool) -> Result<()> {
         let key = self.engine.keyring.key(token);
-        let record = match self.locks(state) {
+        let record = match lock {
             true => self.enter(state, key).await?,
             false => self.load(state, key).await?,
         };
@@ -83,7 +111,7 @@ impl Inner {
     }
 
     /// Several tokens: the one that has a live session, if it is one only.
-    async fn load_one_of(&self, state: &mut State) -> Result<()> {
+    async fn load_one_of(&self, state: &mut State, lock: bool) -> Result<()> {
         let mut live = None;
         let mut rest = None;
         for token in self.presented.tokens() {
@@ -105,7 +133,7 @@ impl Inner {
             }
         }
         match live.or(rest) {
-            Some((token, key, Found::Session(_, Standing::Live))) if self.locks(state) => {
+            Some((token, key, Found::Session(_, Standing::Live))) if lock => {
                 let record = self.enter(state, key).await?;
                 let found = self.judge(token, &key, record);
                 self.attach(state, token, key, found);

@@ -70,7 +70,8 @@ impl fmt::Display for Origin {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// Which requests have the session to themselves, instead of what [`Settings`](crate::Settings) say.
-    /// [`Locking::Early`] means the first access here. Defaults to what the settings say.
+    /// [`Locking::Early`] means the first access here; what the settings lock early is let go. Defaults to what the
+    /// settings say.
     pub locking: Option<Locking>,
     /// Requests do not extend the idle time. Defaults to false.
     pub no_touch: bool,
@@ -82,8 +83,10 @@ pub struct Route {
 /// What has become of the session so far.
 #[derive(Default)]
 pub(crate) struct State {
-    /// The outcome of the first access.
+    /// The outcome of the first load.
     pub(super) loaded: Option<Result<()>>,
+    /// The first access has been made: what is to be locked, is.
+    pub(super) entered: bool,
     pub(super) origin: Origin,
     pub(super) attached: Attached,
     pub(super) changes: Changes,
@@ -147,7 +150,7 @@ pub(super) enum Cookie {
     Remove,
 }
 
-/// The exclusive use of the session; the lease is given back before the next in the queue is woken.
+/// The exclusive use of the session.
 pub(super) struct Exclusive {
     pub(super) lease: Option<HeldLease>,
     pub(super) turn: Turn,
@@ -170,6 +173,19 @@ impl Inner {
             route: Mutex::default(),
             state: tokio::sync::Mutex::new(state),
         }
+    }
+
+    /// The state, when no other call has it. Bounded: a future of this request that is held and not polled must not keep
+    /// the rest of it waiting for ever.
+    pub(super) async fn state(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
+        if let Ok(state) = self.state.try_lock() {
+            return Ok(state);
+        }
+        let settings = &self.engine.settings;
+        let longest = settings.lock_timeout + 2 * settings.store_budget;
+        let detail = "another call of this request has the session, and does not end";
+        let waited = tokio::time::timeout(longest, self.state.lock()).await;
+        waited.map_err(|_| Error::with_detail(ErrorKind::Unavailable, detail))
     }
 
     pub(super) fn route(&self) -> MutexGuard<'_, Route> {
@@ -258,13 +274,25 @@ impl State {
         mem::take(&mut self.attached)
     }
 
+    /// Notes that a write was refused.
+    pub(super) fn refuse(&mut self, error: Error) -> Error {
+        self.refused = Some(error.clone());
+        error
+    }
+
+    pub(super) fn check_writable(&mut self) -> Result<()> {
+        if self.degraded { Err(self.refuse(Error::new(ErrorKind::Degraded))) } else { Ok(()) }
+    }
+
     pub(super) fn head_open(&self) -> Result<()> {
         if self.closed { Err(Error::new(ErrorKind::HeadSent)) } else { Ok(()) }
     }
 
-    /// Lets others have the session.
+    /// Lets others have the session: first those in other processes, then the next in the queue.
     pub(super) fn release(&mut self) {
-        self.exclusive = None;
+        if let Some(Exclusive { lease: Some(lease), turn }) = self.exclusive.take() {
+            lease.give_back(turn);
+        }
     }
 }
 

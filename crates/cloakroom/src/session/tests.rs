@@ -39,11 +39,11 @@ impl Site {
         let sessions = manager(MemoryStore::new(), settings, &clock).unwrap();
         let first = sessions.open(&Get(None));
         first.insert("n", &1).await.unwrap();
-        let cookie = closed(&first).await.expect("a new session has a cookie");
+        let cookie = closed(first).await.expect("a new session has a cookie");
         Self { sessions, clock, cookie }
     }
 
-    fn request(&self) -> Session {
+    fn request(&self) -> OpenSession {
         self.sessions.open(&Get(Some(&self.cookie)))
     }
 
@@ -53,7 +53,7 @@ impl Site {
 }
 
 /// Answers 200, and the cookie that goes out with it.
-async fn closed(session: &Session) -> Option<String> {
+async fn closed(session: OpenSession) -> Option<String> {
     match session.close(200).await {
         Answer::Keep(headers) => {
             let set_cookie = headers.iter().find(|header| header.name == "set-cookie")?.value;
@@ -71,7 +71,7 @@ async fn an_update_never_conflicts_not_even_on_a_key_that_was_read_before() {
     other.update("n", |n: &mut Option<i32>| *n = Some(10)).await.unwrap();
     let n = request.update("n", |n: &mut Option<i32>| *n.insert(n.unwrap_or(0) + 1)).await.unwrap();
     assert_eq!(n, 11);
-    assert_eq!(closed(&request).await, None);
+    assert_eq!(closed(request).await, None);
     assert_eq!(site.stored().await, Some(11));
 }
 
@@ -94,7 +94,7 @@ async fn a_key_that_was_written_blindly_does_not_conflict_when_all_are_listed() 
     request.insert("n", &2).await.unwrap();
     assert_eq!(request.len().await.unwrap(), 1);
     other.update("n", |n: &mut Option<i32>| *n = Some(10)).await.unwrap();
-    closed(&request).await;
+    closed(request).await;
     assert_eq!(site.stored().await, Some(2));
 }
 
@@ -105,14 +105,14 @@ async fn a_visitor_whose_session_was_ended_under_a_request_begins_anew_after_the
     let handle = request.handle().await.unwrap().unwrap();
     site.clock.advance(Duration::from_secs(120));
     assert!(site.sessions.end(&handle).await.unwrap());
-    assert_eq!(closed(&request).await, None); // and its touch is under way
+    assert_eq!(closed(request).await, None); // and its touch is under way
     assert!(site.sessions.shutdown().await);
 
     let late = site.request();
     late.insert("n", &2).await.unwrap();
-    assert_eq!(closed(&late).await, None);
+    assert_eq!(closed(late).await, None);
     site.clock.advance(site.sessions.settings().grace);
     let later = site.request();
     later.insert("n", &3).await.unwrap();
-    assert_ne!(closed(&later).await.expect("a new session"), site.cookie);
+    assert_ne!(closed(later).await.expect("a new session"), site.cookie);
 }

@@ -34,7 +34,7 @@ use crate::ConfigError;
 ///
 /// It is bounded in sessions and in bytes, and never drops a session to make room for another: once full,
 /// it refuses new ones, and replacements that need more room, with
-/// [`TooLarge`](cloakroom_store::ErrorKind::TooLarge), until sessions end or expired ones are purged.
+/// [`Full`](cloakroom_store::ErrorKind::Full), until sessions end or expired ones are purged.
 ///
 /// A session of 100 bytes takes about 400 bytes in all.
 pub struct MemoryStore {

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::answer::{Answer, Closing, Header, Reply};
-use crate::session::Session;
+use crate::session::OpenSession;
 
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService).
@@ -21,7 +21,7 @@ pin_project! {
     {
         #[pin]
         stage: Stage<S, B, S::Future, S::Response>,
-        session: Option<Open>,
+        session: Option<OpenSession>,
     }
 }
 
@@ -36,23 +36,14 @@ pin_project! {
     }
 }
 
-/// A session whose request has not ended: if this is dropped, it was cut off.
-struct Open(Session);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
-/// Dropped by a panic of the handler, while it can be told from a client that goes away: when a layer around us
-/// catches the panic, our future is dropped later.
-struct Unwinding<'a>(&'a Session);
+/// Drops the session when the handler panics, while that can be told from a client that goes away: where a layer
+/// around us catches the panic, our future is dropped later.
+struct Unwinding<'a>(&'a mut Option<OpenSession>);
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.abandon();
+            self.0.take();
         }
     }
 }
@@ -63,17 +54,17 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         Self { stage: Stage::Handling { response }, session: None }
     }
 
-    pub(super) fn handling(response: S::Future, session: Session) -> Self {
-        Self { stage: Stage::Handling { response }, session: Some(Open(session)) }
+    pub(super) fn handling(response: S::Future, session: OpenSession) -> Self {
+        Self { stage: Stage::Handling { response }, session: Some(session) }
     }
 
     pub(super) fn preparing(
         preparation: BoxFuture<'static, Option<Reply>>,
         service: S,
         request: Request<B>,
-        session: Session,
+        session: OpenSession,
     ) -> Self {
-        Self { stage: Stage::Preparing { preparation, service, request }, session: Some(Open(session)) }
+        Self { stage: Stage::Preparing { preparation, service, request }, session: Some(session) }
     }
 }
 
@@ -101,13 +92,12 @@ where
                     this.stage.set(Stage::Handling { response: service.call(request) });
                 }
                 StageProjection::Handling { response } => {
-                    let Some(Open(session)) = this.session.as_ref() else {
-                        return response.poll(cx);
-                    };
-                    // An error of the inner service is no response: the session is abandoned.
-                    let unwinding = Unwinding(session);
-                    let response = ready!(response.poll(cx))?;
+                    let unwinding = Unwinding(this.session);
+                    let response = ready!(response.poll(cx));
                     drop(unwinding);
+                    // An error of the inner service is no response: the session is dropped, and nothing saved.
+                    let response = response?;
+                    let Some(session) = this.session.take() else { return Poll::Ready(Ok(response)) };
                     let closing = session.close(response.status().as_u16());
                     this.stage.set(Stage::Closing { closing, response });
                 }

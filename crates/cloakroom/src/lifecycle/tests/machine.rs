@@ -135,8 +135,10 @@ impl World {
             self.accepted.insert(secret, None);
         }
         if let Some(sign_in) = &changes.sign_in {
+            let same_user = self.subject.is_none_or(|before| before == sign_in.subject.as_str());
+            let remembered = before.header.remembered.filter(|_| same_user);
             self.subject = ["ann", "bob"].into_iter().find(|name| *name == sign_in.subject.as_str());
-            self.ends_at = self.now.saturating_add(before.header.remembered.unwrap_or(POLICY.absolute));
+            self.ends_at = self.now.saturating_add(remembered.unwrap_or(POLICY.absolute));
         }
         if let Some(duration) = changes.remember {
             self.ends_at = self.now.saturating_add(duration);

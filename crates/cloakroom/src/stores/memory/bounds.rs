@@ -66,7 +66,7 @@ fn add(counter: &AtomicUsize, amount: usize, max: usize) -> Result<()> {
     counter
         .fetch_update(Relaxed, Relaxed, |count| count.checked_add(amount).filter(|sum| *sum <= max))
         .map(drop)
-        .map_err(|_| Error::new(ErrorKind::TooLarge))
+        .map_err(|_| Error::new(ErrorKind::Full))
 }
 
 fn cost(record: &Record) -> usize {

@@ -151,7 +151,7 @@ impl From<Error> for Unusable {
     /// What [`decode`] and the store say of one record.
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::TooLarge => Self::TooMany,
+            ErrorKind::Full => Self::TooMany,
             ErrorKind::Exists => Self::Damaged("a key occurs twice"),
             _ => Self::Damaged("a record is not what was written"),
         }

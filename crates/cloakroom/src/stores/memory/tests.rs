@@ -105,7 +105,7 @@ fn a_full_store_refuses_new_sessions_and_drops_none() {
     for n in 0..3 {
         now(store.create(&key(n), &record(n, 1))).unwrap();
     }
-    assert_eq!(kind(now(store.create(&key(3), &record(3, 1000)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.create(&key(3), &record(3, 1000)))), ErrorKind::Full);
     assert_eq!(kind(now(store.create(&key(0), &record(3, 1000)))), ErrorKind::Exists);
     for n in 0..3 {
         assert_eq!(now(store.load(&key(n))).unwrap(), Some(record(n, 1)));
@@ -118,7 +118,7 @@ fn a_full_store_refuses_new_sessions_and_drops_none() {
     assert_eq!(purge(&store, 2, 10), 2);
     now(store.create(&key(4), &record(4, 1000))).unwrap();
     now(store.create(&key(5), &record(5, 1000))).unwrap();
-    assert_eq!(kind(now(store.create(&key(6), &record(6, 1000)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.create(&key(6), &record(6, 1000)))), ErrorKind::Full);
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn bytes_are_bounded_when_sessions_begin_and_when_they_grow() {
     let store = MemoryStore::builder().max_bytes(3000).open().unwrap();
     now(store.create(&key(1), &sized(1, 650))).unwrap();
     now(store.create(&key(2), &sized(2, 650))).unwrap();
-    assert_eq!(kind(now(store.create(&key(3), &sized(3, 651)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.create(&key(3), &sized(3, 651)))), ErrorKind::Full);
     assert_eq!(count(&store), 2);
     now(store.create(&key(3), &sized(3, 650))).unwrap();
 
-    assert_eq!(kind(now(store.replace(&key(1), &sized(4, 651), revision(1)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.replace(&key(1), &sized(4, 651), revision(1)))), ErrorKind::Full);
     assert_eq!(now(store.load(&key(1))).unwrap(), Some(sized(1, 650)));
     now(store.replace(&key(1), &sized(4, 600), revision(1))).unwrap();
     now(store.replace(&key(2), &sized(5, 700), revision(2))).unwrap();
-    assert_eq!(kind(now(store.replace(&key(3), &sized(6, 651), revision(3)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.replace(&key(3), &sized(6, 651), revision(3)))), ErrorKind::Full);
     assert!(now(store.delete(&key(2))).unwrap());
     now(store.replace(&key(3), &sized(6, 1700), revision(3))).unwrap();
 }
@@ -144,7 +144,7 @@ fn a_small_session_can_be_ended_in_a_full_store() {
     let store = MemoryStore::builder().max_bytes(512).open().unwrap();
     now(store.create(&key(1), &sized(1, 0))).unwrap();
     now(store.replace(&key(1), &sized(2, 162), revision(1))).unwrap();
-    assert_eq!(kind(now(store.replace(&key(1), &sized(3, 163), revision(2)))), ErrorKind::TooLarge);
+    assert_eq!(kind(now(store.replace(&key(1), &sized(3, 163), revision(2)))), ErrorKind::Full);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn racing_creates_fill_a_store_to_its_bound_and_not_further() {
         for n in 0..500 {
             match now(store.create(&key(thread << 32 | n), &record(n, 1000))) {
                 Ok(()) => drop(created.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::TooLarge),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Full),
             }
         }
     });

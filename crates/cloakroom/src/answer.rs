@@ -48,7 +48,7 @@ pub struct Reply {
 
 impl Headers {
     /// Each header to add.
-    pub fn iter(self) -> impl Iterator<Item = Header> {
+    pub fn into_fields(self) -> impl Iterator<Item = Header> {
         // A cookie must not be kept by a cache (RFC 9111 §7.3 leaves that to us), and a page that depends on one is
         // for that one alone.
         let no_store = self.set_cookie.is_some().then(|| replace("cache-control", "no-store"));

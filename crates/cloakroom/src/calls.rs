@@ -3,15 +3,17 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use cloakroom_store::{BoxFuture, Error, Result};
+use tracing::Instrument;
 
 use crate::clock::Stopwatch;
+use crate::events::StoreCall;
 
 /// Runs store calls.
 #[derive(Debug)]
@@ -44,8 +46,9 @@ impl Calls {
     /// spent or too many calls are detached.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        what: StoreCall,
         budget: &mut Budget,
-        mut call: BoxFuture<'static, Result<T>>,
+        call: BoxFuture<'static, Result<T>>,
     ) -> Result<T> {
         let within = budget.0.min(self.timeout);
         if within.is_zero() {
@@ -54,7 +57,11 @@ impl Calls {
         if self.detached.load(Ordering::Relaxed) >= MAX_DETACHED {
             return Err(Error::unavailable("too many store calls are past their deadline"));
         }
-        let first = poll_fn(|cx| Poll::Ready(catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))));
+        let mut call = call.instrument(what.span.clone());
+        let first = poll_fn(|cx| {
+            let poll = AssertUnwindSafe(|| Pin::new(&mut call).poll(cx));
+            Poll::Ready(catch_unwind(poll))
+        });
         match first.await {
             Ok(Poll::Ready(answer)) => return answer,
             Ok(Poll::Pending) => {}

@@ -100,7 +100,9 @@ impl Engine {
         budget: &mut Budget,
         key: Key,
     ) -> cloakroom_store::Result<Option<Record>> {
-        self.calls.run(budget, Arc::clone(&self.store).load(key)).await
+        self.calls
+            .run(events::StoreCall::new("load", Some(&key)), budget, Arc::clone(&self.store).load(key))
+            .await
     }
 
     /// What the record says; `None`, with an event, if it cannot be read. It is then left alone until it expires.
@@ -190,7 +192,8 @@ impl Engine {
                 leases.replace_and_release(key, record, expected, lease).await
             }),
         };
-        self.calls.run(budget, call).await
+        let name = if expected.is_some() { "replace" } else { "create" };
+        self.calls.run(events::StoreCall::new(name, Some(&key)), budget, call).await
     }
 
     /// Checks so many values, that with their keys take so many bytes, against the limits.

@@ -1,5 +1,6 @@
 //! What there is to tell about sessions: `tracing` events at debug level under the target `cloakroom`, and, with the
-//! feature `metrics`, counters named `cloakroom_sessions_total`.
+//! feature `metrics`, counters named `cloakroom_sessions_total`. Each call of the store has a span named `store`, and a
+//! place in the histogram `cloakroom_store_seconds`.
 //!
 //! Events carry the public handle and never a token, a subject or data.
 
@@ -13,6 +14,32 @@ macro_rules! event {
         count($name);
         tracing::debug!(target: "cloakroom", event = $name $(, $field = $value)*, $text);
     }};
+}
+
+/// One call of the store, from here until it is dropped.
+pub(crate) struct StoreCall {
+    pub(crate) span: tracing::Span,
+    #[cfg(feature = "metrics")]
+    timed: (&'static str, crate::clock::Stopwatch),
+}
+
+impl StoreCall {
+    pub(crate) fn new(name: &'static str, key: Option<&Key>) -> Self {
+        let handle = key.map(tracing::field::display);
+        Self {
+            span: tracing::debug_span!(target: "cloakroom", "store", call = name, handle),
+            #[cfg(feature = "metrics")]
+            timed: (name, crate::clock::Stopwatch::start()),
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Drop for StoreCall {
+    fn drop(&mut self) {
+        let (name, watch) = self.timed;
+        metrics::histogram!("cloakroom_store_seconds", "call" => name).record(watch.elapsed());
+    }
 }
 
 pub(crate) fn created(key: &Key) {

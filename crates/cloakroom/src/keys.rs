@@ -65,7 +65,7 @@ pub trait AnyKey: sealed::Sealed {
     message = "`{Self}` is not a key of a session value of type `{T}`",
     note = "use a string, or a `SessionKey<{T}>`"
 )]
-pub trait Key<T: ?Sized>: AnyKey {}
+pub trait ReadKey<T: ?Sized>: AnyKey {}
 
 /// A key under which a `V` may be written: a string for any type, a [`SessionKey<T>`] for whatever a `T` can be
 /// borrowed as, so that a `SessionKey<String>` takes a `&str`.
@@ -105,11 +105,11 @@ impl<T: ?Sized> AnyKey for &SessionKey<T> {
     }
 }
 
-impl<T: ?Sized> Key<T> for &str {}
-impl<T: ?Sized> Key<T> for &String {}
-impl<T: ?Sized> Key<T> for String {}
-impl<T: ?Sized> Key<T> for SessionKey<T> {}
-impl<T: ?Sized> Key<T> for &SessionKey<T> {}
+impl<T: ?Sized> ReadKey<T> for &str {}
+impl<T: ?Sized> ReadKey<T> for &String {}
+impl<T: ?Sized> ReadKey<T> for String {}
+impl<T: ?Sized> ReadKey<T> for SessionKey<T> {}
+impl<T: ?Sized> ReadKey<T> for &SessionKey<T> {}
 
 impl<V: ?Sized> WriteKey<V> for &str {}
 impl<V: ?Sized> WriteKey<V> for &String {}

@@ -111,7 +111,7 @@ pub use cloakroom_store::Subject;
 pub use config::{Initializer, Locking, OnConflict, OnReuse, OnSubjectLimit, Settings};
 pub use cookie::SameSite;
 pub use error::{ConfigError, Error, ErrorKind, Result};
-pub use keys::{AnyKey, Key, SessionKey, WriteKey};
+pub use keys::{AnyKey, ReadKey, SessionKey, WriteKey};
 pub use manager::{Handle, RequestHead, SessionInfo, SessionManager, Times};
 pub use session::{OpenSession, Origin, Route, Session};
 pub use token::SecretKey;

@@ -21,7 +21,7 @@ use self::state::{Attached, State};
 pub use self::state::{Origin, Route};
 use crate::config::MAX_LIFETIME;
 use crate::error::{Error, ErrorKind, Result};
-use crate::keys::{AnyKey, Key, WriteKey};
+use crate::keys::{AnyKey, ReadKey, WriteKey};
 use crate::lifecycle::SignIn;
 use crate::manager::{Handle, Times};
 use crate::value;
@@ -53,7 +53,7 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if what is stored is not a `T`; it stays stored as it is.
-    pub async fn get<T: DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>> {
+    pub async fn get<T: DeserializeOwned>(&self, key: impl ReadKey<T>) -> Result<Option<T>> {
         let mut state = self.ready().await?;
         state.note_read(key.name());
         self.decode(&state, key.name())
@@ -153,7 +153,7 @@ impl Session {
     /// is saved then.
     pub async fn update<T, R>(
         &self,
-        key: impl Key<T>,
+        key: impl ReadKey<T>,
         mut change: impl FnMut(&mut Option<T>) -> R,
     ) -> Result<R>
     where
@@ -185,7 +185,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`update`](Self::update).
-    pub async fn take<T: Serialize + DeserializeOwned>(&self, key: impl Key<T>) -> Result<Option<T>> {
+    pub async fn take<T: Serialize + DeserializeOwned>(&self, key: impl ReadKey<T>) -> Result<Option<T>> {
         self.update(key, Option::take).await
     }
 

@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use crate::calls::Budget;
 use crate::engine::Engine;
-use crate::events;
+use crate::events::{self, StoreCall};
 
 /// The background task that sweeps, once it has been started.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Engine {
         loop {
             let cutoff = self.clock.now().saturating_sub(BEHIND);
             let batch = Arc::clone(&self.store).purge(cutoff, BATCH);
-            let count = patient.run(&mut Budget(PATIENCE), batch).await?;
+            let count = patient.run(StoreCall::new("purge", None), &mut Budget(PATIENCE), batch).await?;
             total += count;
             if count < BATCH {
                 return Ok(total);

@@ -13,7 +13,7 @@ fn a_session_that_was_not_consulted_says_nothing() {
 #[test]
 fn a_session_that_was_consulted_makes_the_answer_vary_by_cookie_beside_what_it_varies_by() {
     let headers = Headers { set_cookie: None, vary: true };
-    assert_eq!(lines(headers.iter()), [("vary", "Cookie".into(), false)]);
+    assert_eq!(lines(headers.into_fields()), [("vary", "Cookie".into(), false)]);
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_cookie_is_added_to_others_and_forbids_caches_to_keep_it() {
         ("cache-control", "no-store".into(), true),
         ("vary", "Cookie".into(), false),
     ];
-    assert_eq!(lines(headers.iter()), expected);
+    assert_eq!(lines(headers.into_fields()), expected);
 }
 
 #[test]
@@ -78,14 +78,14 @@ async fn a_closing_session_is_a_future_of_its_answer() {
         [Closing::running(waits), Closing::ready(Answer::Keep(Headers { set_cookie: None, vary: true }))]
     {
         let Answer::Keep(headers) = closing.await else { panic!("not a reply") };
-        assert_eq!(lines(headers.iter()).len(), 1);
+        assert_eq!(lines(headers.into_fields()).len(), 1);
     }
 }
 
 #[test]
 fn no_debug_form_shows_a_cookie_or_a_body() {
     let headers = || Headers { set_cookie: Some("id=hunter2".into()), vary: true };
-    let header = headers().iter().next().unwrap();
+    let header = headers().into_fields().next().unwrap();
     let settings = Settings { expired_message: "hunter2".into(), ..Settings::default() };
     let reply = || Reply::expired(&settings, "id=hunter2".into());
     let texts = [

@@ -4,7 +4,7 @@ const NAME: SessionKey<String> = SessionKey::new("name");
 static BORROWED: &SessionKey<String> = &NAME;
 const CART: SessionKey<Vec<u32>> = SessionKey::new("cart");
 
-fn read<T>(key: impl Key<T>) -> String {
+fn read<T>(key: impl ReadKey<T>) -> String {
     AnyKey::name(&key).to_owned()
 }
 

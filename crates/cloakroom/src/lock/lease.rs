@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use crate::calls::Budget;
 use crate::clock::Stopwatch;
 use crate::engine::Engine;
+use crate::events::StoreCall;
 use crate::lock::Turn;
 
 /// A lease that this request holds: renewed in the background, given back when dropped.
@@ -88,7 +89,10 @@ async fn release(engine: Arc<Engine>, key: Key, lease: LeaseId) {
             None => Ok(false),
         }
     });
-    _ = engine.calls.run(&mut Budget(engine.settings.store_timeout), call).await;
+    _ = engine
+        .calls
+        .run(StoreCall::new("release", Some(&key)), &mut Budget(engine.settings.store_timeout), call)
+        .await;
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Engine {
                 None => Ok(Vec::new()),
             }
         });
-        let records = self.calls.run(budget, call).await?;
+        let records = self.calls.run(events::StoreCall::new("list", None), budget, call).await?;
         let now = self.clock.now();
         let mut live: Vec<_> = records
             .into_iter()
@@ -87,7 +87,7 @@ impl Engine {
                 None => Ok(0),
             }
         });
-        let count = self.calls.run(&mut self.budget(), call).await?;
+        let count = self.calls.run(events::StoreCall::new("end_all", None), &mut self.budget(), call).await?;
         events::ended_all(count);
         Ok(count)
     }

@@ -230,7 +230,9 @@ impl Inner {
         let (engine, key, mut budget) = (Arc::clone(engine), held.key, Budget(engine.settings.store_timeout));
         let call = async move {
             let touch = Arc::clone(&engine.store).touch(key, now, expires_at);
-            if let Err(error) = engine.calls.run(&mut budget, touch).await {
+            if let Err(error) =
+                engine.calls.run(events::StoreCall::new("touch", Some(&key)), &mut budget, touch).await
+            {
                 events::store_error(&key, &error);
             }
         };

@@ -258,7 +258,11 @@ impl Inner {
                 None => Ok(()),
             }
         });
-        let enrolled = self.engine.calls.run(&mut state.budget, call).await;
+        let enrolled = self
+            .engine
+            .calls
+            .run(events::StoreCall::new("enroll", Some(&key)), &mut state.budget, call)
+            .await;
         Ok(enrolled.inspect_err(|error| events::store_error(&key, error))?)
     }
 

@@ -75,7 +75,12 @@ impl Inner {
                 Acquired::Missing => Taken::Missing,
             })
         });
-        match self.engine.calls.run(&mut state.budget, call).await {
+        match self
+            .engine
+            .calls
+            .run(events::StoreCall::new("acquire", Some(&key)), &mut state.budget, call)
+            .await
+        {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                 events::quarantined(&key);
                 Ok(Taken::Missing)

@@ -56,7 +56,7 @@ impl Site {
 async fn closed(session: OpenSession) -> Option<String> {
     match session.close(200).await {
         Answer::Keep(headers) => {
-            let set_cookie = headers.iter().find(|header| header.name == "set-cookie")?.value;
+            let set_cookie = headers.into_fields().find(|header| header.name == "set-cookie")?.value;
             Some(set_cookie.split_once(';').unwrap().0.to_owned())
         }
         Answer::Replace(reply) => panic!("{}", reply.status()),

@@ -110,7 +110,7 @@ where
                     };
                     return Poll::Ready(Ok(match answer {
                         Answer::Keep(headers) => {
-                            apply(response.headers_mut(), headers.iter());
+                            apply(response.headers_mut(), headers.into_fields());
                             response
                         }
                         Answer::Replace(reply) => replacement(reply),

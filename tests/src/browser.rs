@@ -20,10 +20,10 @@ pub struct Browser {
 /// A request to be sent.
 #[derive(Clone, Debug)]
 pub struct Request {
-    method: &'static str,
-    path: String,
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
     headers: Vec<(String, Vec<u8>)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 /// What came back.

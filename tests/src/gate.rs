@@ -29,6 +29,11 @@ impl Gate {
         self.0.arrived.acquire().await.unwrap().forget();
     }
 
+    /// In the test: how many requests have come and were not waited for yet.
+    pub fn arrived(&self) -> usize {
+        self.0.arrived.available_permits()
+    }
+
     /// In the test: lets one request through.
     pub fn open(&self) {
         self.0.opened.add_permits(1);

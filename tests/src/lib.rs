@@ -3,11 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod browser;
+mod direct;
 mod gate;
 mod head;
+mod hesitant;
+mod script;
 mod site;
 
 pub use browser::{Browser, Request, Response};
+pub use direct::{Call, Direct, poll_once};
 pub use gate::Gate;
 pub use head::CookieFields;
+pub use hesitant::Hesitant;
+pub use script::Script;
 pub use site::Site;

@@ -208,7 +208,8 @@ pub(crate) fn revise(
     let mut subject = snapshot.subject.clone();
     header.ends_at = snapshot.ends_at(policy);
     if let Some(verifier) = verifier {
-        let until = if changes.sign_in.is_some() { now } else { now.saturating_add(policy.grace) };
+        // After a sign-in the old secret works at no time at all, not even on a server whose clock is late.
+        let until = if changes.sign_in.is_some() { NEVER } else { now.saturating_add(policy.grace) };
         header.previous = Some((header.verifier, until));
         header.verifier = verifier;
         header.secret_since = now;
@@ -286,6 +287,9 @@ pub(crate) fn touch(snapshot: &Snapshot, now: Timestamp, policy: &Policy) -> Opt
     let step = (idle / 20).min(Duration::from_secs(60)).max(Duration::from_millis(1));
     (expires_at.since(snapshot.expires_at) >= step).then_some(expires_at)
 }
+
+/// As the end of a time: it is over.
+const NEVER: Timestamp = Timestamp::from_millis(0);
 
 fn remember(header: &mut Header, changes: &Changes, now: Timestamp) {
     if let Some(duration) = changes.remember {

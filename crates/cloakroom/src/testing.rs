@@ -1,5 +1,7 @@
 //! What an application's own tests need: a session made by hand, a clock to move, a cookie jar, a store that fails on
-//! command. Feature `testing`.
+//! command. Feature `testing`, for `[dev-dependencies]`.
+//!
+//! A handler alone, with a [`session`] made for it:
 //!
 //! ```
 //! # async fn greet(session: cloakroom::Session) -> Result<String, cloakroom::Error> {
@@ -11,6 +13,68 @@
 //! assert_eq!(greet(session).await?, "Hello, Ann!");
 //! # Ok(())
 //! # }
+//! ```
+//!
+//! A whole application without a server, on a clock and a store of the test's, for a browser that is a [`Jar`]:
+//!
+//! ```
+//! # #[cfg(feature = "axum_v0_8")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! use std::time::Duration;
+//!
+//! use axum::Router;
+//! use axum::body::Body;
+//! use axum::http::{Request, StatusCode};
+//! use axum::response::Response;
+//! use axum::routing::{get, post};
+//! use cloakroom::axum_v0_8::SessionLayer;
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::testing::{self, Fault, FaultyStore, Jar, TestClock};
+//! use cloakroom::{Error, Session, SessionManager, Settings};
+//! use tower::ServiceExt;
+//!
+//! // The application, which is given its sessions.
+//! fn app(sessions: SessionManager) -> Router {
+//!     let sign_in = async |session: Session| session.sign_in("ann").await;
+//!     let account = async |session: Session| {
+//!         let signed_in = session.subject().await?.is_some();
+//!         Ok::<_, Error>(if signed_in { StatusCode::OK } else { StatusCode::UNAUTHORIZED })
+//!     };
+//!     Router::new()
+//!         .route("/sign-in", post(sign_in))
+//!         .route("/account", get(account))
+//!         .layer(SessionLayer::new(sessions))
+//! }
+//!
+//! // Once for all tests: sends a request as a browser does.
+//! async fn send(app: &Router, jar: &mut Jar, mut request: Request<Body>) -> Response {
+//!     jar.add_to(&mut request);
+//!     let response = app.clone().oneshot(request).await.unwrap();
+//!     jar.keep_from(&response);
+//!     response
+//! }
+//!
+//! let (clock, store) = (TestClock::new(), FaultyStore::new(MemoryStore::new()));
+//! let settings = Settings { idle_timeout: Duration::from_secs(600), ..Settings::default() };
+//! let app = app(testing::manager(store.clone(), settings, &clock).unwrap());
+//! let mut browser = Jar::new("example.org");
+//! let account = || Request::get("/account").body(Body::empty()).unwrap();
+//!
+//! let sign_in = Request::post("/sign-in").body(Body::empty()).unwrap();
+//! send(&app, &mut browser, sign_in).await;
+//! assert_eq!(send(&app, &mut browser, account()).await.status(), 200);
+//!
+//! store.fail(Fault::Unavailable);
+//! assert_eq!(send(&app, &mut browser, account()).await.status(), 503);
+//! store.heal();
+//! assert_eq!(send(&app, &mut browser, account()).await.status(), 200, "an outage signs nobody out");
+//!
+//! clock.advance(Duration::from_secs(600));
+//! assert_eq!(send(&app, &mut browser, account()).await.status(), 401);
+//! # }
+//! # #[cfg(not(feature = "axum_v0_8"))]
+//! # fn main() {}
 //! ```
 
 mod clock;

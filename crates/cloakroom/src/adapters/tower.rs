@@ -35,7 +35,8 @@
 //! - Where the session cannot be saved, the inner service's response is replaced: its body type must be made `From` a
 //!   `String`.
 //! - A handler that panics saves nothing but the end of a session, and a client that goes away before its handler has
-//!   answered saves nothing. The panic is not caught.
+//!   answered saves nothing. The panic is not caught; one that a layer inside this one has made a response counts by that
+//!   response's status.
 //! - The peer's address, for `ignore_change_ip = false`, is taken from a [`PeerAddress`] in the extensions.
 
 mod future;

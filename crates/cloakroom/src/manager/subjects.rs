@@ -42,7 +42,9 @@ impl Engine {
             .filter_map(|(key, record)| Some((key, self.read(&key, &record)?)))
             .filter(|(_, snapshot)| snapshot.is_live(now, &self.policy))
             .collect();
-        live.sort_by_key(|(key, snapshot)| (std::cmp::Reverse(snapshot.header.authenticated_at), *key));
+        // Of two in the same millisecond the later one, as a rule: a process counts its revisions up.
+        let age = |snapshot: &Snapshot| (snapshot.header.authenticated_at, snapshot.revision.get());
+        live.sort_by_key(|(key, snapshot)| (std::cmp::Reverse(age(snapshot)), *key));
         Ok(live)
     }
 
@@ -103,8 +105,9 @@ impl Engine {
         if others < limit { Ok(()) } else { Err(Self::over_limit(limit)) }
     }
 
-    /// After a sign-in was stored under `own`: ends the sessions that are too many, or answers an error if it is this
-    /// one. Of several sign-ins at the same time all come to the same result.
+    /// After a sign-in was stored under `own`: ends the sessions that are too many, perhaps this very one; or answers an
+    /// error if this one is too many. Every sign-in looks after it was stored, so the last of several at the same time
+    /// sees them all, and no more than the limit remain; where they are refused, perhaps fewer.
     pub(crate) async fn keep_subject_limit(
         &self,
         budget: &mut Budget,
@@ -115,14 +118,14 @@ impl Engine {
         let live = self.live(budget, subject).await?;
         match self.settings.on_subject_limit {
             OnSubjectLimit::EndOldest => {
-                for (key, _) in live.into_iter().skip(limit).filter(|(key, _)| *key != own) {
+                for (key, _) in live.into_iter().skip(limit) {
                     self.end(key, |snapshot| snapshot.subject.as_ref() == Some(subject)).await?;
                 }
                 Ok(())
             }
             OnSubjectLimit::Refuse => {
-                let allowed = live.iter().rev().take(limit).any(|(key, _)| *key == own);
-                if allowed { Ok(()) } else { Err(Self::over_limit(limit)) }
+                let others = live.iter().filter(|(key, _)| *key != own).count();
+                if others < limit { Ok(()) } else { Err(Self::over_limit(limit)) }
             }
         }
     }

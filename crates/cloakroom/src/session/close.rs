@@ -53,6 +53,7 @@ impl Session {
     pub fn close(&self, status: u16) -> Closing {
         if let Ok(mut state) = self.0.state.try_lock()
             && state.is_clean()
+            && !state.expire_cookie
         {
             if !self.0.consulted.load(Ordering::Relaxed) {
                 state.closed = true;
@@ -108,12 +109,18 @@ impl Inner {
     async fn save_for(&self, state: &mut State, status: u16) -> Result<()> {
         if status >= 500 {
             state.changes = Default::default();
+            state.expire_cookie = false;
         }
         match self.save(state).await {
             // It was ended elsewhere: what this request wanted to save has no place any more, and that is all.
-            Err(error) if error.kind() == ErrorKind::Ended => self.finish_ends(state).await,
-            saved => saved,
+            Err(error) if error.kind() == ErrorKind::Ended => self.finish_ends(state).await?,
+            saved => saved?,
         }
+        if state.expire_cookie && !state.written {
+            // The browser may have a newer cookie by now, which is not ours to remove.
+            self.refresh(state).await?;
+        }
+        Ok(())
     }
 
     /// What the response is to say, now that everything is saved, or could not be.
@@ -135,6 +142,9 @@ impl Inner {
     fn set_cookie(&self, state: &mut State) -> Option<String> {
         let engine = &self.engine;
         let cookie = mem::take(&mut state.cookie);
+        if matches!(state.attached, Attached::Dropped) {
+            return None;
+        }
         if state.expire_cookie {
             let known = cookie != Cookie::Keep || !self.presented.is_empty() || self.presented.is_ambiguous();
             return known.then(|| engine.cookie.removal());

@@ -292,13 +292,16 @@ impl Inner {
                     ending.held.snapshot = fresh;
                     continue;
                 }
-            } else {
-                events::destroyed(&key);
-                if lease.is_some() && written == Written::Applied {
-                    state.lease_released();
-                }
             }
             state.ending.pop();
+            if written == Written::Applied {
+                events::destroyed(&key);
+                if lease.is_some() {
+                    state.lease_released();
+                }
+            } else if !whatever_secret {
+                state.end_was_not_ours();
+            }
         }
         Ok(())
     }
@@ -340,6 +343,15 @@ impl State {
         self.changes =
             Changes { log: after.clone(), sign_in: Some(SignIn { subject, after }), rotate: false, remember };
         Ok(())
+    }
+
+    /// The session that this request wanted to end had passed out of its hands before. The browser may have a newer
+    /// cookie by now, which is neither to be removed nor to be overwritten.
+    fn end_was_not_ours(&mut self) {
+        if matches!(self.attached, Attached::Nothing) {
+            self.cookie = Cookie::Keep;
+            self.attached = Attached::Dropped;
+        }
     }
 
     fn lease_released(&mut self) {

@@ -1,3 +1,5 @@
+#[cfg(feature = "tower")]
+mod http;
 #[cfg(test)]
 mod tests;
 

@@ -5,16 +5,53 @@ use std::task::{Context, Poll, Waker};
 use cloakroom_store::{Store, Subject};
 use serde::Serialize;
 
+use super::TestClock;
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::cookie::Presented;
+use crate::keys::WriteKey;
 use crate::lifecycle::{self, Changes, SignIn};
+use crate::manager::SessionManager;
+use crate::random::Random;
 use crate::session::{Inner, Session};
 use crate::stores::MemoryStore;
-use crate::{SessionManager, Settings};
 
-/// A session as a handler would get it, to be given what the test needs: stored in memory, resumed from its cookie. Without
-/// values and user, a new visitor's.
+/// A session as a handler would get it in a GET request, to be given what the test needs: stored in memory, resumed from
+/// its cookie. Without values and user, a new visitor's.
+///
+/// What the handler did to it is there to be read afterwards, as later in the same request.
+///
+/// ```
+/// use std::time::Duration;
+/// use cloakroom::testing::{self, TestClock};
+/// use cloakroom::{Session, SessionKey};
+///
+/// const CART: SessionKey<Vec<u32>> = SessionKey::new("cart");
+///
+/// async fn check_out(session: Session) -> Result<&'static str, cloakroom::Error> {
+///     if !session.authenticated_within(Duration::from_secs(300)).await? {
+///         return Ok("sign in again");
+///     }
+///     session.remove(CART).await?;
+///     Ok("thank you")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloakroom::Error> {
+/// let clock = TestClock::new();
+/// let session = testing::session().clock(&clock).with(CART, &vec![7, 7]).signed_in("ann").build();
+///
+/// clock.advance(Duration::from_secs(299));
+/// assert_eq!(check_out(session.clone()).await?, "thank you");
+/// assert_eq!(session.get(CART).await?, None);
+///
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(check_out(session).await?, "sign in again");
+/// # Ok(())
+/// # }
+/// ```
 pub fn session() -> SessionBuilder {
-    SessionBuilder { values: Vec::new(), subject: None, settings: Settings::default() }
+    SessionBuilder { values: Vec::new(), subject: None, settings: Settings::default(), clock: Clock::System }
 }
 
 /// A [`session`] being made. Panics at what cannot be: it is for tests.
@@ -24,6 +61,7 @@ pub struct SessionBuilder {
     values: Vec<(String, Vec<u8>)>,
     subject: Option<Subject>,
     settings: Settings,
+    clock: Clock,
 }
 
 impl SessionBuilder {
@@ -31,9 +69,9 @@ impl SessionBuilder {
     ///
     /// # Panics
     /// If the value cannot be written as JSON.
-    pub fn with<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Self {
+    pub fn with<V: Serialize + ?Sized>(mut self, key: impl WriteKey<V>, value: &V) -> Self {
         let json = serde_json::to_vec(value).expect("the value can be written as JSON");
-        self.values.push((key.to_owned(), json));
+        self.values.push((key.name().to_owned(), json));
         self
     }
 
@@ -52,14 +90,20 @@ impl SessionBuilder {
         self
     }
 
+    /// On this clock instead of the system's: the session begins, and its user signs in, at the time it shows.
+    pub fn clock(mut self, clock: &TestClock) -> Self {
+        self.clock = Clock::Test(clock.clone());
+        self
+    }
+
     /// The session.
     ///
     /// # Panics
     /// If the settings cannot be used.
     pub fn build(self) -> Session {
         let store = Arc::new(MemoryStore::new());
-        let sessions =
-            SessionManager::new(Arc::clone(&store), self.settings).expect("settings that can be used");
+        let sessions = SessionManager::assemble(Arc::clone(&store), self.settings, self.clock, Random::os())
+            .expect("settings that can be used");
         let engine = Arc::clone(sessions.engine());
         let sign_in = self.subject.map(|subject| SignIn { subject, after: Default::default() });
         let mut changes = Changes { sign_in, ..Changes::default() };

@@ -121,7 +121,9 @@ impl World {
                 self.accepted.clear();
                 return self.snapshot = stored(end(&before, self.now, &POLICY));
             }
-            Revised::Write(draft) => self.snapshot = stored(draft),
+            Revised::Write(draft) => {
+                self.snapshot = stored(draft);
+            }
         }
         self.values = expected;
         if let Some(secret) = secret {

@@ -142,3 +142,36 @@ fn a_malformed_lifetime_is_no_lifetime() {
     }
     assert_eq!(jar_with(&["a=1; Max-Age=9; Max-Age=x"]).remaining("a"), Some(Duration::from_secs(9)));
 }
+
+#[cfg(feature = "tower")]
+mod over_http_types {
+    use http::{Request, Response};
+
+    use super::Jar;
+
+    #[test]
+    fn a_request_gets_the_cookies_of_its_path_from_the_responses_before_it() {
+        let mut jar = Jar::new("example.org");
+        let response = Response::builder()
+            .header("set-cookie", "everywhere=1; Path=/; Secure")
+            .header("set-cookie", "shop=2; Path=/shop");
+        jar.keep_from(&response.body(()).unwrap());
+        let cookies = |path: &str| {
+            let mut request = Request::get(path).body(()).unwrap();
+            jar.add_to(&mut request);
+            request.headers().get("cookie").map(|cookies| cookies.to_str().unwrap().to_owned())
+        };
+        assert_eq!(cookies("/shop?page=2").as_deref(), Some("shop=2; everywhere=1"));
+        assert_eq!(cookies("/").as_deref(), Some("everywhere=1"));
+        let mut request = Request::get("/").body(()).unwrap();
+        Jar::new("example.org").add_to(&mut request);
+        assert!(!request.headers().contains_key("cookie"));
+    }
+
+    #[test]
+    #[should_panic(expected = "__Host- without Path=/")]
+    fn a_cookie_that_a_browser_would_drop_fails_the_test() {
+        let response = Response::builder().header("set-cookie", "__Host-id=1; Secure").body(()).unwrap();
+        Jar::new("example.org").keep_from(&response);
+    }
+}

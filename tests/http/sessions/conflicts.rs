@@ -93,6 +93,17 @@ async fn of_two_writes_to_a_key_that_nobody_read_the_later_wins() {
 }
 
 #[tokio::test]
+async fn writing_again_what_was_there_leaves_another_request_s_change_alone() {
+    let (page, browser) = page_and_browser(OnConflict::Reject).await;
+    let same_again = async |session: Session| {
+        session.insert("slow", &1).await?;
+        session.insert(COUNT, &1).await
+    };
+    race(&page, &browser, same_again, write_count, nothing).await.value();
+    assert_eq!(count(&page, &browser).await, Some(50));
+}
+
+#[tokio::test]
 async fn a_write_that_rests_on_a_read_that_no_longer_holds_is_refused_with_everything_beside_it() {
     for listed in [false, true] {
         let (page, browser) = page_and_browser(OnConflict::Reject).await;

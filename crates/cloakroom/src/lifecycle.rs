@@ -270,7 +270,6 @@ pub(crate) fn begin(
 pub(crate) fn end(snapshot: &Snapshot, now: Timestamp, policy: &Policy) -> Draft {
     let expires_at = now.saturating_add(policy.grace);
     let header = Header {
-        secret_since: now,
         previous: None,
         ends_at: expires_at,
         remembered: None,

@@ -1,7 +1,6 @@
 //! Work that outlives whoever asked for it, and an end to wait for.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -60,8 +59,8 @@ impl Tasks {
     pub(crate) async fn drain(&self, at_most: Duration) -> bool {
         let idle = async {
             loop {
-                let mut notified = pin!(self.0.idle.notified());
-                notified.as_mut().enable();
+                // Made before the count is read: it hears of whatever ends from then on.
+                let notified = self.0.idle.notified();
                 if self.0.count.load(Ordering::Acquire) == 0 {
                     return;
                 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::SessionManager;
 use crate::stores::MemoryStore;
 
+mod defaults;
 mod reading;
 
 const KEY: &str = "RuT5k/RmKdS8rOShDxJ7vlnMmWkO8JtyjlR7EOHS6pg=";
@@ -272,127 +273,6 @@ fn the_least_and_the_most_of_every_range_are_accepted() {
     };
     assert_eq!(refusal(most), None);
     assert_eq!(refusal(Settings { sweep_interval: Duration::ZERO, ..Settings::default() }), None);
-}
-
-#[test]
-fn the_defaults_are_accepted_and_are_what_their_documentation_says() {
-    assert_eq!(refusal(Settings::default()), None);
-    let documented = documented_defaults();
-    let actual = [
-        ("cookie_name", "`__Host-id`"),
-        ("cookie_domain", "none"),
-        ("cookie_path", "`/`"),
-        ("cookie_same_site", "`Lax`"),
-        ("persistent", "false"),
-        ("danger_allow_plain_http", "false"),
-        ("danger_allow_script_access", "false"),
-        ("idle_timeout", "1 hour"),
-        ("absolute_timeout", "24 hours (NIST SP 800-63B-4, AAL2)"),
-        ("grace", "30 seconds"),
-        ("ignore_expiry", "true"),
-        ("expired_message", "`Your session has expired.`"),
-        ("expired_status", "401"),
-        ("ignore_change_ip", "true"),
-        ("trusted_proxies", "none"),
-        ("client_ip_header", "`X-Forwarded-For`"),
-        ("secret_key", "none"),
-        ("previous_secret_keys", "none"),
-        ("initializer", "nothing"),
-        ("max_record_bytes", "65,536"),
-        ("max_keys", "256"),
-        ("max_key_bytes", "128"),
-        ("max_depth", "64"),
-        ("locking", "[`Locking::ByMethod`]"),
-        ("lock_timeout", "10 seconds"),
-        ("max_lock_waiters", "128"),
-        ("lease_ttl", "10 seconds"),
-        ("lease_limit", "5 minutes"),
-        ("on_conflict", "[`OnConflict::Reject`]"),
-        ("store_timeout", "2 seconds"),
-        ("store_budget", "5 seconds"),
-        ("sweep_interval", "5 minutes"),
-        ("subject_limit", "no limit"),
-        ("on_subject_limit", "[`OnSubjectLimit::EndOldest`]"),
-        ("on_reuse", "[`OnReuse::Ignore`]"),
-    ];
-    assert_eq!(documented, actual.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let names: Vec<_> = bad_values().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, actual.map(|(name, _)| name));
-
-    let Settings {
-        cookie_name,
-        cookie_domain,
-        cookie_path,
-        cookie_same_site,
-        persistent,
-        danger_allow_plain_http,
-        danger_allow_script_access,
-        idle_timeout,
-        absolute_timeout,
-        grace,
-        ignore_expiry,
-        expired_message,
-        expired_status,
-        ignore_change_ip,
-        trusted_proxies,
-        client_ip_header,
-        secret_key,
-        previous_secret_keys,
-        initializer,
-        max_record_bytes,
-        max_keys,
-        max_key_bytes,
-        max_depth,
-        locking,
-        lock_timeout,
-        max_lock_waiters,
-        lease_ttl,
-        lease_limit,
-        on_conflict,
-        store_timeout,
-        store_budget,
-        sweep_interval,
-        subject_limit,
-        on_subject_limit,
-        on_reuse,
-    } = Settings::default();
-    assert_eq!((&*cookie_name, cookie_domain, &*cookie_path), ("__Host-id", None, "/"));
-    assert_eq!((cookie_same_site, persistent), (SameSite::Lax, false));
-    assert_eq!((danger_allow_plain_http, danger_allow_script_access), (false, false));
-    let seconds = [idle_timeout, absolute_timeout, grace].map(|duration| duration.as_secs_f64());
-    assert_eq!(seconds, [3600.0, 86_400.0, 30.0]);
-    assert_eq!((ignore_expiry, &*expired_message, expired_status), (true, "Your session has expired.", 401));
-    assert_eq!((ignore_change_ip, trusted_proxies, &*client_ip_header), (true, vec![], "X-Forwarded-For"));
-    assert_eq!((secret_key, previous_secret_keys, initializer.iter().count()), (None, vec![], 0));
-    assert_eq!((max_record_bytes, max_keys, max_key_bytes, max_depth), (65_536, 256, 128, 64));
-    assert_eq!((locking, max_lock_waiters, on_conflict), (Locking::ByMethod, 128, OnConflict::Reject));
-    let seconds = [lock_timeout, lease_ttl, lease_limit, store_timeout, store_budget, sweep_interval];
-    assert_eq!(seconds.map(|duration| duration.as_secs_f64()), [10.0, 10.0, 300.0, 2.0, 5.0, 300.0]);
-    assert_eq!(
-        (subject_limit, on_subject_limit, on_reuse),
-        (None, OnSubjectLimit::EndOldest, OnReuse::Ignore)
-    );
-    let defaults = (Locking::default(), OnConflict::default(), OnSubjectLimit::default(), OnReuse::default());
-    assert_eq!(defaults, (locking, on_conflict, on_subject_limit, on_reuse));
-}
-
-/// What the documentation of each setting says after "Defaults to", up to the end of it.
-fn documented_defaults() -> Vec<(String, String)> {
-    let source = include_str!("../config.rs");
-    let fields = source.split_once("pub struct Settings {").unwrap().1.split_once("\n}\n").unwrap().0;
-    let mut text = String::new();
-    let mut defaults = Vec::new();
-    for line in fields.lines().map(str::trim) {
-        if let Some(doc) = line.strip_prefix("///") {
-            text.push_str(doc);
-        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(':')) {
-            let default =
-                text.split_once("Defaults to ").unwrap_or_else(|| panic!("{name} names no default")).1;
-            defaults.push((name.to_owned(), default.strip_suffix('.').unwrap_or(default).to_owned()));
-            text.clear();
-        }
-    }
-    defaults
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Mutex;
 
 use tokio::sync::oneshot;

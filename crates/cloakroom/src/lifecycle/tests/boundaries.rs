@@ -38,6 +38,13 @@ fn the_secret_before_a_sign_in_is_dead_at_once_and_known_as_recent_for_a_grace()
 }
 
 #[test]
+fn the_secret_before_a_sign_in_is_dead_on_a_server_whose_clock_is_late_too() {
+    let signed_in = revised(&session(), &signing_in("ann"), 2, later(SECOND), &POLICY);
+    assert!(matches!(standing(&signed_in, 1, START), Standing::Superseded { recent: true, .. }));
+    assert_eq!(standing(&signed_in, 2, START), Standing::Live);
+}
+
+#[test]
 fn a_sign_in_during_a_grace_ends_that_grace() {
     let rotated = revised(&session(), &rotating(), 2, START, &POLICY);
     let signed_in = revised(&rotated, &signing_in("ann"), 3, START, &POLICY);

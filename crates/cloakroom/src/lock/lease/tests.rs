@@ -12,7 +12,8 @@ use crate::{SessionManager, Settings};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TTL: Duration = Duration::from_secs(9);
-const LIMIT: Duration = Duration::from_secs(60);
+/// Not a whole number of renewals.
+const LIMIT: Duration = Duration::from_secs(61);
 
 /// What the store answers to a renewal.
 #[derive(Clone, Copy, Debug, Default)]

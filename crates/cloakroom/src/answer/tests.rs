@@ -7,7 +7,7 @@ fn lines(headers: impl Iterator<Item = Header>) -> Vec<(&'static str, String, bo
 
 #[test]
 fn a_session_that_was_not_consulted_says_nothing() {
-    assert_eq!(lines(Headers::default().iter()), []);
+    assert_eq!(lines(Headers::default().into_fields()), []);
 }
 
 #[test]

@@ -52,8 +52,8 @@
 //! | [`stores`] | stores that need no driver; others are crates of their own, such as `cloakroom-redb` |
 #![cfg_attr(feature = "testing", doc = "| [`testing`] | for an application's own tests |")]
 //!
-//! An adapter for another framework calls [`SessionManager::open`], [`Session::prepare`], [`Session::close`] and
-//! [`Session::abandon`]. A store implements [`cloakroom_store::Store`].
+//! An adapter for another framework calls [`SessionManager::open`] and holds the [`OpenSession`] until it closes it.
+//! A store implements [`cloakroom_store::Store`].
 //!
 //! # Features
 //!
@@ -63,7 +63,7 @@
 //! | --- | --- |
 //! | `tower` | the adapter for tower services over `http` types |
 //! | `axum_v0_8` | the adapter for axum 0.8; implies `tower` |
-//! | `metrics` | counters through the `metrics` facade |
+//! | `metrics` | counters and a histogram through the `metrics` facade |
 //! | `testing` | sessions made by hand, a clock to move, a cookie jar, a store that fails on command |
 //!
 //! The [guide](https://github.com/cloakroom-rs/cloakroom/blob/main/docs/guide.md) goes from the first session to settings,

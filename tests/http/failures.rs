@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -644,13 +645,16 @@ async fn an_evicted_session_is_unknown_and_stays_away() {
 /// F20. A shutdown waits for what is being saved, and says when that does not end.
 #[tokio::test(start_paused = true)]
 async fn shutdown_waits_for_commits_under_way() {
-    let site = Direct::new(Sluggish(MemoryStore::new()), Settings::default(), Script::default().routes());
+    let store = Arc::new(Sluggish(MemoryStore::new()));
+    let site = Direct::new(Arc::clone(&store), Settings::default(), Script::default().routes());
     site.post("/set=x:1").await;
+    let before = store.0.page(None, 1).await.unwrap().records;
     let mut request = site.post("/set=x:2");
     // The load takes a second; then the handler has answered, and the commit is under way.
     assert!(tokio::time::timeout(SECOND + SECOND / 2, &mut request).await.is_err());
     drop(request);
     assert!(site.sessions.shutdown().await);
+    assert_ne!(store.0.page(None, 1).await.unwrap().records, before, "saved by now");
     assert_eq!(site.get("/get=x").await.body, "2");
 }
 

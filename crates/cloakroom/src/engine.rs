@@ -165,11 +165,12 @@ impl Engine {
             if found == Some(record.revision) {
                 return Ok(Written::Applied);
             }
-            if found != expected {
-                return match found {
-                    None => Ok(Written::Missing),
-                    Some(_) => Err(error.into()),
-                };
+            match found {
+                Some(revision) if Some(revision) == expected => {}
+                Some(_) => return Err(error.into()),
+                // A create is not sent again: should the first one arrive late, it would bring a record back that was
+                // ended in between.
+                None => return Ok(Written::Missing),
             }
         }
         Err(Error::with_detail(ErrorKind::Unavailable, "the outcome of a write stayed unknown"))

@@ -104,28 +104,32 @@ impl Inner {
             return Ok(Attempt::Saved);
         }
         state.head_open()?;
-        let engine = &self.engine;
-        let token = engine.keyring.mint(&engine.random).map_err(|e| Error::because(ErrorKind::Random, e))?;
-        let (key, verifier) = (engine.keyring.key(&token), engine.keyring.verifier(&token));
-        let now = engine.clock.now();
-        let Some(draft) = lifecycle::begin(changes, verifier, self.address, now, &engine.policy) else {
-            return Ok(Attempt::Saved);
-        };
         self.check_size(&changes.log, state.attached.entries())?;
-        self.enroll(state, &draft, changes, key).await?;
-        let record = engine.record(&draft);
-        match engine.write(&mut state.budget, key, &record, None, None).await? {
-            Written::Applied => {}
-            // Another session under a random 128-bit locator: this is no coincidence.
-            Written::Conflict | Written::Missing => {
-                return Err(Error::with_detail(ErrorKind::Unavailable, "a new session's key was taken"));
+        let engine = &self.engine;
+        for _ in 0..MAX_BEGINNINGS {
+            let token =
+                engine.keyring.mint(&engine.random).map_err(|e| Error::because(ErrorKind::Random, e))?;
+            let (key, verifier) = (engine.keyring.key(&token), engine.keyring.verifier(&token));
+            let now = engine.clock.now();
+            let Some(draft) = lifecycle::begin(changes, verifier, self.address, now, &engine.policy) else {
+                return Ok(Attempt::Saved);
+            };
+            self.enroll(state, &draft, changes, key).await?;
+            let record = engine.record(&draft);
+            match engine.write(&mut state.budget, key, &record, None, None).await? {
+                Written::Applied => {}
+                // It got lost, or is late: the next one has a key of its own.
+                Written::Missing => continue,
+                // Another session under a random 128-bit locator: this is no coincidence.
+                Written::Conflict => break,
             }
+            events::created(&key);
+            self.landed(state, changes, Held { token, key, snapshot: Snapshot::of(&record, draft) });
+            state.cookie = Cookie::Set;
+            self.keep_subject_limit(state, changes).await?;
+            return Ok(Attempt::Saved);
         }
-        events::created(&key);
-        self.landed(state, changes, Held { token, key, snapshot: Snapshot::of(&record, draft) });
-        state.cookie = Cookie::Set;
-        self.keep_subject_limit(state, changes).await?;
-        Ok(Attempt::Saved)
+        Err(Error::with_detail(ErrorKind::Unavailable, "a new session could not be stored"))
     }
 
     /// Saves to a session that is stored.
@@ -386,3 +390,6 @@ impl Snapshot {
         }
     }
 }
+
+/// How often a new session is begun while the store loses its first record.
+const MAX_BEGINNINGS: usize = 3;

@@ -5,6 +5,7 @@
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::FaultyStore;
 use cloakroom::{SessionManager, Settings};
+use cloakroom_redb::RedbStore;
 use cloakroom_store::{Key, Record, Revision, Scan, Store, Timestamp, encode};
 use cloakroom_tests::{Browser, Site};
 use sha2::{Digest, Sha256};
@@ -80,6 +81,23 @@ async fn a_store_holds_no_part_of_a_token() {
         secrets.assert_absent_from("the records", &dump);
         store.inner().save_snapshot().unwrap();
         secrets.assert_absent_from("the snapshot", &std::fs::read(snapshot).unwrap());
+    }
+}
+
+/// SECURITY 35. An embedded file keeps what was freed and not yet overwritten, too.
+#[tokio::test]
+async fn a_file_holds_no_part_of_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, settings) in [("plain", Settings::default()), ("keyed", keyed())] {
+        let path = folder.path().join(name);
+        let store = FaultyStore::new(RedbStore::open(&path).unwrap());
+        let site = Site::start(store.clone(), settings, routes()).await;
+        let secrets = secrets(&live_through_everything(&site).await);
+
+        secrets.assert_absent_from("the records", &dump(store.inner()).await);
+        let file = std::fs::read(&path).unwrap();
+        assert!(file.windows(5).any(|bytes| bytes == b"\"red\""), "the file shows what is there");
+        secrets.assert_absent_from("the file", &file);
     }
 }
 

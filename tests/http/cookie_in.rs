@@ -224,31 +224,26 @@ async fn at_most_four_tokens_are_looked_up_however_many_are_sent() {
     assert_eq!(site.store.count_all(), before);
 }
 
-/// SECURITY 20. 5 ms for a megabyte is what an optimized build takes; here it is shown that twice as many bytes take
-/// twice as long, and no more, and that they hide nothing.
+/// SECURITY 20. An optimized build reads a megabyte in less than 5 ms. A thousand times that is more than any build takes on
+/// any busy machine, and far from enough if each byte had to be looked at for every other.
 #[tokio::test]
 async fn the_work_is_in_proportion_to_the_bytes() {
     let site = Fixture::new(Settings::default()).await;
     let forged = format!("__Host-id={};", encoded(&[1; 31]));
     let near = "__Host-id ".repeat(40);
     for junk in ["a=;", ";", " ", "\t;", "__Host-id;", "__Host-id=;", "=", &forged, &near] {
-        let times = [1, 16].map(|sixteenths| {
-            let count = (sixteenths << 16) / junk.len();
-            let field = CookieFields::new([format!("{};__Host-id={}", junk.repeat(count), site.token)]);
-            (0..5).map(|_| time_to_open(&site, &field)).min().unwrap()
-        });
-        // 16 times as long, if nothing else runs here; 256 if every byte looked at every other.
-        assert!(times[1] < times[0] * 80, "{junk:.20}: {times:?}");
         let field = format!("{};__Host-id={}", junk.repeat((1 << 20) / junk.len()), site.token);
-        assert_eq!(site.origin(field.as_bytes()).await, Origin::Resumed, "{junk:.20}");
+        let field = CookieFields::new([field]);
+        let start = now();
+        let session = site.site.sessions.open(&field);
+        assert!(start.elapsed() < Duration::from_secs(5), "{junk:.20}");
+        assert_eq!(session.origin().await.unwrap(), Origin::Resumed, "{junk:.20}");
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures")]
-fn time_to_open(site: &Fixture, field: &CookieFields) -> Duration {
-    let start = Instant::now();
-    _ = site.site.sessions.open(field);
-    start.elapsed()
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// SECURITY 21.
@@ -260,10 +255,11 @@ async fn with_a_key_a_token_is_good_for_the_cookie_it_was_made_for_alone() {
         ..Settings::default()
     };
     let customers = Fixture::new(settings("__Host-id")).await;
-    let staff = Site::start(customers.store.clone(), settings("__Host-staff"), routes()).await;
+    // Of the same length: it is the name that counts.
+    let staff = Site::start(customers.store.clone(), settings("__Host-ad"), routes()).await;
     let before = customers.store.count_all();
     let sender = Browser::new(&staff);
-    let field = format!("__Host-staff={}", customers.token);
+    let field = format!("__Host-ad={}", customers.token);
     assert_eq!(look_with(&sender, &field).await.body, "fresh -");
     assert_eq!(customers.store.count_all(), before);
     // With the right name, that very token finds its session.

@@ -286,6 +286,18 @@ async fn a_write_without_an_answer_is_told_from_one_that_failed() {
     assert_eq!(watched.told(&handle), ["resumed", "unsure"]);
 }
 
+/// SECURITY 50.
+#[tokio::test]
+async fn every_store_call_is_a_span_with_its_name_and_the_handle() {
+    let (watched, handle) = Watched::with_session().await;
+    put(&watched.browser, "blue").await;
+    let spans = watched.capture.spans("store");
+    assert_eq!(spans.iter().map(|span| span.get("call")).collect::<Vec<_>>(), ["load", "replace"]);
+    for span in spans {
+        assert_eq!((span.level, span.get("handle")), (Level::DEBUG, handle.as_str()), "{span:?}");
+    }
+}
+
 /// SECURITY 48.
 #[test]
 fn the_start_says_what_plain_http_will_do_in_browsers() {

@@ -1,18 +1,24 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::marker::PhantomData;
+use std::sync::Once;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Everything that this thread logs from now on, at any level and of any crate. A test's runtime has one thread.
 pub(crate) struct Capture {
-    log: Arc<Mutex<Vec<Entry>>>,
-    _guard: DefaultGuard,
+    /// Stays on its thread.
+    _here: PhantomData<*const ()>,
+}
+
+thread_local! {
+    static LOG: RefCell<Option<Vec<Entry>>> = const { RefCell::new(None) };
 }
 
 /// An event, or the fields of a span.
@@ -20,26 +26,41 @@ pub(crate) struct Capture {
 pub(crate) struct Entry {
     pub(crate) level: Level,
     pub(crate) target: String,
+    /// The span's name.
+    pub(crate) span: Option<&'static str>,
     pub(crate) fields: BTreeMap<&'static str, String>,
 }
 
 impl Capture {
     pub(crate) fn start() -> Self {
-        let log = Arc::default();
-        let subscriber = tracing_subscriber::registry().with(Log(Arc::clone(&log)));
-        Self { log, _guard: tracing::subscriber::set_default(subscriber) }
+        // One subscriber for all threads: with one for each, an event that two threads reach for the first time may be
+        // lost to one of them.
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Log)).unwrap();
+        });
+        tracing::callsite::rebuild_interest_cache();
+        LOG.set(Some(Vec::new()));
+        Self { _here: PhantomData }
     }
 
     /// What there was since the last call.
     pub(crate) fn take(&self) -> Vec<Entry> {
-        std::mem::take(&mut *self.log.lock().unwrap())
+        LOG.replace(Some(Vec::new())).unwrap_or_default()
     }
 
-    /// Of those, what the engine said.
+    /// Of those, the engine's events.
     pub(crate) fn events(&self) -> Vec<Entry> {
         let mut events = self.take();
-        events.retain(|entry| entry.target == "cloakroom");
+        events.retain(|entry| entry.target == "cloakroom" && entry.span.is_none());
         events
+    }
+
+    /// The engine's spans of that name since the last call.
+    pub(crate) fn spans(&self, name: &str) -> Vec<Entry> {
+        let mut spans = self.take();
+        spans.retain(|entry| entry.target == "cloakroom" && entry.span == Some(name));
+        spans
     }
 }
 
@@ -54,35 +75,42 @@ impl Entry {
     }
 }
 
-struct Log(Arc<Mutex<Vec<Entry>>>);
-
-impl Log {
-    fn push(&self, metadata: &tracing::Metadata<'_>, record: impl FnOnce(&mut Fields)) {
-        let mut fields = Fields::default();
-        record(&mut fields);
-        let entry =
-            Entry { level: *metadata.level(), target: metadata.target().to_owned(), fields: fields.0 };
-        self.0.lock().unwrap().push(entry);
+impl Drop for Capture {
+    fn drop(&mut self) {
+        LOG.set(None);
     }
 }
 
-impl<S: Subscriber> Layer<S> for Log {
+struct Log;
+
+impl Log {
+    fn push(&self, metadata: &Metadata<'_>, span: Option<&'static str>, record: impl FnOnce(&mut Fields)) {
+        // A thread that is ending has no log any more.
+        if LOG.try_with(|log| log.borrow().is_none()).unwrap_or(true) {
+            return;
+        }
+        let mut fields = Fields::default();
+        record(&mut fields);
+        let (level, target) = (*metadata.level(), metadata.target().to_owned());
+        let entry = Entry { level, target, span, fields: fields.0 };
+        LOG.with_borrow_mut(|log| log.get_or_insert_default().push(entry));
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
-        self.push(attributes.metadata(), |fields| attributes.record(fields));
+        let metadata = attributes.metadata();
+        self.push(metadata, Some(metadata.name()), |fields| attributes.record(fields));
     }
 
-    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        let mut fields = Fields::default();
-        values.record(&mut fields);
-        self.0.lock().unwrap().push(Entry {
-            level: Level::TRACE,
-            target: "a span".to_owned(),
-            fields: fields.0,
-        });
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(metadata) = context.metadata(id) {
+            self.push(metadata, Some(metadata.name()), |fields| values.record(fields));
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.push(event.metadata(), |fields| event.record(fields));
+        self.push(event.metadata(), None, |fields| event.record(fields));
     }
 }
 

@@ -110,6 +110,11 @@ async fn sweeping(
     (testing::manager(store, settings, &clock).unwrap(), swept)
 }
 
+/// The next purge; none if the store is gone.
+async fn next(swept: &mut UnboundedReceiver<Purge>) -> Option<Purge> {
+    tokio::time::timeout(Duration::from_secs(24 * 3600), swept.recv()).await.expect("a sweep within a day")
+}
+
 fn first_request(sessions: &SessionManager) {
     drop(sessions.open(&CookieFields::default()));
 }
@@ -120,13 +125,13 @@ async fn expired_sessions_are_removed_in_batches_of_a_thousand() {
     let (sessions, mut swept) = sweeping([2500, 30, 20], 0, Settings::default()).await;
     first_request(&sessions);
     for expected in [(1000, 1550), (1000, 550), (500, 50)] {
-        let purge = swept.recv().await.unwrap();
+        let purge = next(&mut swept).await.unwrap();
         assert_eq!((purge.limit, purge.done), (1000, Some(expected)));
         // Ten minutes behind the clock that stands still.
         assert_eq!(purge.cutoff.as_millis(), 1_735_689_600_000 - 600_000);
     }
     // The next round finds nothing.
-    assert_eq!(swept.recv().await.unwrap().done, Some((0, 50)));
+    assert_eq!(next(&mut swept).await.unwrap().done, Some((0, 50)));
 }
 
 /// SECURITY 44. Jittered, so that several processes do not sweep in step; and not at once, when everything starts.
@@ -138,7 +143,7 @@ async fn sweeps_are_an_interval_apart_give_or_take_a_tenth() {
     first_request(&sessions);
     let mut pauses = Vec::new();
     for _ in 0..20 {
-        let purge = swept.recv().await.unwrap();
+        let purge = next(&mut swept).await.unwrap();
         pauses.push(purge.at - last);
         last = purge.at;
     }
@@ -155,10 +160,10 @@ async fn a_failing_batch_does_not_end_the_sweep() {
     let (sessions, mut swept) = sweeping([1500, 0, 5], 3, Settings::default()).await;
     first_request(&sessions);
     for _ in 0..3 {
-        assert_eq!(swept.recv().await.unwrap().done, None);
+        assert_eq!(next(&mut swept).await.unwrap().done, None);
     }
-    assert_eq!(swept.recv().await.unwrap().done, Some((1000, 505)));
-    assert_eq!(swept.recv().await.unwrap().done, Some((500, 5)));
+    assert_eq!(next(&mut swept).await.unwrap().done, Some((1000, 505)));
+    assert_eq!(next(&mut swept).await.unwrap().done, Some((500, 5)));
 }
 
 /// SECURITY 44.
@@ -168,10 +173,10 @@ async fn the_sweep_ends_with_the_last_manager_and_lets_the_store_go() {
     let clone = sessions.clone();
     first_request(&sessions);
     drop(sessions);
-    assert_eq!(swept.recv().await.unwrap().done, Some((10, 0)), "one manager is left");
+    assert_eq!(next(&mut swept).await.unwrap().done, Some((10, 0)), "one manager is left");
     drop(clone);
     // The store, and with it the other end, is gone.
-    assert!(swept.recv().await.is_none());
+    assert!(next(&mut swept).await.is_none());
 }
 
 /// SECURITY 44.
@@ -179,7 +184,7 @@ async fn the_sweep_ends_with_the_last_manager_and_lets_the_store_go() {
 async fn a_shutdown_ends_the_sweep() {
     let (sessions, mut swept) = sweeping([10, 0, 0], 0, Settings::default()).await;
     first_request(&sessions);
-    swept.recv().await.unwrap();
+    next(&mut swept).await.unwrap();
     assert!(sessions.shutdown().await);
     // Nor does a request that comes late start it again.
     first_request(&sessions);

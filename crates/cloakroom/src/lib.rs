@@ -66,8 +66,8 @@
 //! | `metrics` | counters and a histogram through the `metrics` facade |
 //! | `testing` | sessions made by hand, a clock to move, a cookie jar, a store that fails on command |
 //!
-//! The [guide](https://github.com/cloakroom-rs/cloakroom/blob/main/docs/guide.md) goes from the first session to settings,
-//! recipes, tests, and what a visitor gets when something fails.
+//! The guide, `docs/guide.md` in the repository, goes from the first session to settings, recipes, tests, and what a
+//! visitor gets when something fails.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -4,11 +4,41 @@ use std::sync::Arc;
 
 use cloakroom_store::{Acquired, Claim, ErrorKind as StoreErrorKind, Key, LeaseId, Record};
 
+use super::Session;
 use super::state::{Attached, Exclusive, Inner, State};
 use crate::clock::Stopwatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::lock::HeldLease;
+
+/// Exclusive use.
+impl Session {
+    /// Has the session to itself for the rest of this request, across all instances of the application. Other requests
+    /// that lock it wait; those that do not lock it are not kept from anything.
+    ///
+    /// Takes a fresh snapshot. A second call changes nothing. The lock ends when the response head leaves, or at
+    /// [`unlock`](Self::unlock).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if something this request has read is different by now, [`ErrorKind::LockTimeout`] if the
+    /// wait takes longer than `lock_timeout`, [`ErrorKind::Ended`] if the session ended meanwhile.
+    #[doc(alias = "acquire_lock")]
+    pub async fn lock(&self) -> Result<()> {
+        let mut state = self.writable().await?;
+        self.0.lock(&mut state).await
+    }
+
+    /// Saves everything recorded so far, then lets others have the session.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save); the lock is given up in any case.
+    #[doc(alias = "release_lock")]
+    pub async fn unlock(&self) -> Result<()> {
+        let saved = self.save().await;
+        self.0.state().await?.release();
+        saved
+    }
+}
 
 /// What an attempt to take a lease came to.
 enum Taken {

@@ -25,6 +25,8 @@ pub(super) struct Tries {
 enum Attempt {
     Saved,
     Conflict,
+    /// What was loaded may not be so any more.
+    Stale,
     Lost,
 }
 
@@ -71,6 +73,7 @@ impl Inner {
                 return Ok(true);
             }
             Attempt::Conflict => self.wait_for_turn(state, tries).await?,
+            Attempt::Stale => self.refresh(state).await?,
             Attempt::Lost => {
                 state.attached = Attached::Dropped;
                 state.release();
@@ -138,8 +141,12 @@ impl Inner {
         let Attached::Stored(held) = &state.attached else { return Ok(Attempt::Lost) };
         let Held { key, ref token, ref snapshot } = *held;
         let now = engine.clock.now();
-        // A request that began in time may end late; a stream has no such end.
-        if now >= snapshot.ends_at(&engine.policy) || state.closed && !snapshot.is_live(now, &engine.policy) {
+        // A request that began in time may end late. A stream has no such end, but others may have used its session
+        // meanwhile.
+        if state.closed && !snapshot.is_live(now, &engine.policy) {
+            return Ok(Attempt::Stale);
+        }
+        if now >= snapshot.ends_at(&engine.policy) {
             return Ok(Attempt::Lost);
         }
         if engine.settings.on_conflict == OnConflict::Reject

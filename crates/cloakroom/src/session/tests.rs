@@ -1,10 +1,16 @@
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::Stopwatch;
 use crate::stores::MemoryStore;
-use crate::testing::{TestClock, manager};
+use crate::testing::{Call, FaultyStore, TestClock, manager};
 use crate::{Answer, Locking, RequestHead, SessionManager, Settings};
+
+const IDLE: Duration = Duration::from_secs(3600);
+const ABSOLUTE: Duration = Duration::from_secs(3 * 3600);
 
 /// A `GET` with at most one cookie.
 struct Get<'a>(Option<&'a str>);
@@ -28,6 +34,7 @@ impl RequestHead for Get<'_> {
 /// Requests of one browser that may overlap, on a clock that stands still.
 struct Site {
     sessions: SessionManager,
+    store: FaultyStore<MemoryStore>,
     clock: TestClock,
     cookie: String,
 }
@@ -35,17 +42,39 @@ struct Site {
 impl Site {
     /// With a session that holds 1 under `n`.
     async fn new() -> Self {
-        let clock = TestClock::new();
-        let settings = Settings { locking: Locking::Explicit, ..Settings::default() };
-        let sessions = manager(MemoryStore::new(), settings, &clock).unwrap();
+        let (clock, store) = (TestClock::new(), FaultyStore::new(MemoryStore::new()));
+        let settings =
+            Settings { locking: Locking::Explicit, absolute_timeout: ABSOLUTE, ..Settings::default() };
+        let sessions = manager(store.clone(), settings, &clock).unwrap();
         let first = sessions.open(&Get(None));
         first.insert("n", &1).await.unwrap();
         let cookie = closed(first).await.expect("a new session has a cookie");
-        Self { sessions, clock, cookie }
+        Self { sessions, store, clock, cookie }
     }
 
     fn request(&self) -> OpenSession {
         self.sessions.open(&Get(Some(&self.cookie)))
+    }
+
+    /// A request that has read the session, and whose response head has been sent.
+    async fn stream(&self) -> Session {
+        let request = self.request();
+        let session = Session::clone(&request);
+        assert!(session.contains("n").await.unwrap());
+        closed(request).await;
+        session
+    }
+
+    /// Lets time pass, in which the browser uses the session every half hour.
+    async fn busy(&self, half_hours: u32) {
+        for _ in 0..half_hours {
+            self.clock.advance(IDLE / 2);
+            let request = self.request();
+            assert!(request.contains("n").await.unwrap());
+            closed(request).await;
+            // Its touch is made in the background.
+            assert!(self.sessions.shutdown().await);
+        }
     }
 
     async fn stored(&self) -> Option<i32> {
@@ -116,4 +145,87 @@ async fn a_visitor_whose_session_was_ended_under_a_request_begins_anew_after_the
     let later = site.request();
     later.insert("n", &3).await.unwrap();
     assert_ne!(closed(later).await.expect("a new session"), site.cookie);
+}
+
+async fn add_one(session: &Session) -> Result<i32> {
+    session.update("n", |n: &mut Option<i32>| *n.insert(n.unwrap_or(0) + 1)).await
+}
+
+#[tokio::test]
+async fn a_stream_does_not_revive_a_session_that_was_not_used_for_the_idle_time() {
+    let site = Site::new().await;
+    let stream = site.stream().await;
+    site.clock.advance(IDLE);
+    assert_eq!(add_one(&stream).await.unwrap_err().kind(), ErrorKind::Ended);
+    assert_eq!(site.store.count(Call::Replace), 0);
+    assert_eq!(site.stored().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_does_not_prolong_a_session_beyond_its_absolute_limit() {
+    let site = Site::new().await;
+    site.busy(5).await;
+    let stream = site.stream().await;
+    assert_eq!(add_one(&stream).await.unwrap(), 2);
+    site.clock.advance(IDLE / 2);
+    assert_eq!(add_one(&stream).await.unwrap_err().kind(), ErrorKind::Ended);
+    assert_eq!(site.store.count(Call::Replace), 1);
+    assert_eq!(site.stored().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_saves_to_a_session_that_other_requests_have_kept_alive() {
+    let site = Site::new().await;
+    let (stream, recording) = (site.stream().await, site.stream().await);
+    site.busy(3).await;
+    recording.insert("m", &1).await.unwrap();
+    recording.save().await.unwrap();
+    assert_eq!(add_one(&stream).await.unwrap(), 2);
+    site.busy(2).await;
+    assert_eq!(site.stored().await, Some(2));
+}
+
+/// It began in time, and its visitor waits for it.
+#[tokio::test]
+async fn a_request_that_outlasts_the_idle_time_still_saves() {
+    let site = Site::new().await;
+    let slow = site.request();
+    assert!(slow.contains("n").await.unwrap());
+    site.clock.advance(IDLE + IDLE / 2);
+    assert_eq!(add_one(&slow).await.unwrap(), 2);
+    slow.insert("m", &1).await.unwrap();
+    closed(slow).await;
+    assert_eq!(site.request().len().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_outlasts_the_absolute_limit_saves_nothing() {
+    let site = Site::new().await;
+    site.busy(5).await;
+    let slow = site.request();
+    assert!(slow.contains("n").await.unwrap());
+    site.clock.advance(IDLE / 2);
+    assert_eq!(add_one(&slow).await.unwrap_err().kind(), ErrorKind::Ended);
+    assert_eq!(closed(slow).await, None);
+    assert_eq!(site.store.count(Call::Replace), 0);
+}
+
+/// As when a handler has lost interest in a call after a while, and kept it.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_held_and_not_polled_keeps_the_rest_of_its_request_waiting_for_so_long_only() {
+    let site = Site::new().await;
+    let (holder, request) = (site.request(), site.request());
+    holder.lock().await.unwrap();
+    assert!(request.contains("n").await.unwrap());
+    let session = Session::clone(&request);
+    let mut held = Box::pin(session.lock());
+    assert!(poll_fn(|cx| Poll::Ready(held.as_mut().poll(cx).is_pending())).await, "it waits for the lock");
+
+    let Settings { lock_timeout, store_budget, .. } = *site.sessions.settings();
+    let longest = lock_timeout + 2 * store_budget;
+    let watch = Stopwatch::start();
+    assert_eq!(request.get::<i32>("n").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(watch.elapsed().as_secs(), longest.as_secs());
+    let Answer::Replace(reply) = request.close(200).await else { panic!("who knows what was to be saved") };
+    assert_eq!((reply.status(), watch.elapsed().as_secs()), (503, 2 * longest.as_secs()));
 }

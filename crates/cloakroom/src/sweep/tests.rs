@@ -1,7 +1,9 @@
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, Error, Key, Record, Result, Revision, Store, Timestamp,
+    BoxFuture, DynLeases, DynScan, DynSubjects, Key, Record, Result, Revision, Store, Timestamp,
 };
 use tokio::time::sleep;
 
@@ -121,10 +123,27 @@ async fn a_sweep_that_fails_does_not_end_sweeping() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_panics_does_not_end_sweeping() {
-    let store = Panics(faulty());
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let store = First(faulty(), || {
+        PANICS.fetch_add(1, Relaxed);
+        Box::pin(async { panic!("told to") })
+    });
     let _sessions = started(store.clone(), &TestClock::new());
     sleep(3 * INTERVAL).await;
-    assert!(store.0.count(Call::Purge) > 1);
+    assert!(PANICS.load(Relaxed) > 1);
+}
+
+/// Nobody waits for a sweep, so a batch has thirty seconds, however little a request has.
+#[tokio::test(start_paused = true)]
+async fn a_batch_may_take_longer_than_a_call_of_a_request() {
+    let slow: [fn() -> BoxFuture<'static, ()>; 2] =
+        [|| Box::pin(sleep(Duration::from_secs(29))), || Box::pin(sleep(Duration::from_secs(31)))];
+    for (slow, expected) in slow.into_iter().zip([Some(BATCH + 1), None]) {
+        let store = faulty();
+        fill(&store, Timestamp::from_millis(0), BATCH as u64 + 1).await;
+        let sessions = manager(First(store, slow), settings(), &TestClock::new()).unwrap();
+        assert_eq!(sessions.purge().await.ok(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,11 +189,11 @@ async fn the_sweeper_ends_with_its_manager() {
     assert_eq!(store.count(Call::Purge), 0);
 }
 
-/// Panics when it is to purge.
+/// Does something else first when it is to purge.
 #[derive(Clone, Debug)]
-struct Panics(FaultyStore<MemoryStore>);
+struct First(FaultyStore<MemoryStore>, fn() -> BoxFuture<'static, ()>);
 
-impl Store for Panics {
+impl Store for First {
     async fn create(&self, key: &Key, record: &Record) -> Result<()> {
         self.0.create(key, record).await
     }
@@ -196,8 +215,8 @@ impl Store for Panics {
     }
 
     async fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
-        let count: Result<_, Error> = self.0.purge(cutoff, limit).await;
-        panic!("told to, after {count:?}");
+        (self.1)().await;
+        self.0.purge(cutoff, limit).await
     }
 
     fn leases(&self) -> Option<&dyn DynLeases> {

@@ -195,6 +195,22 @@ async fn a_release_without_an_answer_ends_like_every_other_call() {
     assert_eq!(fake.released().len(), 1);
 }
 
+/// Else it would find the lease taken.
+#[tokio::test(start_paused = true)]
+async fn the_next_in_the_queue_has_its_turn_when_the_lease_is_back_or_its_release_has_failed() {
+    for (silent, after) in [(false, Duration::ZERO), (true, Settings::default().store_timeout)] {
+        let fake = Fake::default();
+        fake.silent_release.store(silent, std::sync::atomic::Ordering::Relaxed);
+        let (sessions, lease) = fake.lease();
+        let queues = &sessions.engine().queues;
+        let turn = queues.wait(KEY, SECOND).await.unwrap();
+        let watch = Stopwatch::start();
+        lease.give_back(turn);
+        queues.wait(KEY, LIMIT).await.unwrap();
+        assert_eq!((fake.released().len(), watch.elapsed()), (1, after));
+    }
+}
+
 #[test]
 fn a_lease_can_be_dropped_outside_of_its_runtime() {
     let fake = Fake::default();

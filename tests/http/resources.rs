@@ -1,5 +1,6 @@
 //! What visitors can make a server do, and how long it takes it to say no.
 
+mod full;
 mod limits;
 mod sweep;
 

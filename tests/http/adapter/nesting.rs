@@ -1,11 +1,12 @@
 //! Layers inside layers.
 
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::Extensions;
+use axum::http::{Extensions, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use cloakroom::axum_v0_8::SessionLayer;
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, Call, FaultyStore, TestClock};
@@ -111,4 +112,41 @@ async fn two_sessions_may_begin_in_one_response() {
     names.sort_unstable();
     assert_eq!(names, ["__Host-one", "__Host-two"]);
     assert_eq!(response.header("cache-control"), Some("no-store"));
+}
+
+/// Adds one to the session that it finds, and answers the count before what is further in.
+async fn counting(session: Session, request: Request, next: Next) -> Result<Response, Error> {
+    let count = add_one(session).await?;
+    let (mut head, body) = next.run(request).await.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    Ok(Response::from_parts(head, format!("{count} {}", String::from_utf8_lossy(&body)).into()))
+}
+
+#[tokio::test]
+async fn a_layer_finds_its_session_however_many_others_are_in_between() {
+    let clock = TestClock::new();
+    let (one, one_store) = sessions("__Host-one", &clock);
+    let (two, two_store) = sessions("__Host-two", &clock);
+    let [a, b] = [&one, &two].map(|sessions| SessionLayer::new(sessions.clone()));
+    let app = Router::new()
+        .route("/", post(add_one))
+        .layer(b.clone())
+        .layer(from_fn(counting))
+        .layer(a.clone())
+        .layer(from_fn(counting))
+        .layer(b)
+        .layer(from_fn(counting))
+        .layer(a);
+    let (_site, browser) = serve(app, one, clock).await;
+    // A layer with a session of its own for the same cookie would wait for the one outside, and that for it.
+    for expected in ["1 1 2 2", "3 3 4 4"] {
+        let response = browser.post("/").await;
+        assert_eq!((response.status, &*response.body), (200, expected));
+        let mut names: Vec<_> = response.cookies().into_iter().map(|cookie| &cookie[..10]).collect();
+        names.sort_unstable();
+        let begins = expected.starts_with('1');
+        assert_eq!(names, if begins { vec!["__Host-one", "__Host-two"] } else { vec![] });
+    }
+    assert_eq!((one_store.count(Call::Create), two_store.count(Call::Create)), (1, 1));
 }

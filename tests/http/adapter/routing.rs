@@ -155,6 +155,38 @@ async fn a_degraded_route_goes_on_without_its_session() {
     assert_eq!(browser.get("/shop").await.body, "false 1");
 }
 
+/// Nothing is lost where there was nothing to write; a write that is lost is not hidden by a handler that ignores it.
+#[tokio::test]
+async fn a_degraded_route_takes_nothing_and_hides_no_lost_write() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let take = async |session: Session| Ok::<_, Error>(format!("{:?}", session.take(COUNT).await?));
+    let insert =
+        async |session: Session| format!("{:?}", session.insert(COUNT, &1).await.map_err(|e| e.kind()));
+    let update = async |session: Session| {
+        let update = session.update(COUNT, |count| *count = Some(1)).await;
+        format!("{:?}", update.map_err(|e| e.kind()))
+    };
+    let degraded = RouteLayer::new(Route { degraded: true, ..Route::default() });
+    let routes = Router::new()
+        .route("/take", get(take).post(take))
+        .route("/insert", post(insert))
+        .route("/update", post(update))
+        .layer(degraded);
+    let site = Site::start(store.clone(), Settings::default(), routes).await;
+    let browser = Browser::new(&site);
+    browser.post("/insert").await;
+    store.fail(Fault::Unavailable);
+    for take in [browser.get("/take").await, browser.post("/take").await] {
+        assert_eq!((take.status, &*take.body), (200, "None"));
+    }
+    for path in ["/insert", "/update"] {
+        let response = browser.post(path).await;
+        assert_eq!((response.status, response.header("retry-after")), (503, Some("1")), "{path}");
+    }
+    store.heal();
+    assert_eq!(browser.post("/take").await.body, "Some(1)");
+}
+
 /// What the client sent is the handler's, to the last byte.
 #[tokio::test]
 async fn a_request_s_body_passes_untouched() {

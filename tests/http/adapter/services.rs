@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 
+use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, header};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
-use cloakroom::tower::{RouteLayer, SessionLayer};
+use cloakroom::tower::{PeerAddress, RouteLayer, SessionLayer};
 use cloakroom::{Error, Locking, Route, Session, SessionManager, Settings};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -170,4 +172,49 @@ async fn a_session_that_cannot_be_loaded_early_is_answered_without_the_service()
         (response.status().as_u16(), &response.headers()[header::RETRY_AFTER]),
         (503, &"1".parse().unwrap())
     );
+}
+
+/// Whoever puts it there knows better than the socket: behind a PROXY protocol, say.
+#[tokio::test]
+async fn a_peer_address_in_the_extensions_wins_over_the_connection_s() {
+    let settings = Settings { ignore_change_ip: false, ..Settings::default() };
+    let sessions = testing::manager(MemoryStore::new(), settings, &TestClock::new()).unwrap();
+    let service = SessionLayer::new(sessions).layer(service_fn(counter));
+    let send = async |cookie: &Option<String>, peer: Option<&str>, connection: &str| {
+        let mut request = request(cookie);
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(PeerAddress(peer.parse::<IpAddr>().unwrap()));
+        }
+        request.extensions_mut().insert(ConnectInfo(connection.parse::<SocketAddr>().unwrap()));
+        service.clone().oneshot(request).await.unwrap()
+    };
+    let body =
+        async |response: Response<Full<Bytes>>| response.into_body().collect().await.unwrap().to_bytes();
+    let (here, there) = ("192.0.2.1", "192.0.2.2");
+    let first = send(&None, Some(here), "198.51.100.1:1").await;
+    let cookie = cookie(&first);
+    assert_eq!(body(first).await, "parcel 1");
+    assert_eq!(body(send(&cookie, Some(here), "198.51.100.2:1").await).await, "parcel 2");
+    assert_eq!(body(send(&cookie, None, "192.0.2.1:1").await).await, "parcel 3");
+    assert_eq!(body(send(&cookie, Some(there), "198.51.100.1:1").await).await, "parcel 1");
+}
+
+/// RFC 7541 §7.1.3.
+#[tokio::test]
+async fn a_cookie_is_marked_as_what_must_not_be_printed_or_compressed() {
+    let sessions = sessions(Locking::ByMethod);
+    let ending = |request: Request<Parcel>| async move {
+        session(&request).destroy().await?;
+        let mut response = Response::new(Full::<Bytes>::default());
+        response.headers_mut().append(header::SET_COOKIE, "theme=dark".parse().unwrap());
+        Ok::<_, BoxError>(response)
+    };
+    let layer = SessionLayer::new(sessions);
+    let response = layer.layer(service_fn(counter)).oneshot(request(&None)).await.unwrap();
+    assert!(response.headers()[header::SET_COOKIE].is_sensitive());
+    assert!(!response.headers()[header::VARY].is_sensitive());
+    let response = layer.layer(service_fn(ending)).oneshot(request(&cookie(&response))).await.unwrap();
+    let marked: Vec<_> =
+        response.headers().get_all(header::SET_COOKIE).iter().map(|c| c.is_sensitive()).collect();
+    assert_eq!(marked, [false, true], "the application's own is its own affair");
 }

@@ -225,3 +225,54 @@ async fn a_persistent_cookie_lasts_for_what_is_left_of_the_session() {
     page.post(&browser, async |session: Session| session.rotate().await).await.value();
     assert_eq!(max_age(&browser), Some(DAY - DAY / 48));
 }
+
+async fn absolute_limit(page: &Page, browser: &Browser) -> Duration {
+    let times = page.get(browser, async |session: Session| session.times().await).await.value().unwrap();
+    assert!(times.idle_expires_at <= times.absolute_expires_at);
+    times.absolute_expires_at.duration_since(times.authenticated_at.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_user_is_remembered_until_another_one_signs_in() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| {
+        session.sign_in("ann").await?;
+        session.remember(30 * DAY).await
+    })
+    .await
+    .value();
+    page.site.clock.advance(DAY);
+    browser.jar().advance(DAY);
+
+    page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
+    assert_eq!((max_age(&browser), absolute_limit(&page, &browser).await), (Some(30 * DAY), 30 * DAY));
+
+    let response = page.post(&browser, async |session: Session| session.sign_in("bob").await).await.ok();
+    let cookie = response.cookies()[0].to_ascii_lowercase();
+    assert!(!cookie.contains("max-age") && !cookie.contains("expires"), "{cookie}");
+    assert_eq!((max_age(&browser), absolute_limit(&page, &browser).await), (None, DAY));
+    page.site.clock.advance(DAY / 24);
+    let subject = page.get(&browser, async |session: Session| session.subject().await).await.value();
+    assert_eq!(subject, None, "the usual idle time");
+}
+
+/// As a login page does that first looks for a place to return to.
+#[tokio::test]
+async fn a_wish_to_be_remembered_lasts_until_there_is_something_to_remember() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| {
+        session.remember(30 * DAY).await?;
+        assert_eq!(session.take::<String>("return to").await?, None);
+        session.save().await?;
+        session.sign_in("ann").await
+    })
+    .await
+    .value();
+    assert_eq!(max_age(&browser), Some(30 * DAY));
+    // Alone it stores nothing.
+    let visitor = page.browser();
+    let response = page.post(&visitor, async |session: Session| session.remember(30 * DAY).await).await.ok();
+    assert_eq!(response.cookies(), [""; 0]);
+}

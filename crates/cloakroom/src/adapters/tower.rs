@@ -45,7 +45,7 @@ mod route;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -96,12 +96,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
-        let shared = request.extensions().get::<Session>();
-        if shared.is_some_and(|outer| outer.cookie_name() == self.sessions.settings().cookie_name) {
+        if Hidden::show(request.extensions_mut(), &self.sessions.settings().cookie_name) {
             return ResponseFuture::shared(self.inner.call(request));
         }
         let session = self.sessions.open(&request);
-        request.extensions_mut().insert(Session::clone(&session));
+        Hidden::hide_behind(request.extensions_mut(), Session::clone(&session));
         match session.prepare() {
             None => ResponseFuture::handling(self.inner.call(request), session),
             Some(preparation) => {
@@ -110,6 +109,36 @@ where
                 let ready = std::mem::replace(&mut self.inner, clone);
                 ResponseFuture::preparing(preparation, ready, request, session)
             }
+        }
+    }
+}
+
+/// Sessions of layers further out that are not the one in the extensions, because another layer put its own there. Made
+/// where layers with different cookie names are inside each other, and only there.
+#[derive(Clone, Default)]
+struct Hidden(Vec<Session>);
+
+impl Hidden {
+    /// Makes the session of a layer further out with this cookie name the one in the extensions; false if there is none.
+    fn show(extensions: &mut Extensions, cookie_name: &str) -> bool {
+        let is_wanted = |session: &Session| session.cookie_name() == cookie_name;
+        match extensions.get::<Session>() {
+            None => return false,
+            Some(shown) if is_wanted(shown) => return true,
+            Some(_) => {}
+        }
+        let Some(Self(hidden)) = extensions.get_mut() else { return false };
+        let Some(place) = hidden.iter().position(is_wanted) else { return false };
+        let session = hidden.swap_remove(place);
+        Self::hide_behind(extensions, session);
+        true
+    }
+
+    /// Puts `session` into the extensions, and remembers the one that was there.
+    fn hide_behind(extensions: &mut Extensions, session: Session) {
+        if let Some(outer) = extensions.insert(session) {
+            let Self(hidden) = extensions.get_or_insert_default();
+            hidden.push(outer);
         }
     }
 }

@@ -128,9 +128,11 @@ impl Inner {
             // The first access will answer it, unless the route goes on without a session.
             Err(error) if error.kind() == ErrorKind::Unavailable && !locks => None,
             Err(error) => Some(Reply::failure(&error)),
-            // What was purged has expired as well, only longer ago.
+            // What was purged has expired as well, only longer ago. Of two live sessions none has: to remove the cookie of
+            // one would be to choose the other.
             Ok(())
                 if !engine.settings.ignore_expiry
+                    && !state.ambiguous
                     && matches!(state.origin, Origin::Expired | Origin::Unknown) =>
             {
                 Some(Reply::expired(&engine.settings, engine.cookie.removal()))

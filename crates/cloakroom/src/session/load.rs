@@ -120,6 +120,7 @@ impl Inner {
             match self.judge(token, &key, record) {
                 Found::Session(_, Standing::Live) if live.is_some() => {
                     events::ambiguous();
+                    state.ambiguous = true;
                     state.origin = Origin::Unknown;
                     return Ok(());
                 }

@@ -88,6 +88,8 @@ pub(crate) struct State {
     /// The first access has been made: what is to be locked, is.
     pub(super) entered: bool,
     pub(super) origin: Origin,
+    /// The request's tokens led to more than one live session.
+    pub(super) ambiguous: bool,
     pub(super) attached: Attached,
     pub(super) changes: Changes,
     pub(super) reads: Reads,

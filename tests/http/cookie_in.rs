@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Call, FaultyStore};
 use cloakroom::{Origin, Settings};
-use cloakroom_tests::{Browser, CookieFields, Request, Site};
+use cloakroom_tests::{Browser, CookieFields, Request, Script, Site};
 use http::Version;
 
 use crate::routes::{decoded, encoded, look_with, over_http_2, put, routes, secret_key};
@@ -264,4 +264,26 @@ async fn with_a_key_a_token_is_good_for_the_cookie_it_was_made_for_alone() {
     assert_eq!(customers.store.count_all(), before);
     // With the right name, that very token finds its session.
     customers.is_found(format!("__Host-id={}", customers.token).as_bytes()).await;
+}
+
+/// SECURITY 19. After a rotation a browser may send both secrets of its session, under different paths say: they are no two
+/// sessions.
+#[tokio::test]
+async fn both_secrets_of_a_session_are_that_session_and_not_two() {
+    let script = Script::default();
+    let site = Site::start(MemoryStore::new(), Settings::default(), script.routes()).await;
+    let browser = Browser::new(&site);
+    browser.post("/set=n:1").await;
+    let old = browser.token().unwrap();
+    browser.post("/rotate").await;
+    let new = browser.token().unwrap();
+    for (one, other) in [(&old, &new), (&new, &old)] {
+        let cookies = format!("__Host-id={one}; __Host-id={other}");
+        let both = Request::post("/origin/inc=n/remember=60").header("Cookie", cookies);
+        let response = browser.tab().send(both).await;
+        // The cookie that goes out again is the one that lasts.
+        assert!(response.body.starts_with("resumed "), "{}", response.body);
+        assert!(response.cookies()[0].starts_with(&format!("__Host-id={new};")));
+    }
+    assert_eq!(browser.get("/get=n").await.body, "3");
 }

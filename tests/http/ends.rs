@@ -570,3 +570,21 @@ async fn a_session_bound_to_an_address_does_not_move() {
         assert_ne!(unknown.body, "ann resumed", "the proxy itself is not that client");
     }
 }
+
+/// 24, 30. A straggler that had not even looked for its session is told apart from a stranger.
+#[tokio::test]
+async fn a_late_request_after_sign_out_everywhere_leaves_the_new_cookie_alone() {
+    let script = Script::default();
+    let site = Site::start(MemoryStore::new(), Settings::default(), script.routes()).await;
+    let browser = Browser::new(&site);
+    browser.post("/in=ann").await;
+    let tab = browser.tab();
+    let late = tokio::spawn(async move { tab.get("/a/origin/set=late:1").await });
+    script.a.arrival().await;
+    assert_eq!(site.sessions.end_all("ann", None).await.unwrap(), 1);
+    browser.post("/in=ann").await;
+    script.a.open();
+    let late = late.await.unwrap();
+    assert_eq!((late.body.as_str(), late.cookies()), ("superseded", vec![]));
+    assert_eq!(browser.get("/subject/get=late").await.body, "ann -");
+}

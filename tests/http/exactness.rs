@@ -246,3 +246,23 @@ async fn with_overwrite_the_later_write_wins() {
     assert_eq!(slow.await.unwrap().status, 200);
     assert_eq!(browser.get("/get=x/get=y").await.body, "2 5");
 }
+
+/// U1. A request whose snapshot was taken anew in between still decided on what it had read before.
+#[tokio::test]
+async fn what_was_read_before_others_changed_it_is_no_base_for_a_write_whatever_that_comes_to() {
+    for refresh in ["add=visits", "set=mine:1/save", "reload"] {
+        for (write, meanwhile) in
+            [("set=n:6", "/set=n:6"), ("remove=n", "/remove=n"), ("len/set=n:7", "/set=n:6")]
+        {
+            let (site, script) = site(MemoryStore::new(), Locking::Explicit).await;
+            let browser = Browser::new(&site);
+            browser.post("/set=n:5/set=other:1").await;
+            let (tab, path) = (browser.tab(), format!("/get=n/a/{refresh}/{write}"));
+            let slow = tokio::spawn(async move { tab.get(&path).await });
+            script.a.arrival().await;
+            browser.post(meanwhile).await;
+            script.a.open();
+            assert_eq!(slow.await.unwrap().status, 409, "{refresh} {write}");
+        }
+    }
+}

@@ -379,3 +379,20 @@ async fn rotations_in_the_grace_and_superseded_writers_write_nothing() {
     }
     assert_eq!(writes(), before);
 }
+
+/// 27. The old secret is dead, or dying: the one that is stored reaches the browser, whatever the request came to.
+#[tokio::test]
+async fn a_secret_that_is_stored_reaches_the_browser_although_the_request_fails() {
+    for path in ["/rotate/save/get=n/a/set=n:9", "/rotate/save/get=n/a/set=n:9/lock"] {
+        let (site, script) = site(optimistic()).await;
+        let browser = Browser::new(&site);
+        browser.post("/set=n:1").await;
+        let request = slow(&browser, &script, path).await;
+        browser.post("/set=n:6").await;
+        script.a.open();
+        let response = request.await.unwrap();
+        assert_eq!((response.status, response.cookies().len()), (409, 1), "{path}");
+        site.clock.advance(GRACE);
+        assert_eq!(browser.get("/get=n/origin").await.body, "6 resumed", "{path}");
+    }
+}

@@ -42,7 +42,7 @@ pub struct Header {
 pub struct Reply {
     status: u16,
     body: String,
-    set_cookie: Option<String>,
+    pub(crate) set_cookie: Option<String>,
     retry_after: Option<u64>,
 }
 

@@ -42,8 +42,8 @@ impl Calls {
     /// Past the deadline, or when the caller is dropped, the call runs on detached.
     ///
     /// # Errors
-    /// The call's own; `maybe_applied` past the deadline, or if the call panics; `unavailable`, with nothing sent, when the budget is
-    /// spent or too many calls are detached.
+    /// The call's own; `maybe_applied` past the deadline, or if the call panics; `unavailable`, with nothing sent, when
+    /// the budget is spent or too many calls are detached.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         what: StoreCall,

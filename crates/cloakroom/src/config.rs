@@ -83,7 +83,7 @@ pub struct Settings {
 
     /// Lets a session move between client addresses, as phones do all day. If false, a session whose client address
     /// has changed is treated like an expired one; where the adapter does not know the peer's address, every call on a
-    /// session then fails. Defaults to true.
+    /// session then fails. Sessions that began before it was set are bound to no address. Defaults to true.
     pub ignore_change_ip: bool,
     /// The proxies in front of this application, as addresses or CIDR blocks. Forwarding headers are believed from these
     /// alone. Defaults to none.
@@ -269,7 +269,7 @@ impl Settings {
             return Err(ConfigError::new("subject_limit", 0, "nobody could sign in; choose at least 1"));
         }
         for (key, value) in self.initializer.iter() {
-            if key.is_empty() || key.len() > self.max_key_bytes {
+            if key.len() > self.max_key_bytes {
                 let reason = format!("a key has 1 to max_key_bytes = {} bytes", self.max_key_bytes);
                 return Err(ConfigError::new("initializer", key, reason));
             }
@@ -287,7 +287,7 @@ impl Settings {
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
         within("idle_timeout", self.idle_timeout, SECOND, MAX_LIFETIME)?;
         within("absolute_timeout", self.absolute_timeout, SECOND, MAX_LIFETIME)?;
-        within("grace", self.grace, Duration::ZERO, HOUR)?;
+        within("grace", self.grace, SECOND, HOUR)?;
         if self.idle_timeout > self.absolute_timeout {
             let (idle, absolute) = (human(self.idle_timeout), human(self.absolute_timeout));
             let reason = format!("longer than absolute_timeout = {absolute:?}; raise that, or lower this");

@@ -69,6 +69,10 @@ impl Engine {
             settings.secret_key.as_ref(),
             &settings.previous_secret_keys,
         )?;
+        // A random start keeps the revisions of different processes apart.
+        let first_revision = Random::os()
+            .u64()
+            .map_err(|error| ConfigError::hidden("the operating system", error.to_string()))?;
         Ok(Self {
             policy,
             keyring,
@@ -84,9 +88,7 @@ impl Engine {
             calls: Calls::new(settings.store_timeout),
             tasks: Tasks::default(),
             sweeper: Sweeper::default(),
-            // A random start keeps the revisions of different processes apart. Without one, nothing else will work
-            // either, and says so.
-            revisions: AtomicU64::new(random.u64().unwrap_or_default()),
+            revisions: AtomicU64::new(first_revision),
             store,
             settings,
             clock,

@@ -143,6 +143,15 @@ impl Entries {
         self.count
     }
 
+    /// Whether they are the very same bytes in memory.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (&self.data, &other.data) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// The encoded value under `key`.
     pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
         self.iter().take_while(|(found, _)| *found <= key).find(|(found, _)| *found == key).map(|(_, v)| v)

@@ -65,14 +65,14 @@ impl Session {
     /// The keys that have a value, in ascending order.
     pub async fn keys(&self) -> Result<Vec<String>> {
         let mut state = self.ready().await?;
-        state.note_read_all();
+        state.note_read_all(false);
         Ok(self.0.values(&state).into_keys().map(str::to_owned).collect())
     }
 
     /// How many keys have a value.
     pub async fn len(&self) -> Result<usize> {
         let mut state = self.ready().await?;
-        state.note_read_all();
+        state.note_read_all(false);
         Ok(self.0.values(&state).len())
     }
 
@@ -87,7 +87,7 @@ impl Session {
     /// [`ErrorKind::Value`] if one of them is not JSON.
     pub async fn entries(&self) -> Result<BTreeMap<String, serde_json::Value>> {
         let mut state = self.ready().await?;
-        state.note_read_all();
+        state.note_read_all(true);
         let decode = |(key, bytes): (&str, &[u8])| Ok((key.to_owned(), self.decode_bytes(key, bytes)?));
         self.0.values(&state).into_iter().map(decode).collect()
     }
@@ -95,8 +95,8 @@ impl Session {
 
 /// Writing.
 impl Session {
-    /// Sets `key` to `value`; to what it held when this request loaded the session is no change. Later reads in this request see it; it is saved with everything else before the response
-    /// head leaves.
+    /// Sets `key` to `value`. Later reads in this request see it; it is saved with everything else before the response
+    /// head leaves. A value equal to the one the request has loaded changes nothing, and then overwrites nobody's.
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] if the session would exceed a limit, [`ErrorKind::Value`] if the value cannot be written
@@ -205,6 +205,9 @@ impl Session {
     /// For long-lived streams, which learn that way that a visitor has signed out.
     pub async fn reload(&self) -> Result<bool> {
         let mut state = self.ready().await?;
+        if state.degraded {
+            return Err(Error::new(ErrorKind::Degraded));
+        }
         self.0.refresh(&mut state).await?;
         if matches!(state.attached, Attached::Dropped) {
             state.changes = Default::default();

@@ -14,7 +14,11 @@ pub(super) struct State {
     pub(super) log: Vec<Event>,
     pub(super) syncs: usize,
     fault: Option<Fault>,
+    /// From this sync on none succeeds.
+    last_sync: Option<usize>,
     held: bool,
+    /// A sync has come to a halt.
+    waiting: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +64,12 @@ impl Disk {
         self.state().fault = Some(fault);
     }
 
+    /// Everything is written, and only the next `syncs` syncs succeed.
+    pub(super) fn break_down_after(&self, syncs: usize) {
+        let mut state = self.state();
+        state.last_sync = Some(state.syncs + syncs);
+    }
+
     pub(super) fn mend(&self) {
         self.state().fault = None;
     }
@@ -68,6 +78,11 @@ impl Disk {
     pub(super) fn hold_syncs(&self) -> Held<'_> {
         self.state().held = true;
         Held(self)
+    }
+
+    pub(super) fn wait_for_a_held_sync(&self) {
+        let state = self.state();
+        drop(self.0.1.wait_while(state, |state| !state.waiting).unwrap());
     }
 
     pub(super) fn wait_for_syncs(&self, syncs: usize) {
@@ -128,8 +143,15 @@ impl StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.check(&[Fault::All, Fault::Sync])?;
+        if state.held {
+            state.waiting = true;
+            self.0.1.notify_all();
+        }
         while state.held {
             state = self.0.1.wait(state).unwrap();
+        }
+        if state.last_sync.is_some_and(|last| state.syncs >= last) {
+            return Err(io::Error::other("no sync succeeds any more"));
         }
         state.syncs += 1;
         state.log.push(Event::Sync);

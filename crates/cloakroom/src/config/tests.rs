@@ -123,7 +123,7 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
                 "400days 1s": { absolute_timeout: MAX_LIFETIME + SECOND },
             },
         ),
-        ("grace", bad! { "1h 1ms": { grace: HOUR + MILLISECOND } }),
+        ("grace", bad! { "0s": { grace: Duration::ZERO }, "1h 1ms": { grace: HOUR + MILLISECOND } }),
         ("ignore_expiry", bad! {}),
         ("expired_message", bad! {}),
         ("expired_status", bad! { "399": { expired_status: 399 }, "600": { expired_status: 600 } }),
@@ -235,7 +235,7 @@ fn the_least_and_the_most_of_every_range_are_accepted() {
     let least = Settings {
         idle_timeout: SECOND,
         absolute_timeout: SECOND,
-        grace: Duration::ZERO,
+        grace: SECOND,
         expired_status: 400,
         max_record_bytes: 256,
         max_keys: 1,

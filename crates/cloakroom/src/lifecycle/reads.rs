@@ -27,13 +27,21 @@ impl Reads {
     }
 
     /// Every key was read from `entries`, but those that `log` writes: of them the request saw what it wrote itself.
-    pub(crate) fn note_all(&mut self, log: &OpLog, entries: &Entries) {
+    /// Without its value, a key that was read before and has changed since counts as read before.
+    pub(crate) fn note_all(&mut self, log: &OpLog, entries: &Entries, values: bool) {
         if log.is_cleared() {
             return;
         }
         let own = log.keys(Entries::EMPTY);
-        self.keys = own.map(|key| (key.into(), self.source(key).cloned())).collect();
+        let before = self.changed(entries).map(|(key, _)| key).filter(|_| !values);
+        let kept = own.chain(before);
+        self.keys = kept.map(|key| (key.into(), self.source(key).cloned())).collect();
         self.all = Some(entries.clone());
+    }
+
+    /// Whether `key` was read, and holds something else in `now`.
+    pub(crate) fn moved(&self, key: &str, now: &Entries) -> bool {
+        self.source(key).is_some_and(|seen| seen.get(key) != now.get(key))
     }
 
     /// Whether `log` writes a key that was read, to something else than was read, and `now` holds something else
@@ -74,7 +82,8 @@ impl Reads {
     /// The keys that were read and hold something else `now`, each with what was read.
     fn changed<'a>(&'a self, now: &'a Entries) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> {
         let single = self.keys.iter().map(|(key, _)| &**key);
-        let all = self.all.iter().flat_map(|all| all.iter().chain(now.iter())).map(|(key, _)| key);
+        let all = self.all.iter().filter(|all| !all.same(now));
+        let all = all.flat_map(|all| all.iter().chain(now.iter())).map(|(key, _)| key);
         single
             .chain(all)
             .filter_map(|key| Some((key, self.source(key)?.get(key))))

@@ -80,6 +80,15 @@ impl Engine {
         if self.store.subjects().is_none() {
             return Err(Self::unlisted());
         }
+        let mut budget = self.budget();
+        // Each gets a tombstone first, so that late requests of its browser are told apart from strangers. What that
+        // misses, or cannot do, the store does in one call.
+        let mut count = 0;
+        let live = self.live(&mut budget, &subject).await?;
+        for (key, _) in live.into_iter().filter(|(key, _)| Some(*key) != except).take(MAX_ENDED) {
+            let ended = self.end(&mut budget, key, |found| found.subject.as_ref() == Some(&subject)).await;
+            count += usize::from(ended.unwrap_or(false));
+        }
         let store = Arc::clone(&self.store);
         let call = Box::pin(async move {
             match store.subjects() {
@@ -87,9 +96,11 @@ impl Engine {
                 None => Ok(0),
             }
         });
-        let count = self.calls.run(events::StoreCall::new("end_all", None), &mut self.budget(), call).await?;
-        events::ended_all(count);
-        Ok(count)
+        let rest = self.calls.run(events::StoreCall::new("end_all", None), &mut self.budget(), call).await?;
+        if rest > 0 {
+            events::ended_all(rest);
+        }
+        Ok(count + rest)
     }
 
     /// Before a sign-in to the session under `own`: refuses it if the settings say so.
@@ -159,5 +170,5 @@ impl Engine {
     }
 }
 
-/// How many sessions one sign-in ends at most.
+/// How many sessions one call ends one by one.
 const MAX_ENDED: usize = 16;

@@ -189,7 +189,12 @@ impl Inner {
         match outcome {
             Err(error) => {
                 events::unsaved(&error);
-                Answer::Replace(Reply::failure(&error))
+                let mut reply = Reply::failure(&error);
+                // A secret that is stored must reach the browser, whatever became of the rest: its old one is dead.
+                if state.cookie == Cookie::Set && !state.expire_cookie {
+                    reply.set_cookie = self.set_cookie(state);
+                }
+                Answer::Replace(reply)
             }
             Ok(()) => {
                 self.touch(state);

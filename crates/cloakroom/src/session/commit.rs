@@ -280,9 +280,10 @@ impl Inner {
     /// Ends what is attached; saved with the rest.
     pub(super) fn destroy(&self, state: &mut State) {
         let dropped = matches!(state.attached, Attached::Dropped);
+        let minted = state.minted.take();
         if let Attached::Stored(held) = state.start_anew() {
             self.forget_cookie(state, held.key);
-            state.ending.push(Ending { held, whatever_secret: false });
+            state.ending.push(Ending { held, minted, whatever_secret: false });
         } else if dropped {
             state.attached = Attached::Dropped;
         }
@@ -298,18 +299,20 @@ impl Inner {
     /// Writes the tombstones of the sessions that were ended.
     pub(super) async fn finish_ends(&self, state: &mut State) -> Result<()> {
         while let Some(ending) = state.ending.last() {
-            let Ending { held: Held { key, ref token, ref snapshot }, whatever_secret } = *ending;
+            let Ending { held: Held { key, ref token, ref snapshot }, ref minted, whatever_secret } = *ending;
+            let own = [Some(token), minted.as_ref()];
+            let own = own.map(|token| token.map(|token| self.engine.keyring.verifier(token)));
             let draft = lifecycle::end(snapshot, self.engine.clock.now(), &self.engine.policy);
-            let (expected, token) = (snapshot.revision, token.clone());
+            let expected = snapshot.revision;
             let record = self.engine.record(&draft);
             let lease = self.last_lease(state, key);
             let written = self.engine.write(&mut state.budget, key, &record, Some(expected), lease).await?;
             if written == Written::Conflict {
                 let record = self.load(state, key).await?;
-                let verifier = self.engine.keyring.verifier(&token);
                 let now = self.engine.clock.now();
                 let fresh = record.and_then(|record| self.engine.read(&key, &record)).filter(|fresh| {
-                    !fresh.header.ended && (whatever_secret || fresh.header.accepts(&verifier, now))
+                    let ours = own.iter().flatten().any(|verifier| fresh.header.accepts(verifier, now));
+                    !fresh.header.ended && (whatever_secret || ours)
                 });
                 if let (Some(fresh), Some(ending)) = (fresh, state.ending.last_mut()) {
                     ending.held.snapshot = fresh;

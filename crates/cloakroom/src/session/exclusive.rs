@@ -50,6 +50,7 @@ enum Taken {
 impl Inner {
     /// Waits for the session's turn, takes the lease behind it where the store has leases, and loads the record.
     pub(super) async fn enter(&self, state: &mut State, key: Key) -> Result<Option<Record>> {
+        state.release();
         let watch = Stopwatch::start();
         let turn = self.engine.queues.wait(key, self.engine.settings.lock_timeout).await?;
         let (lease, record) = match self.engine.store.leases() {

@@ -104,10 +104,15 @@ impl Session {
         self.0.route().no_touch = true;
     }
 
-    /// Replaces the settings for this request alone; to be called before the session is first used, or they come too
-    /// late. What a route's layer calls.
+    /// Adds settings for this request alone; to be called before the session is first used, or they come too late. What a
+    /// route's layer calls. What was set before stays, but for another way of locking.
     pub fn configure(&self, route: Route) {
-        *self.0.route() = route;
+        {
+            let mut old = self.0.route();
+            old.locking = route.locking.or(old.locking);
+            old.no_touch |= route.no_touch;
+            old.degraded |= route.degraded;
+        }
         if let Ok(mut state) = self.0.state.try_lock()
             && !self.0.locks(&state)
         {

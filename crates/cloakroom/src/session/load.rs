@@ -118,6 +118,14 @@ impl Inner {
             let key = self.engine.keyring.key(token);
             let record = self.load(state, key).await?;
             match self.judge(token, &key, record) {
+                // Two secrets of one session, after a rotation: the current one it is.
+                Found::Session(snapshot, Standing::Live)
+                    if live.as_ref().is_some_and(|(_, other, _): &(_, Key, Found)| *other == key) =>
+                {
+                    if snapshot.header.verifier == self.engine.keyring.verifier(token) {
+                        live = Some((token, key, Found::Session(snapshot, Standing::Live)));
+                    }
+                }
                 Found::Session(_, Standing::Live) if live.is_some() => {
                     events::ambiguous();
                     state.ambiguous = true;
@@ -195,7 +203,7 @@ impl Inner {
                 }
                 if reused && self.engine.settings.on_reuse == OnReuse::End {
                     let held = Held { token: token.clone(), key, snapshot };
-                    state.ending.push(Ending { held, whatever_secret: true });
+                    state.ending.push(Ending { held, minted: None, whatever_secret: true });
                 }
             }
             Found::Session(_, Standing::Gone) | Found::Nothing => {

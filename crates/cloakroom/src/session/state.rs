@@ -139,6 +139,8 @@ pub(super) struct Held {
 /// A session to be ended.
 pub(super) struct Ending {
     pub(super) held: Held,
+    /// Another secret that may be the session's by then, by a write of this request whose outcome is not known.
+    pub(super) minted: Option<Token>,
     /// Whatever secret it has by then.
     pub(super) whatever_secret: bool,
 }
@@ -234,15 +236,18 @@ impl State {
         }
     }
 
-    pub(super) fn note_read_all(&mut self) {
+    /// All keys were read, with or without their `values`.
+    pub(super) fn note_read_all(&mut self, values: bool) {
         if let Attached::Stored(held) = &self.attached {
-            self.reads.note_all(&self.changes.log, &held.snapshot.entries);
+            self.reads.note_all(&self.changes.log, &held.snapshot.entries, values);
         }
     }
 
-    /// Records an insert, or without a value a removal. What changes nothing is not recorded.
+    /// Records an insert, or without a value a removal. What changes nothing is not recorded, unless it was decided on
+    /// something else than what is there.
     pub(super) fn record(&mut self, key: &str, value: Option<Arc<[u8]>>) {
-        let unchanged = self.attached.entries().get(key) == value.as_deref();
+        let now = self.attached.entries();
+        let unchanged = now.get(key) == value.as_deref() && !self.reads.moved(key, now);
         self.changes.record(key, value);
         if unchanged {
             self.changes.log.forget(key);
@@ -292,8 +297,9 @@ impl State {
 
     /// Lets others have the session: first those in other processes, then the next in the queue.
     pub(super) fn release(&mut self) {
-        if let Some(Exclusive { lease: Some(lease), turn }) = self.exclusive.take() {
-            lease.give_back(turn);
+        match self.exclusive.take() {
+            Some(Exclusive { lease: Some(lease), turn }) => lease.give_back(turn),
+            turn_alone => drop(turn_alone),
         }
     }
 }

@@ -59,6 +59,7 @@ struct Plan {
     /// Calls to go until the fault.
     later: Option<(usize, Fault)>,
     counts: HashMap<Call, usize>,
+    failed: Option<Call>,
 }
 
 impl<S: Store> FaultyStore<S> {
@@ -99,6 +100,11 @@ impl<S: Store> FaultyStore<S> {
         self.plan().counts.values().sum()
     }
 
+    /// The last call that was made to fail, if one was.
+    pub fn last_failed(&self) -> Option<Call> {
+        self.plan().failed
+    }
+
     /// The store behind it.
     pub fn inner(&self) -> &S {
         &self.inner
@@ -106,6 +112,9 @@ impl<S: Store> FaultyStore<S> {
 
     async fn run<T>(&self, call: Call, work: impl Future<Output = Result<T>>) -> Result<T> {
         let fault = self.plan().next(call);
+        if fault.is_some() {
+            self.plan().failed = Some(call);
+        }
         let is_write = !matches!(call, Call::Load);
         match fault {
             None => work.await,

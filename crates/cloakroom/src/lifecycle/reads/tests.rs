@@ -116,7 +116,7 @@ impl Request {
             Step::Read(key) if !log.writes(key) => reads.note(key, stored),
             Step::ReadAgain(key) if !log.writes(key) => reads.note_again(key, stored),
             Step::Read(_) | Step::ReadAgain(_) => {}
-            Step::ReadAll => reads.note_all(log, stored),
+            Step::ReadAll => reads.note_all(log, stored, true),
             Step::Write(key, value) => drop(log.record(key, value.map(|value| [value].into()))),
             Step::Clear => log.clear(),
             Step::Save => {

@@ -166,6 +166,38 @@ fn forms_of_other_sites_are_refused() {
 }
 
 #[test]
+fn a_full_session_is_told_in_words() {
+    let folder = Folder::new();
+    let (jar, config) = (folder.file("jar"), folder.file("site.toml"));
+    fs::write(&config, "[sessions]\non = true\nmax_keys = 2\n").unwrap();
+    let server = Server::start(&["--store", "memory", "--config", config.to_str().unwrap()]);
+    assert!(server.post(&jar, "/set", "key=a&value=1").contains("Set a."));
+    let page = server.post(&jar, "/set", "key=b&value=2");
+    assert!(page.contains("Your session is full") && page.contains("<code>b</code>"), "{page}");
+    assert!(server.post(&jar, "/count", "").contains("Your session is full"));
+    assert!(server.post(&jar, "/rotate", "").contains("Your session is full"));
+    assert!(server.post(&jar, "/remove", "key=a").contains("Removed a."));
+    assert!(server.post(&jar, "/count", "").contains("Your session is full"));
+    assert_eq!(server.get(&jar, "/count"), "2", "only the message found no room");
+}
+
+#[test]
+fn a_long_list_of_sessions_is_cut_short() {
+    let folder = Folder::new();
+    let (jar, none) = (folder.file("jar"), folder.file("none"));
+    let server = Server::start(&["--store", "memory"]);
+    for _ in 0..21 {
+        server.get(&none, "/login?user=ada");
+        fs::remove_file(&none).unwrap();
+    }
+    let page = server.post(&jar, "/sign-in", "user=ada");
+    assert_eq!(page.matches("action=\"/end\"").count(), 20);
+    assert_eq!(page.matches(">this one<").count(), 1);
+    assert!(page.contains("and 2 older ones."), "{page}");
+    assert!(server.post(&jar, "/end-others", "").contains("Signed out of 21 other sessions."));
+}
+
+#[test]
 fn settings_come_from_the_sessions_table_of_a_file() {
     let folder = Folder::new();
     let (jar, config) = (folder.file("jar"), folder.file("site.toml"));

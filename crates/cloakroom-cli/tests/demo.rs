@@ -3,8 +3,11 @@
 mod server;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use server::{Folder, Server, run};
+use server::{Folder, Server, command, run};
 
 #[test]
 fn each_visitor_counts_apart_and_from_one_again_after_a_reset() {
@@ -198,6 +201,39 @@ fn a_long_list_of_sessions_is_cut_short() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long a person waits is measured on a real clock")]
+fn a_second_signal_does_not_wait_for_requests() {
+    let server = Server::start(&["--store", "memory"]);
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    let head = "POST /set HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100", "the handler waits for its form");
+
+    let asked = Instant::now();
+    server.signal("INT");
+    assert_eq!(server.terminate(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(8), "it waited as if asked once");
+}
+
+#[test]
+fn nobody_reading_what_it_says_is_no_failure() {
+    for (options, code) in [(&["--help"][..], 0), (&["dmeo"], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = command()
+            .args(options)
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .status()
+            .expect("the command starts");
+        assert_eq!(status.code(), Some(code), "{options:?}");
+    }
+}
+
+#[test]
 fn settings_come_from_the_sessions_table_of_a_file() {
     let folder = Folder::new();
     let (jar, config) = (folder.file("jar"), folder.file("site.toml"));
@@ -229,6 +265,8 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
         (&["--config", &wrong_value], "value.toml:4: "),
         (&["--config", &out_of_range], "range.toml:2: idle_timeout"),
         (&["--config", "no/such.toml"], "no/such.toml: "),
+        (&["--config", "no\nsuch.toml"], "no such.toml: "),
+        (&["--store", "a\nb"], "there is no store `a b`; known are"),
         (&["--store", &not_a_store], "text.redb"),
         (
             &["--store", &no_folder],

@@ -2,6 +2,7 @@
 
 mod forms;
 mod guard;
+mod headers;
 mod home;
 mod plain;
 mod settings;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use cloakroom::axum_v0_8::SessionLayer;
 use cloakroom::{SessionKey, SessionManager};
@@ -86,8 +87,13 @@ async fn serve(options: Demo) -> Result<(), String> {
 fn router(site: Site) -> Router {
     let seen = Seen::of(&site.sessions.settings().cookie_name);
     let layer = SessionLayer::new(site.sessions.clone());
-    Router::new()
+    let reading = Router::new()
         .route("/", get(home::home))
+        .route("/whoami", get(plain::whoami))
+        .route("/healthz", get(plain::healthz))
+        .route("/style.css", get(async || ([(CONTENT_TYPE, "text/css")], STYLE)))
+        .route("/page.js", get(async || ([(CONTENT_TYPE, "text/javascript")], SCRIPT)));
+    let changing = Router::new()
         .route("/set", post(forms::set))
         .route("/remove", post(forms::remove))
         .route("/count", get(plain::count).post(forms::count))
@@ -100,15 +106,14 @@ fn router(site: Site) -> Router {
         .route("/end-others", post(forms::end_others))
         .route("/reset", get(plain::reset))
         .route("/login", get(plain::login))
-        .route("/logout", get(plain::logout))
-        .route("/whoami", get(plain::whoami))
-        .route("/healthz", get(plain::healthz))
-        .route("/style.css", get(async || ([(CONTENT_TYPE, "text/css")], STYLE)))
-        .route("/page.js", get(async || ([(CONTENT_TYPE, "text/javascript")], SCRIPT)))
+        .route("/logout", get(plain::logout));
+    // The guard stands outside of the session's layer: what it refuses never waits for a lock.
+    Router::new()
+        .merge(changing.layer(layer.clone()).layer(from_fn(guard::same_origin)))
+        .merge(reading.layer(layer))
         .with_state(site)
-        .layer(layer)
-        .layer(from_fn(guard::same_origin))
         .layer(from_fn_with_state(seen, show::show))
+        .layer(map_response(headers::guarded))
 }
 
 fn announcement(address: SocketAddr, site: &Site) -> String {

@@ -169,6 +169,43 @@ fn forms_of_other_sites_are_refused() {
 }
 
 #[test]
+fn links_of_other_sites_change_nothing() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    server.get(&jar, "/login?user=ada");
+    for path in ["/count", "/login?user=mallory", "/logout", "/reset"] {
+        for sender in ["Sec-Fetch-Site: cross-site", "Referer: http://elsewhere.test/"] {
+            let answer = server.curl(&jar, path, &["--header", sender, "--write-out", "%{http_code}"]);
+            assert!(answer.ends_with("403"), "{path}, {sender}: {answer}");
+        }
+    }
+    assert_eq!(server.get(&jar, "/whoami"), "ada");
+    assert_eq!(server.get(&jar, "/count"), "1");
+}
+
+#[test]
+fn every_answer_keeps_the_browser_from_guessing_framing_telling_and_keeping() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    let paths =
+        ["/", "/count", "/login?user=%3Cscript%3E", "/login?user=", "/healthz", "/style.css", "/nowhere"];
+    for path in paths {
+        let answer = server.curl(&jar, path, &["--include"]);
+        for header in [
+            "content-security-policy: default-src 'none'; ",
+            "x-content-type-options: nosniff",
+            "x-frame-options: DENY",
+            "referrer-policy: same-origin",
+            "cache-control: no-store",
+        ] {
+            assert_eq!(answer.matches(header).count(), 1, "{path}, {header}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn a_full_session_is_told_in_words() {
     let folder = Folder::new();
     let (jar, config) = (folder.file("jar"), folder.file("site.toml"));

@@ -79,6 +79,10 @@ fn the_forms_do_what_they_say() {
     assert!(server.post(&jar, "/count", "").contains("Counted to 42."));
     assert!(!server.post(&jar, "/remove", "key=count").contains("<code>42</code>"));
 
+    server.post(&jar, "/destroy", "");
+    let page = server.post(&jar, "/rotate", "");
+    assert!(page.contains("There was no session") && page.contains("Nothing is stored for you"), "{page}");
+
     server.post(&jar, "/set", "key=a&value=kept");
     let before = fs::read_to_string(&jar).unwrap();
     assert!(server.post(&jar, "/rotate", "").contains("Rotated"));

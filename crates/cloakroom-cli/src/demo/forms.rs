@@ -54,6 +54,10 @@ pub(super) async fn add_one(session: &Session) -> Result<u64, Error> {
 }
 
 pub(super) async fn rotate(session: Session) -> Done {
+    // The page was open for longer than the session. A message would begin a new one.
+    if session.handle().await?.is_none() {
+        return Ok(Redirect::to("/?done=nothing"));
+    }
     session.rotate().await?;
     back(&session, "Rotated: your browser has a new cookie for the same session.".to_owned()).await
 }

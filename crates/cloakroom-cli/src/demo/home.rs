@@ -20,6 +20,7 @@ pub(super) enum Done {
     Expired,
     Destroyed,
     Full,
+    Nothing,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,6 +124,7 @@ fn in_words(done: Done) -> &'static str {
         Done::Full => {
             "Your session is full: not even the message that belongs here found room. Remove a key."
         }
+        Done::Nothing => "There was no session to do that with: it had ended.",
     }
 }
 

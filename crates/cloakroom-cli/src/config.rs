@@ -23,7 +23,8 @@ pub(crate) struct Written<T> {
 /// One line that names the file, the line in it, and what is wrong there.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Written<T>, String> {
     let place = |line: usize| format!("{}:{line}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("{}: {error}; name another file with --config", path.display()))?;
     match parse(&text) {
         Ok((settings, lines)) => {
             let places = lines.into_iter().map(|(name, line)| (name, place(line))).collect();

@@ -6,6 +6,7 @@ mod options;
 mod pages;
 mod store;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use options::{Command, Stop};
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
     let outcome = match options::parse(std::env::args_os()) {
         Ok(Command::Demo(options)) => demo::run(options),
         Err(Stop::Asked(text)) => {
-            print!("{text}");
+            say(io::stdout(), &text);
             Ok(())
         }
         Err(Stop::Wrong(complaint)) => Err(complaint),
@@ -22,8 +23,15 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(complaint) => {
-            eprintln!("cloakroom: {complaint}");
+            // File names may hold anything, and one line was promised.
+            let complaint = complaint.replace(char::is_control, " ");
+            say(io::stderr(), &format!("cloakroom: {complaint}\n"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints, if anybody reads: `print!` panics when a pipe is closed or a log's disk is full.
+fn say(mut to: impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

@@ -31,7 +31,7 @@ pub(crate) enum Command {
 #[derive(Debug, PartialEq, Args)]
 pub(crate) struct Demo {
     /// Where to listen.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     /// Where to keep sessions: redb:PATH (an embedded file) or memory.
     #[arg(long, value_name = "STORE", default_value = "redb:./cloakroom-demo.redb")]
@@ -51,6 +51,10 @@ pub(crate) struct Demo {
     /// Read settings from this TOML file, table sessions.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, like 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 /// The names are those of the configuration file.
@@ -84,7 +88,8 @@ fn in_one_line(error: &clap::Error) -> String {
         return "say what to run: `cloakroom demo`; `cloakroom --help` lists all".to_owned();
     }
     let text = error.to_string();
-    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // The first paragraph; a value with a newline in it is part of that.
+    let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     match suggestion(error) {
         Some(name) => format!("{what}; did you mean {name}?"),
         None => format!("{what}; `cloakroom demo --help` shows what there is"),

@@ -3,8 +3,11 @@
 mod server;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use server::{Folder, Server, run};
+use server::{Folder, Server, command, run};
 
 #[test]
 fn each_visitor_counts_apart_and_from_one_again_after_a_reset() {
@@ -75,6 +78,10 @@ fn the_forms_do_what_they_say() {
     assert!(server.post(&jar, "/set", "key=count&value=41").contains("<code>41</code>"));
     assert!(server.post(&jar, "/count", "").contains("Counted to 42."));
     assert!(!server.post(&jar, "/remove", "key=count").contains("<code>42</code>"));
+
+    server.post(&jar, "/destroy", "");
+    let page = server.post(&jar, "/rotate", "");
+    assert!(page.contains("There was no session") && page.contains("Nothing is stored for you"), "{page}");
 
     server.post(&jar, "/set", "key=a&value=kept");
     let before = fs::read_to_string(&jar).unwrap();
@@ -166,6 +173,108 @@ fn forms_of_other_sites_are_refused() {
 }
 
 #[test]
+fn links_of_other_sites_change_nothing() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    server.get(&jar, "/login?user=ada");
+    for path in ["/count", "/login?user=mallory", "/logout", "/reset"] {
+        for sender in ["Sec-Fetch-Site: cross-site", "Referer: http://elsewhere.test/"] {
+            let answer = server.curl(&jar, path, &["--header", sender, "--write-out", "%{http_code}"]);
+            assert!(answer.ends_with("403"), "{path}, {sender}: {answer}");
+        }
+    }
+    assert_eq!(server.get(&jar, "/whoami"), "ada");
+    assert_eq!(server.get(&jar, "/count"), "1");
+}
+
+#[test]
+fn every_answer_keeps_the_browser_from_guessing_framing_telling_and_keeping() {
+    let folder = Folder::new();
+    let jar = folder.file("jar");
+    let server = Server::start(&["--store", "memory"]);
+    let paths =
+        ["/", "/count", "/login?user=%3Cscript%3E", "/login?user=", "/healthz", "/style.css", "/nowhere"];
+    for path in paths {
+        let answer = server.curl(&jar, path, &["--include"]);
+        for header in [
+            "content-security-policy: default-src 'none'; ",
+            "x-content-type-options: nosniff",
+            "x-frame-options: DENY",
+            "referrer-policy: same-origin",
+            "cache-control: no-store",
+        ] {
+            assert_eq!(answer.matches(header).count(), 1, "{path}, {header}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_full_session_is_told_in_words() {
+    let folder = Folder::new();
+    let (jar, config) = (folder.file("jar"), folder.file("site.toml"));
+    fs::write(&config, "[sessions]\non = true\nmax_keys = 2\n").unwrap();
+    let server = Server::start(&["--store", "memory", "--config", config.to_str().unwrap()]);
+    assert!(server.post(&jar, "/set", "key=a&value=1").contains("Set a."));
+    let page = server.post(&jar, "/set", "key=b&value=2");
+    assert!(page.contains("Your session is full") && page.contains("<code>b</code>"), "{page}");
+    assert!(server.post(&jar, "/count", "").contains("Your session is full"));
+    assert!(server.post(&jar, "/rotate", "").contains("Your session is full"));
+    assert!(server.post(&jar, "/remove", "key=a").contains("Removed a."));
+    assert!(server.post(&jar, "/count", "").contains("Your session is full"));
+    assert_eq!(server.get(&jar, "/count"), "2", "only the message found no room");
+}
+
+#[test]
+fn a_long_list_of_sessions_is_cut_short() {
+    let folder = Folder::new();
+    let (jar, none) = (folder.file("jar"), folder.file("none"));
+    let server = Server::start(&["--store", "memory"]);
+    for _ in 0..21 {
+        server.get(&none, "/login?user=ada");
+        fs::remove_file(&none).unwrap();
+    }
+    let page = server.post(&jar, "/sign-in", "user=ada");
+    assert_eq!(page.matches("action=\"/end\"").count(), 20);
+    assert_eq!(page.matches(">this one<").count(), 1);
+    assert!(page.contains("and 2 older ones."), "{page}");
+    assert!(server.post(&jar, "/end-others", "").contains("Signed out of 21 other sessions."));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long a person waits is measured on a real clock")]
+fn a_second_signal_does_not_wait_for_requests() {
+    let server = Server::start(&["--store", "memory"]);
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    let head = "POST /set HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100", "the handler waits for its form");
+
+    let asked = Instant::now();
+    server.signal("INT");
+    assert_eq!(server.terminate(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(8), "it waited as if asked once");
+}
+
+#[test]
+fn nobody_reading_what_it_says_is_no_failure() {
+    for (options, code) in [(&["--help"][..], 0), (&["dmeo"], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = command()
+            .args(options)
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .status()
+            .expect("the command starts");
+        assert_eq!(status.code(), Some(code), "{options:?}");
+    }
+}
+
+#[test]
 fn settings_come_from_the_sessions_table_of_a_file() {
     let folder = Folder::new();
     let (jar, config) = (folder.file("jar"), folder.file("site.toml"));
@@ -197,6 +306,8 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
         (&["--config", &wrong_value], "value.toml:4: "),
         (&["--config", &out_of_range], "range.toml:2: idle_timeout"),
         (&["--config", "no/such.toml"], "no/such.toml: "),
+        (&["--config", "no\nsuch.toml"], "no such.toml: "),
+        (&["--store", "a\nb"], "there is no store `a b`; known are"),
         (&["--store", &not_a_store], "text.redb"),
         (
             &["--store", &no_folder],

@@ -21,8 +21,7 @@ pub(super) async fn set(session: Session, Form(Entry { key, value }): Form<Entry
     let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
     match session.insert(&key, &value).await {
         Ok(()) => back(&session, format!("Set {key}.")).await,
-        Err(error) if error.kind() == ErrorKind::TooLarge => back(&session, error.to_string()).await,
-        Err(error) => Err(error),
+        Err(error) => refused(&session, error).await,
     }
 }
 
@@ -37,8 +36,10 @@ pub(super) async fn remove(session: Session, Form(Key { key }): Form<Key>) -> Do
 }
 
 pub(super) async fn count(session: Session) -> Done {
-    let count = add_one(&session).await?;
-    back(&session, format!("Counted to {count}.")).await
+    match add_one(&session).await {
+        Ok(count) => back(&session, format!("Counted to {count}.")).await,
+        Err(error) => refused(&session, error).await,
+    }
 }
 
 /// Adds one and commits. The visitor may have set the key to anything; what is no number starts again.
@@ -53,6 +54,10 @@ pub(super) async fn add_one(session: &Session) -> Result<u64, Error> {
 }
 
 pub(super) async fn rotate(session: Session) -> Done {
+    // The page was open for longer than the session. A message would begin a new one.
+    if session.handle().await?.is_none() {
+        return Ok(Redirect::to("/?done=nothing"));
+    }
     session.rotate().await?;
     back(&session, "Rotated: your browser has a new cookie for the same session.".to_owned()).await
 }
@@ -113,10 +118,19 @@ pub(super) async fn end_others(State(site): State<Site>, session: Session) -> Do
     back(&session, format!("Signed out of {ended} other {sessions}.")).await
 }
 
+/// What does not fit is something to tell the visitor.
+async fn refused(session: &Session, error: Error) -> Done {
+    if error.kind() == ErrorKind::TooLarge { back(session, error.to_string()).await } else { Err(error) }
+}
+
 /// Leaves a message for the page and sends the browser there.
 async fn back(session: &Session, message: String) -> Done {
-    session.insert(FLASH, &Value::String(message)).await?;
-    Ok(Redirect::to("/"))
+    match session.insert(FLASH, &Value::String(message)).await {
+        Ok(()) => Ok(Redirect::to("/")),
+        // The session is filled to the brim. What was done is done; only the message is lost.
+        Err(error) if error.kind() == ErrorKind::TooLarge => Ok(Redirect::to("/?done=full")),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a subject must be.

@@ -1,5 +1,6 @@
 //! The page at `/`, gathered from the visitor's own session.
 
+use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use axum::extract::{Query, State};
@@ -11,13 +12,15 @@ use serde_json::Value;
 use super::{FLASH, Site};
 use crate::pages::{Cookies, Device, Stored, View};
 
-/// A message for the next page, for what leaves no session behind to carry one.
+/// A message for the next page, where no session is left, or none with room, to carry one.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Done {
     SignedOut,
     Expired,
     Destroyed,
+    Full,
+    Nothing,
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,8 +63,11 @@ async fn view(site: &Site, session: &Session, notice: Option<String>) -> Result<
             let (created_at, idle_expires_at) = (info.times.created_at, info.times.idle_expires_at);
             Device { handle, created_at, idle_expires_at, is_this_one }
         }));
-        devices.sort_by_key(|device| (!device.is_this_one, device.created_at));
+        devices.sort_by_key(|device| (!device.is_this_one, Reverse(device.created_at)));
     }
+    // Any number of visitors may go by the same name, and the page stays a page.
+    let more_devices = devices.len().saturating_sub(MOST_DEVICES);
+    devices.truncate(MOST_DEVICES);
     let origin = session.origin().await?;
     Ok(View {
         now: now(),
@@ -70,6 +76,7 @@ async fn view(site: &Site, session: &Session, notice: Option<String>) -> Result<
         origin: (origin.to_string(), why(origin)),
         entries: session.entries().await?,
         devices,
+        more_devices,
         cookies: Cookies::default(),
         store: (site.store.to_string(), site.store.meaning()),
     })
@@ -114,5 +121,11 @@ fn in_words(done: Done) -> &'static str {
         Done::SignedOut => "Signed out. The session is over, and your cookie is gone.",
         Done::Expired => "Your cookie is gone. The record stays in the store until its time is over.",
         Done::Destroyed => "The session is destroyed, and your cookie is gone.",
+        Done::Full => {
+            "Your session is full: not even the message that belongs here found room. Remove a key."
+        }
+        Done::Nothing => "There was no session to do that with: it had ended.",
     }
 }
+
+const MOST_DEVICES: usize = 20;

@@ -1,4 +1,8 @@
 //! Plain text for scripts, with the names that web.py's documentation uses. They change things on GET, as there.
+//!
+//! A site of your own should not: another site's link is followed with the visitor's cookie, which `SameSite=Lax` allows,
+//! and signs them out, or in as somebody else. Here the guard refuses that as far as the browser tells where the link
+//! was: all current ones do on localhost and over https, but over plain HTTP a page can have the `Referer` left out.
 
 use axum::extract::Query;
 use axum::http::StatusCode;

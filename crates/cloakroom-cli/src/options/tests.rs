@@ -45,6 +45,7 @@ fn every_option_is_read() {
 fn a_complaint_is_one_line_that_names_what_is_wrong() {
     for (line, named) in [
         ("cloakroom demo --listen here", "'here'"),
+        ("cloakroom demo --listen localhost:80", "write an IP address and a port"),
         ("cloakroom demo --store mongodb://x", "known are redb:PATH, memory"),
         ("cloakroom demo --idle-timeout soon", "'soon'"),
         ("cloakroom demo --idle-timeout", "--idle-timeout <DURATION>"),

@@ -11,6 +11,9 @@ pub(super) fn list(view: &View) -> Markup {
             ul.actions {
                 @for device in &view.devices { (entry(view, device)) }
             }
+            @if view.more_devices > 0 {
+                p.soft { "and " (view.more_devices) " older ones." }
+            }
             @if view.devices.len() > 1 {
                 form method="post" action="/end-others" { button { "Sign out everywhere else" } }
             } @else {

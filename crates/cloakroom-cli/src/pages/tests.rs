@@ -16,6 +16,7 @@ fn visitor_without_anything() -> View {
         origin: ("fresh".into(), "Your request brought no cookie of ours."),
         entries: [("count".to_owned(), json!(0))].into(),
         devices: Vec::new(),
+        more_devices: 0,
         cookies: Cookies { name: "__Host-id".into(), ..Cookies::default() },
         store: ("redb:./cloakroom-demo.redb".into(), "One file; sessions survive a restart."),
     }

@@ -17,6 +17,8 @@ pub(crate) struct View {
     pub(crate) entries: BTreeMap<String, Value>,
     /// The user's sessions, this one among them; empty without a user.
     pub(crate) devices: Vec<Device>,
+    /// How many sessions the user has beyond those.
+    pub(crate) more_devices: usize,
     pub(crate) cookies: Cookies,
     /// Which store it is, and what that means for the sessions.
     pub(crate) store: (String, &'static str),

@@ -64,10 +64,14 @@ impl Server {
         self.process.wait().expect("it ends");
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(kill.expect("kill is there").success());
+    }
+
     /// SIGTERM; answers the exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let signal = Command::new("kill").arg(self.process.id().to_string()).status();
-        assert!(signal.expect("kill is there").success());
+        self.signal("TERM");
         self.process.wait().expect("it ends").code()
     }
 }
@@ -101,6 +105,7 @@ impl Folder {
     }
 }
 
-fn command() -> Command {
+/// The command, to be run in a way of one's own.
+pub(crate) fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_cloakroom"))
 }

@@ -34,7 +34,8 @@ impl Builder {
         self
     }
 
-    /// Opens the file at `path`, or makes it if there is none (readable for its owner only, on Unix).
+    /// Opens the file at `path`, or makes it if there is none (readable for its owner only, on Unix); its folder must
+    /// exist.
     ///
     /// Blocks: a file that was not closed properly is repaired first, which reads all of it.
     ///

@@ -26,7 +26,8 @@ impl RedbStore {
     /// The largest [`data`](Record::data) a record may have, in bytes: 16 MiB.
     pub const MAX_DATA_LEN: usize = 16 << 20;
 
-    /// Opens the file at `path`, or makes it if there is none. [`Builder::open`] with default settings.
+    /// Opens the file at `path`, or makes it if there is none; its folder must exist. [`Builder::open`] with default
+    /// settings.
     ///
     /// # Errors
     /// [`OpenError`]; no data in whatever is at `path` has been changed.

@@ -25,7 +25,8 @@ use crate::value;
 /// The session of one request.
 ///
 /// Cheap to clone; all clones are the same session. Nothing is loaded before the first call, and a request that makes
-/// none costs nothing and sets no cookie. A session that holds nothing is not stored.
+/// none costs nothing and sets no cookie. A session that holds nothing is not stored; one without a user whose last
+/// value goes is over, as if by [`destroy`](Self::destroy).
 ///
 /// Reads come from a snapshot taken at the first access. [`insert`](Self::insert), [`remove`](Self::remove) and
 /// [`clear`](Self::clear) are recorded and saved together before the response head leaves; if another request saved in

@@ -75,6 +75,12 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    pub(crate) fn damaged() -> Self {
+        Self::Failed(redb::Error::Corrupted(
+            "the file is damaged; move it away to begin with a new one".into(),
+        ))
+    }
+
     pub(crate) fn at(self, path: &Path) -> OpenError {
         let path = path.to_owned();
         match self {

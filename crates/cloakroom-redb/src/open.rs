@@ -1,6 +1,7 @@
 //! Opening the file: making it, telling ours from anybody else's, and saying what is wrong.
 
 use std::fs::{self, File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -55,9 +56,13 @@ impl Builder {
     ) -> Result<RedbStore, OpenError> {
         let at = path.clone();
         let open = move |how| {
-            open(how)
-                .and_then(|file| check_format(&file, how).map(|()| file))
-                .map_err(|problem| problem.at(&at))
+            // A damaged page makes redb panic; that is no reason to take the application along.
+            let opened = catch_unwind(AssertUnwindSafe(|| {
+                let file = open(how)?;
+                check_format(&file, how)?;
+                Ok(file)
+            }));
+            opened.unwrap_or_else(|_| Err(Problem::damaged())).map_err(|problem: Problem| problem.at(&at))
         };
         let file = Arc::new(RwLock::new(Some(open(How::Create)?)));
         let writer = Writer::start(Arc::clone(&file), Box::new(move || open(How::Again)))

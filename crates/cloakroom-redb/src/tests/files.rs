@@ -117,3 +117,24 @@ fn a_new_file_is_its_owners_alone() {
     let _store = RedbStore::open(&path).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn a_file_with_a_damaged_page_is_an_error_or_opens_and_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.redb");
+    let store = RedbStore::open(&path).unwrap();
+    for n in 0..100 {
+        run(store.create(&key(n), &record(1, 1_000))).unwrap();
+    }
+    drop(store);
+    let good = fs::read(&path).unwrap();
+    let damaged = folder.path().join("damaged.redb");
+    let mut refused = 0;
+    for page in 0..good.len() / 4_096 {
+        let mut bytes = good.clone();
+        bytes[page * 4_096..][..4_096].fill(0xa5);
+        fs::write(&damaged, &bytes).unwrap();
+        refused += usize::from(RedbStore::open(&damaged).is_err());
+    }
+    assert!(refused > 1, "{refused} of {} pages matter when the file is opened", good.len() / 4_096);
+}

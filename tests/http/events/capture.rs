@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
@@ -25,6 +25,10 @@ pub(crate) struct Entry {
 
 impl Capture {
     pub(crate) fn start() -> Self {
+        // With one subscriber alone, tracing-core 0.1 asks the thread that first comes to an event whether it is wanted, and
+        // remembers that for all: another test's thread would say no.
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&ANOTHER);
         let log = Arc::default();
         let subscriber = tracing_subscriber::registry().with(Log(Arc::clone(&log)));
         Self { log, _guard: tracing::subscriber::set_default(subscriber) }

@@ -144,7 +144,7 @@ impl From<cloakroom_store::Error> for Error {
 ///
 /// Its message names the setting, the value, and what to do: one line, ready to be shown to whoever
 /// wrote the configuration. Values of secret settings are not shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     setting: &'static str,
     value: Option<String>,
@@ -178,6 +178,13 @@ impl fmt::Display for ConfigError {
             Some(value) => write!(f, "{} = {value:?}: {}", self.setting, self.reason),
             None => write!(f, "{}: {}", self.setting, self.reason),
         }
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    /// As `Display`: what leaves `main` is printed like this.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::ConfigError;
+use crate::keys::WriteKey;
 
 /// Values that keys have before anything is written to them.
 ///
@@ -31,7 +32,12 @@ impl Initializer {
     ///
     /// # Errors
     /// If the value cannot be written as JSON.
-    pub fn with<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Result<Self, ConfigError> {
+    pub fn with<T: Serialize + ?Sized>(
+        mut self,
+        key: impl WriteKey<T>,
+        value: &T,
+    ) -> Result<Self, ConfigError> {
+        let key = key.name();
         let json = serde_json::to_vec(value)
             .map_err(|_| ConfigError::new("initializer", key, "its value cannot be written as JSON"))?;
         self.0.insert(key.to_owned(), json.into());

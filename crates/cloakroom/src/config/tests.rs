@@ -148,7 +148,6 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
         (
             "initializer",
             bad! {
-                "": { initializer: initial("", "value") },
                 "longer": { initializer: initial("longer", "value"), max_key_bytes: 5 },
                 "large": { initializer: initial("large", &"x".repeat(300)), max_record_bytes: 256 },
                 "deep": { initializer: nested, max_depth: 2 },

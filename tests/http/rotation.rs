@@ -396,3 +396,13 @@ async fn a_secret_that_is_stored_reaches_the_browser_although_the_request_fails(
         assert_eq!(browser.get("/get=n/origin").await.body, "6 resumed", "{path}");
     }
 }
+
+/// 23. Nor is one user's wish to be remembered another's.
+#[tokio::test]
+async fn a_change_of_user_in_one_request_ends_being_remembered() {
+    let (site, _) = site(Settings::default()).await;
+    let response = Browser::new(&site).post("/in=ann/remember=600/in=bob/set=x:1").await;
+    assert!(!response.cookies()[0].contains("Max-Age"), "{:?}", response.cookies());
+    let again = Browser::new(&site).post("/in=ann/remember=600/in=ann").await;
+    assert!(again.cookies()[0].ends_with("; Max-Age=600"), "{:?}", again.cookies());
+}

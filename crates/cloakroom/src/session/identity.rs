@@ -32,6 +32,7 @@ impl Session {
         }
         if state.subject().is_some_and(|current| *current != subject) {
             state.clear();
+            state.changes.remember = None;
         }
         state.expire_cookie = false;
         state.changes.sign_in = Some(SignIn { subject, after: Default::default() });

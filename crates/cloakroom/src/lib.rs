@@ -64,7 +64,7 @@
 //! | `tower` | the adapter for tower services over `http` types |
 //! | `axum_v0_8` | the adapter for axum 0.8; implies `tower` |
 //! | `metrics` | counters and a histogram through the `metrics` facade |
-//! | `testing` | sessions made by hand, a clock to move, a cookie jar, a store that fails on command |
+//! | `testing` | sessions made by hand, a clock to move, a client that keeps cookies, a store that fails on command |
 //!
 //! The guide, `docs/guide.md` in the repository, goes from the first session to settings, recipes, tests, and what a
 //! visitor gets when something fails.

@@ -15,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! A whole application without a server, on a clock and a store of the test's, for a browser that is a [`Jar`]:
+//! A whole application without a server, on a clock and a store of the test's, for a client that keeps
+//! cookies as a browser does:
 //!
 //! ```
 //! # #[cfg(feature = "axum_v0_8")]
@@ -26,13 +27,11 @@
 //! use axum::Router;
 //! use axum::body::Body;
 //! use axum::http::{Request, StatusCode};
-//! use axum::response::Response;
 //! use axum::routing::{get, post};
 //! use cloakroom::axum_v0_8::SessionLayer;
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::testing::{self, Fault, FaultyStore, Jar, TestClock};
+//! use cloakroom::testing::{self, Client, Fault, FaultyStore, TestClock};
 //! use cloakroom::{Error, Session, SessionManager, Settings};
-//! use tower::ServiceExt;
 //!
 //! // The application, which is given its sessions.
 //! fn app(sessions: SessionManager) -> Router {
@@ -47,36 +46,29 @@
 //!         .layer(SessionLayer::new(sessions))
 //! }
 //!
-//! // Once for all tests: sends a request as a browser does.
-//! async fn send(app: &Router, jar: &mut Jar, mut request: Request<Body>) -> Response {
-//!     jar.add_to(&mut request);
-//!     let response = app.clone().oneshot(request).await.unwrap();
-//!     jar.keep_from(&response);
-//!     response
-//! }
-//!
 //! let (clock, store) = (TestClock::new(), FaultyStore::new(MemoryStore::new()));
 //! let settings = Settings { idle_timeout: Duration::from_secs(600), ..Settings::default() };
 //! let app = app(testing::manager(store.clone(), settings, &clock).unwrap());
-//! let mut browser = Jar::new("example.org");
+//! let mut browser = Client::new(app);
 //! let account = || Request::get("/account").body(Body::empty()).unwrap();
 //!
-//! let sign_in = Request::post("/sign-in").body(Body::empty()).unwrap();
-//! send(&app, &mut browser, sign_in).await;
-//! assert_eq!(send(&app, &mut browser, account()).await.status(), 200);
+//! browser.send(Request::post("/sign-in").body(Body::empty()).unwrap()).await.unwrap();
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 200);
 //!
 //! store.fail(Fault::Unavailable);
-//! assert_eq!(send(&app, &mut browser, account()).await.status(), 503);
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 503);
 //! store.heal();
-//! assert_eq!(send(&app, &mut browser, account()).await.status(), 200, "an outage signs nobody out");
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 200, "an outage signs nobody out");
 //!
 //! clock.advance(Duration::from_secs(600));
-//! assert_eq!(send(&app, &mut browser, account()).await.status(), 401);
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 401);
 //! # }
 //! # #[cfg(not(feature = "axum_v0_8"))]
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "tower")]
+mod client;
 mod clock;
 mod faulty;
 mod jar;
@@ -84,6 +76,8 @@ mod session;
 
 use cloakroom_store::Store;
 
+#[cfg(feature = "tower")]
+pub use self::client::Client;
 pub use self::clock::TestClock;
 pub use self::faulty::{Call, Fault, FaultyStore};
 pub use self::jar::Jar;

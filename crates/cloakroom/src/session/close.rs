@@ -148,7 +148,7 @@ impl Inner {
             return Answer::Keep(Headers::default());
         }
         let outcome = state.outcome(status, Ok(()));
-        self.answer(state, status, outcome)
+        self.answer(state, outcome)
     }
 
     async fn end(&self, status: u16) -> Answer {
@@ -159,7 +159,7 @@ impl Inner {
         state.closing = true;
         let saved = self.save_for(&mut state, status).await;
         let outcome = state.outcome(status, saved);
-        self.answer(&mut state, status, outcome)
+        self.answer(&mut state, outcome)
     }
 
     /// Saves at the end of a request that answers `status`.
@@ -181,10 +181,9 @@ impl Inner {
     }
 
     /// What the response is to say, now that everything is saved, or could not be.
-    fn answer(&self, state: &mut State, status: u16, outcome: Result<()>) -> Answer {
+    fn answer(&self, state: &mut State, outcome: Result<()>) -> Answer {
         state.closed = true;
         state.closing = false;
-        state.expire_cookie &= status < 500;
         state.release();
         match outcome {
             Err(error) => {

@@ -2,6 +2,7 @@
 
 mod close;
 mod commit;
+mod ends;
 mod exclusive;
 mod identity;
 mod load;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloakroom_store::{Key, LeaseId, Subject, Timestamp};
 
-use super::state::{Attached, Cookie, Ending, Held, Inner, State};
+use super::state::{Attached, Cookie, Held, Inner, State};
 use crate::clock::Stopwatch;
 use crate::config::OnConflict;
 use crate::engine::Written;
@@ -22,7 +22,7 @@ pub(super) struct Tries {
 }
 
 /// How an attempt ended.
-enum Attempt {
+pub(super) enum Attempt {
     Saved,
     Conflict,
     /// What was loaded may not be so any more.
@@ -207,27 +207,6 @@ impl Inner {
         }
     }
 
-    /// Ends a session in which nothing is left, unless somebody has put something into it meanwhile.
-    async fn remove_emptied(&self, state: &mut State) -> Result<Attempt> {
-        let Attached::Stored(Held { key, snapshot, .. }) = &state.attached else { return Ok(Attempt::Lost) };
-        let (key, expected) = (*key, snapshot.revision);
-        let tombstone =
-            self.engine.record(&lifecycle::end(snapshot, self.engine.clock.now(), &self.engine.policy));
-        let lease = self.last_lease(state, key);
-        match self.engine.write(&mut state.budget, key, &tombstone, Some(expected), lease).await? {
-            Written::Conflict => return Ok(Attempt::Conflict),
-            Written::Missing => return Ok(Attempt::Lost),
-            Written::Applied => {}
-        }
-        if lease.is_some() {
-            state.lease_released();
-        }
-        events::destroyed(&key);
-        self.forget_cookie(state, key);
-        state.start_anew();
-        Ok(Attempt::Saved)
-    }
-
     /// A new secret was stored: from now on it is this request's. Answers whether the request holds the session's current
     /// secret.
     fn take_secret(
@@ -277,63 +256,8 @@ impl Inner {
         Ok(enrolled.inspect_err(|error| events::store_error(&key, error))?)
     }
 
-    /// Ends what is attached; saved with the rest.
-    pub(super) fn destroy(&self, state: &mut State) {
-        let dropped = matches!(state.attached, Attached::Dropped);
-        let minted = state.minted.take();
-        if let Attached::Stored(held) = state.start_anew() {
-            self.forget_cookie(state, held.key);
-            state.ending.push(Ending { held, minted, whatever_secret: false });
-        } else if dropped {
-            state.attached = Attached::Dropped;
-        }
-    }
-
-    /// The session under `key` ends: the cookie is removed if the browser has it, or had one that ended before it in this
-    /// request.
-    fn forget_cookie(&self, state: &mut State, key: Key) {
-        state.cookie_is_dead |= self.presented.tokens().any(|token| self.engine.keyring.key(token) == key);
-        state.cookie = if state.cookie_is_dead { Cookie::Remove } else { Cookie::Keep };
-    }
-
-    /// Writes the tombstones of the sessions that were ended.
-    pub(super) async fn finish_ends(&self, state: &mut State) -> Result<()> {
-        while let Some(ending) = state.ending.last() {
-            let Ending { held: Held { key, ref token, ref snapshot }, ref minted, whatever_secret } = *ending;
-            let own = [Some(token), minted.as_ref()];
-            let own = own.map(|token| token.map(|token| self.engine.keyring.verifier(token)));
-            let draft = lifecycle::end(snapshot, self.engine.clock.now(), &self.engine.policy);
-            let expected = snapshot.revision;
-            let record = self.engine.record(&draft);
-            let lease = self.last_lease(state, key);
-            let written = self.engine.write(&mut state.budget, key, &record, Some(expected), lease).await?;
-            if written == Written::Conflict {
-                let record = self.load(state, key).await?;
-                let now = self.engine.clock.now();
-                let fresh = record.and_then(|record| self.engine.read(&key, &record)).filter(|fresh| {
-                    let ours = own.iter().flatten().any(|verifier| fresh.header.accepts(verifier, now));
-                    !fresh.header.ended && (whatever_secret || ours)
-                });
-                if let (Some(fresh), Some(ending)) = (fresh, state.ending.last_mut()) {
-                    ending.held.snapshot = fresh;
-                    continue;
-                }
-            }
-            state.ending.pop();
-            if written == Written::Applied {
-                events::destroyed(&key);
-                if lease.is_some() {
-                    state.lease_released();
-                }
-            } else if !whatever_secret {
-                state.end_was_not_ours();
-            }
-        }
-        Ok(())
-    }
-
     /// The lease on `key`, if it is held and this is the request's last write to it.
-    fn last_lease(&self, state: &State, key: Key) -> Option<LeaseId> {
+    pub(super) fn last_lease(&self, state: &State, key: Key) -> Option<LeaseId> {
         let exclusive =
             state.exclusive.as_ref().filter(|exclusive| state.closing && exclusive.turn.key() == key)?;
         exclusive.lease.as_ref().map(|lease| lease.id())
@@ -371,16 +295,7 @@ impl State {
         Ok(())
     }
 
-    /// The session that this request wanted to end had passed out of its hands before. The browser may have a newer
-    /// cookie by now, which is neither to be removed nor to be overwritten.
-    fn end_was_not_ours(&mut self) {
-        if matches!(self.attached, Attached::Nothing) {
-            self.cookie = Cookie::Keep;
-            self.attached = Attached::Dropped;
-        }
-    }
-
-    fn lease_released(&mut self) {
+    pub(super) fn lease_released(&mut self) {
         if let Some(lease) = self.exclusive.as_mut().and_then(|exclusive| exclusive.lease.take()) {
             lease.released();
         }

@@ -18,7 +18,7 @@ use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Call, Fault, FaultyStore};
 use cloakroom::{Error, Locking, Route, Session, Settings};
 use cloakroom_store::{Key, Record, Revision, Scan, Store, Timestamp};
-use cloakroom_tests::{Browser, Direct, Hesitant, Request, Response, Script, Site, poll_once};
+use cloakroom_tests::{Browser, Direct, Hesitant, Request, Response, Script, Site, cut_off};
 use tower::Service;
 
 const SECOND: Duration = Duration::from_secs(1);

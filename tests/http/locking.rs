@@ -1,5 +1,6 @@
 //! Who waits for whom. Most of these poll their requests by hand: one that is pending after a poll waits for another.
 
+mod hand_over;
 mod leases;
 
 use std::str::FromStr;
@@ -13,7 +14,7 @@ use cloakroom::stores::MemoryStore;
 use cloakroom::{Error, Locking, Route, Session, Settings};
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Revision, Timestamp};
-use cloakroom_tests::{Browser, Call, Direct, Hesitant, Request, Response, Script, Site, poll_once};
+use cloakroom_tests::{Browser, Call, Direct, Hesitant, Request, Response, Script, Site, cut_off, poll_once};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -13,7 +13,6 @@ mod exactness;
 mod failures;
 mod headers;
 mod identifier;
-mod leases;
 mod locking;
 mod resources;
 mod rotation;

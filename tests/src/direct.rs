@@ -116,6 +116,18 @@ impl Direct {
     }
 }
 
+/// Polls a request so many times and drops it, as a server does when its client goes away; true if it had ended before.
+/// Between two polls, what was handed to tasks goes on.
+pub async fn cut_off(mut call: Call, polls: usize) -> bool {
+    for _ in 0..polls {
+        if poll_once(&mut call).await.is_some() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
 /// Polls a request once: its response, or `None` if it waits for something.
 pub async fn poll_once(call: &mut Call) -> Option<Response> {
     poll_fn(|cx| match call.as_mut().poll(cx) {

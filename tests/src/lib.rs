@@ -11,7 +11,7 @@ mod script;
 mod site;
 
 pub use browser::{Browser, Request, Response};
-pub use direct::{Call, Direct, poll_once};
+pub use direct::{Call, Direct, cut_off, poll_once};
 pub use gate::Gate;
 pub use head::CookieFields;
 pub use hesitant::Hesitant;

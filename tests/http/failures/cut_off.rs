@@ -19,17 +19,7 @@ async fn a_client_gone_at_any_point_leaves_all_or_nothing_and_no_lock() {
             for polls in 0.. {
                 let (site, store, _) = site(Settings { locking, ..Settings::default() });
                 site.post("/in=ann/set=x:1").await;
-                let mut request = site.stranger_with_cookies().post(path);
-                let mut done = false;
-                for _ in 0..polls {
-                    done = poll_once(&mut request).await.is_some();
-                    if done {
-                        break;
-                    }
-                    // What was handed to tasks goes on.
-                    tokio::task::yield_now().await;
-                }
-                drop(request);
+                let done = cut_off(site.stranger_with_cookies().post(path), polls).await;
                 assert!(site.sessions.shutdown().await);
                 let about = format!("{locking:?} {path}, dropped after {polls} polls");
                 let found =
@@ -62,15 +52,7 @@ async fn a_client_gone_during_an_update_leaves_it_whole_or_not_at_all() {
         for polls in 0..40 {
             let (site, ..) = site(Settings { locking, ..Settings::default() });
             site.post("/set=x:1").await;
-            let mut request = site.post("/set=y:1/add=x/add=x");
-            for _ in 0..polls {
-                if poll_once(&mut request).await.is_some() {
-                    request = Box::pin(std::future::pending());
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            drop(request);
+            cut_off(site.post("/set=y:1/add=x/add=x"), polls).await;
             // A store call that was sent runs to its end.
             for _ in 0..8 {
                 tokio::task::yield_now().await;

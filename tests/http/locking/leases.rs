@@ -80,16 +80,7 @@ async fn a_lease_is_given_back_wherever_its_client_goes_away() {
             let site = Direct::new(store.clone(), Settings::default(), script.routes());
             let other = site.another(store, script.routes());
             site.post("/in=ann/set=x:1").await;
-            let mut request = site.stranger_with_cookies().post(path);
-            let mut done = false;
-            for _ in 0..polls {
-                done = poll_once(&mut request).await.is_some();
-                if done {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
-            drop(request);
+            let done = cut_off(site.stranger_with_cookies().post(path), polls).await;
             // Half a lease is longer than this takes, and shorter than a lease that nobody gives back.
             let next = tokio::time::timeout(TIMEOUT / 2, other.post("/get=x")).await;
             assert_eq!(next.expect("the lease is free").status, 200, "{path}, dropped after {polls} polls");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom_store::{ErrorKind as StoreErrorKind, Key, Subject};
+use cloakroom_store::{BoxFuture, DynSubjects, ErrorKind as StoreErrorKind, Key, Subject};
 
 use super::info::{Handle, SessionInfo, Times};
 use crate::calls::Budget;
@@ -26,16 +26,12 @@ impl Engine {
     /// The user's live sessions, the last sign-in first.
     async fn live(&self, budget: &mut Budget, subject: &Subject) -> Result<Vec<(Key, Snapshot)>> {
         if self.store.subjects().is_none() {
-            return Err(Self::unlisted());
+            let detail = "this store does not list the sessions of a subject";
+            return Err(Error::with_detail(ErrorKind::Unsupported, detail));
         }
-        let (store, of) = (Arc::clone(&self.store), subject.clone());
-        let call = Box::pin(async move {
-            match store.subjects() {
-                Some(subjects) => subjects.list(of).await,
-                None => Ok(Vec::new()),
-            }
-        });
-        let records = self.calls.run(events::StoreCall::new("list", None), budget, call).await?;
+        let of = subject.clone();
+        let list = events::StoreCall::new("list", None);
+        let records = self.ask_subjects(list, budget, |subjects| subjects.list(of)).await?;
         let now = self.clock.now();
         let mut live: Vec<_> = records
             .into_iter()
@@ -77,9 +73,6 @@ impl Engine {
     }
 
     pub(super) async fn end_all(&self, subject: Subject, except: Option<Key>) -> Result<usize> {
-        if self.store.subjects().is_none() {
-            return Err(Self::unlisted());
-        }
         let mut budget = self.budget();
         // Each gets a tombstone first, so that late requests of its browser are told apart from strangers. What that
         // misses, or cannot do, the store does in one call.
@@ -89,14 +82,10 @@ impl Engine {
             let ended = self.end(&mut budget, key, |found| found.subject.as_ref() == Some(&subject)).await;
             count += usize::from(ended.unwrap_or(false));
         }
-        let store = Arc::clone(&self.store);
-        let call = Box::pin(async move {
-            match store.subjects() {
-                Some(subjects) => subjects.end_all(subject, except).await,
-                None => Ok(0),
-            }
-        });
-        let rest = self.calls.run(events::StoreCall::new("end_all", None), &mut self.budget(), call).await?;
+        let end_all = events::StoreCall::new("end_all", None);
+        let rest = self
+            .ask_subjects(end_all, &mut self.budget(), move |subjects| subjects.end_all(subject, except))
+            .await?;
         if rest > 0 {
             events::ended_all(rest);
         }
@@ -157,12 +146,25 @@ impl Engine {
         }
     }
 
-    pub(super) fn budget(&self) -> Budget {
-        Budget(self.settings.store_budget)
+    /// Asks the store's index of users, which is known to be there.
+    pub(crate) async fn ask_subjects<T: Send + 'static>(
+        &self,
+        what: events::StoreCall,
+        budget: &mut Budget,
+        ask: impl for<'a> FnOnce(&'a dyn DynSubjects) -> BoxFuture<'a, cloakroom_store::Result<T>>
+        + Send
+        + 'static,
+    ) -> cloakroom_store::Result<T> {
+        let store = Arc::clone(&self.store);
+        let call = Box::pin(async move {
+            let subjects = store.subjects().ok_or(cloakroom_store::Error::new(StoreErrorKind::Other))?;
+            ask(subjects).await
+        });
+        self.calls.run(what, budget, call).await
     }
 
-    fn unlisted() -> Error {
-        Error::with_detail(ErrorKind::Unsupported, "this store does not list the sessions of a subject")
+    pub(super) fn budget(&self) -> Budget {
+        Budget(self.settings.store_budget)
     }
 
     fn over_limit(limit: usize) -> Error {

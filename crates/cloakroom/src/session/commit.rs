@@ -1,8 +1,6 @@
 //! Saving: conditional writes of what was recorded, tried again on what others left.
 
-use std::sync::Arc;
-
-use cloakroom_store::{Key, LeaseId, Subject, Timestamp};
+use cloakroom_store::{Key, LeaseId, Subject};
 
 use super::state::{Attached, Cookie, Held, Inner, State};
 use crate::clock::Stopwatch;
@@ -237,21 +235,14 @@ impl Inner {
     /// The index knows of the session before its record names the subject.
     async fn enroll(&self, state: &mut State, draft: &Draft, changes: &Changes, key: Key) -> Result<()> {
         let Some(SignIn { subject, .. }) = changes.sign_in.clone() else { return Ok(()) };
-        let until: Timestamp = draft.header.ends_at;
-        let store = Arc::clone(&self.engine.store);
-        if store.subjects().is_none() {
+        if self.engine.store.subjects().is_none() {
             return Ok(());
         }
-        let call = Box::pin(async move {
-            match store.subjects() {
-                Some(subjects) => subjects.enroll(subject, key, until).await,
-                None => Ok(()),
-            }
-        });
+        let until = draft.header.ends_at;
+        let enroll = events::StoreCall::new("enroll", Some(&key));
         let enrolled = self
             .engine
-            .calls
-            .run(events::StoreCall::new("enroll", Some(&key)), &mut state.budget, call)
+            .ask_subjects(enroll, &mut state.budget, move |subjects| subjects.enroll(subject, key, until))
             .await;
         Ok(enrolled.inspect_err(|error| events::store_error(&key, error))?)
     }

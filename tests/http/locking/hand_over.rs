@@ -10,13 +10,9 @@ use cloakroom_store::{
     Acquired, BoxFuture, Claim, DynLeases, DynScan, DynSubjects, Key, LeaseId, Record, Result, Revision,
     Store, Timestamp,
 };
-use cloakroom_tests::{Call, Direct, Hesitant, Script, poll_once};
+use cloakroom_tests::{Direct, Hesitant, Script, poll_once};
 
-/// Starts a request that must come to a wait.
-async fn waiting(mut call: Call) -> Call {
-    assert!(poll_once(&mut call).await.is_none(), "it was to wait");
-    call
-}
+use super::waiting;
 
 /// A lock that a stream takes is its own until it says otherwise, however often it saves.
 #[tokio::test]

@@ -1,0 +1,234 @@
+//! Sessions in a folder of files.
+
+mod disk;
+mod expiry;
+mod folder;
+mod layout;
+mod leases;
+mod mounts;
+mod open;
+mod presence;
+mod purge;
+mod scan;
+mod subject_index;
+mod write_lock;
+
+use std::fmt;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_store::{
+    Acquired, Claim, Cursor, DynLeases, DynScan, DynSubjects, Error, Key, LeaseId, Leases, Page, Record,
+    Result, Revision, Scan, Store, Subject, Subjects, Timestamp,
+};
+
+pub use self::disk::Durability;
+use self::folder::Folder;
+pub use self::open::FileStoreBuilder;
+use crate::ConfigError;
+use crate::random::Random;
+
+/// Keeps sessions in a folder, one file each: durable, without a server to run, and shared by any number of processes of
+/// one machine. Only on Unix.
+///
+/// | | |
+/// | --- | --- |
+/// | atomic | yes: a file is written aside, and put into place by one rename or link |
+/// | durable | a change is synced before it is acknowledged, but for a touch; or nothing is, with [`Durability::Relaxed`] |
+/// | crash | after a power failure each session is the old or the new version; a lengthened life may be the former one |
+/// | shared | by processes of one machine, each with a store of its own on the same folder; network file systems are refused |
+/// | facets | leases, subjects and scan |
+///
+/// A lease ends at once when its holder's process dies, or drops the store. Whoever waits for one held by another process asks again
+/// every few milliseconds.
+///
+/// Calls run on tokio's threads for blocking work, so they panic outside of a tokio runtime.
+///
+/// What lies in the folder can be read by its owner only (modes 0700 and 0600), is not encrypted, and opens no session.
+/// `docs/format.md` describes it. Copies that do not keep the files' modification times (`cp` without `--preserve`) hold
+/// sessions that have expired.
+///
+/// ```
+/// use cloakroom::stores::FileStore;
+/// use cloakroom::{SessionManager, Settings};
+///
+/// # fn main() -> Result<(), cloakroom::ConfigError> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("sessions");
+/// let sessions = SessionManager::new(FileStore::open(path)?, Settings::default())?;
+/// # Ok(()) }
+/// ```
+pub struct FileStore {
+    folder: Arc<Folder>,
+}
+
+impl FileStore {
+    /// Opens the folder at `path` with the defaults of [`FileStoreBuilder`], or makes it. It blocks.
+    ///
+    /// # Errors
+    /// As [`FileStoreBuilder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::builder().open(path)
+    }
+
+    /// A store with other settings.
+    pub fn builder() -> FileStoreBuilder {
+        FileStoreBuilder::new()
+    }
+
+    /// Does `work` where it may block. Once begun it is finished, whether or not anybody still waits for it.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let folder = Arc::clone(&self.folder);
+        match tokio::task::spawn_blocking(move || work(&folder)).await {
+            Ok(answer) => answer,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(shut_down) => Err(Error::unavailable(shut_down)),
+            },
+        }
+    }
+}
+
+impl Store for FileStore {
+    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+        let (key, record) = (*key, record.clone());
+        self.run(move |folder| folder.create(&key, &record)).await
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>> {
+        let key = *key;
+        self.run(move |folder| folder.load(&key)).await
+    }
+
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+        let (key, record) = (*key, record.clone());
+        self.run(move |folder| folder.replace(&key, &record, expected)).await
+    }
+
+    async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        let key = *key;
+        self.run(move |folder| folder.touch(&key, now, expires_at)).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool> {
+        let key = *key;
+        self.run(move |folder| folder.delete(&key)).await
+    }
+
+    async fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
+        self.run(move |folder| folder.purge(cutoff, limit)).await
+    }
+
+    fn leases(&self) -> Option<&dyn DynLeases> {
+        Some(self)
+    }
+
+    fn subjects(&self) -> Option<&dyn DynSubjects> {
+        Some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn DynScan> {
+        Some(self)
+    }
+}
+
+impl Leases for FileStore {
+    async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
+        let (key, claim) = (*key, *claim);
+        self.run(move |folder| folder.acquire(&key, &claim)).await
+    }
+
+    async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
+        let (key, claim) = (*key, *claim);
+        self.run(move |folder| folder.renew(&key, &claim)).await
+    }
+
+    async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
+        let key = *key;
+        self.run(move |folder| folder.release(&key, lease)).await
+    }
+
+    async fn replace_and_release(
+        &self,
+        key: &Key,
+        record: &Record,
+        expected: Revision,
+        lease: LeaseId,
+    ) -> Result<()> {
+        let (key, record) = (*key, record.clone());
+        self.run(move |folder| {
+            folder.replace(&key, &record, expected)?;
+            // One that cannot be given back ends by itself.
+            let _ = folder.release(&key, lease);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
+        let key = *key;
+        let free = async {
+            let mut pause = SHORTEST_PAUSE;
+            while !self.run(move |folder| folder.may_be_free(&key)).await? {
+                tokio::time::sleep(jittered(pause)).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(at_most, free).await.unwrap_or(Ok(()))
+    }
+}
+
+impl Subjects for FileStore {
+    /// Nothing to do: the index follows from the records.
+    async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
+        let subject = subject.clone();
+        self.run(move |folder| folder.list(&subject)).await
+    }
+
+    async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
+        let (subject, except) = (subject.clone(), except.copied());
+        self.run(move |folder| folder.end_all(&subject, except.as_ref())).await
+    }
+}
+
+impl Scan for FileStore {
+    /// A page is whole shards, each a 256th of the sessions.
+    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let cursor = cursor.cloned();
+        self.run(move |folder| folder.page(cursor.as_ref(), limit)).await
+    }
+
+    async fn count(&self) -> Result<u64> {
+        self.run(Folder::count).await
+    }
+}
+
+impl fmt::Debug for FileStore {
+    /// Shows where it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore").field("path", &self.folder.layout.root).finish_non_exhaustive()
+    }
+}
+
+/// The pause give or take a quarter, so that several who wait do not ask in step.
+fn jittered(pause: Duration) -> Duration {
+    let dice = Random::os().u64().unwrap_or_default() as f64 / u64::MAX as f64;
+    pause.mul_f64(0.75 + 0.5 * dice)
+}
+
+/// How long a waiter pauses between two looks at a lease, at first and at last.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Expired records out, and with them what crashes left behind.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::{fs, io};
+
+use cloakroom_store::{Error, Key, Result, Timestamp};
+
+use super::folder::{Folder, present};
+use super::layout::Layout;
+
+/// Where the next batch begins, so that a batch does not look again at what the one before has cleared.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    sessions: AtomicU8,
+    subjects: AtomicU8,
+}
+
+impl Folder {
+    pub(super) fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
+        let mut removed = 0;
+        let mut failure = None;
+        let first = self.purge_turn.sessions.load(Ordering::Relaxed);
+        for step in 0..=u8::MAX {
+            let shard = first.wrapping_add(step);
+            for key in self.expired_in(shard, cutoff)? {
+                if removed == limit {
+                    self.purge_turn.sessions.store(shard, Ordering::Relaxed);
+                    return Ok(removed);
+                }
+                // Not synced: what a crash brings back has expired all the same.
+                match present(self.remove_if(&key, |record| record.expires_at < cutoff)) {
+                    Ok(Some(record)) => {
+                        removed += 1;
+                        self.forget_marker(record.subject.as_ref(), &key);
+                    }
+                    Ok(None) => {}
+                    // The others go all the same.
+                    Err(error) => failure = Some(error),
+                }
+            }
+        }
+        // What cannot be cleared now will be in another round.
+        let _ = self.presence.clear_the_dead(&self.layout.drafts);
+        let _ = self.clear_leases();
+        let _ = self.clear_markers();
+        failure.map_or(Ok(removed), Err)
+    }
+
+    /// The records of a shard whose files say that they have expired, or may have.
+    fn expired_in(&self, shard: u8, cutoff: Timestamp) -> Result<Vec<Key>> {
+        let mut expired = Vec::new();
+        for found in Layout::keys_in(&self.layout.shard(shard)).map_err(Error::unavailable)? {
+            let (key, entry) = found.map_err(Error::unavailable)?;
+            match entry.metadata().and_then(|metadata| metadata.modified()) {
+                Ok(modified) if self.expiry.may_be_before(modified, cutoff) => expired.push(key),
+                Ok(_) => {}
+                // Somebody was quicker.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::unavailable(error)),
+            }
+        }
+        Ok(expired)
+    }
+
+    /// Leases whose record is gone: left by somebody who died between the two.
+    fn clear_leases(&self) -> io::Result<()> {
+        for found in Layout::keys_in(&self.layout.leases)? {
+            let (key, entry) = found?;
+            if !self.layout.record(&key).exists()
+                && let Ok(_lock) = self.locks.lock(&key)
+                && !self.layout.record(&key).exists()
+            {
+                self.disk.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Markers whose record is gone or names another subject, in one shard of the index after the other: there may be
+    /// many, and they do no harm but take room.
+    fn clear_markers(&self) -> Result<()> {
+        let shard = self.purge_turn.subjects.fetch_add(1, Ordering::Relaxed);
+        let shard = self.layout.subject_shard(shard);
+        for subject in fs::read_dir(shard).map_err(Error::unavailable)? {
+            let folder = subject.map_err(Error::unavailable)?.path();
+            for key in self.marked(&folder)? {
+                if !self.names(&key, &folder)? {
+                    self.unmark(&folder, &key)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

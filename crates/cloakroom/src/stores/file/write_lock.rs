@@ -1,0 +1,77 @@
+//! One writer at a time, in this process and in all others: held while a record is compared and put into place,
+//! never across a sync.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+use cloakroom_store::{Error, Key, Result};
+
+/// A fixed number of lock files, which many keys share: they are never removed, so that two processes always mean the
+/// same file.
+#[derive(Debug)]
+pub(super) struct WriteLocks {
+    /// A file's lock keeps other processes out, the mutex this one's own threads.
+    slots: Vec<Mutex<File>>,
+}
+
+/// The right to change the records of one slot, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct WriteLock<'a>(MutexGuard<'a, File>);
+
+impl WriteLocks {
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+        let open = |slot| {
+            let path = folder.join(format!("{slot:02x}"));
+            // Made if need be, and nothing is ever written to it.
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(Mutex::new)
+        };
+        Ok(Self { slots: (0..SLOTS).map(open).collect::<io::Result<_>>()? })
+    }
+
+    /// Waits until it may change the record under `key`, for about two seconds at most.
+    ///
+    /// It asks again and again, ever slower, instead of waiting in the kernel: that could not be ended, and a process
+    /// that was stopped in the middle would take one thread of every other with it for each request.
+    pub(super) fn lock(&self, key: &Key) -> Result<WriteLock<'_>> {
+        let slot = &self.slots[(key.prefix() % SLOTS) as usize];
+        let mut pause = Duration::from_micros(5);
+        let mut left = PATIENCE;
+        loop {
+            let file = match slot.try_lock() {
+                Ok(file) => Some(file),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            };
+            if let Some(file) = file {
+                match file.try_lock() {
+                    Ok(()) => return Ok(WriteLock(file)),
+                    Err(std::fs::TryLockError::Error(error)) => return Err(Error::unavailable(error)),
+                    Err(std::fs::TryLockError::WouldBlock) => {}
+                }
+            }
+            if left.is_zero() {
+                return Err(Error::unavailable("another process keeps the folder's write lock"));
+            }
+            thread::sleep(pause);
+            left = left.saturating_sub(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl Drop for WriteLock<'_> {
+    fn drop(&mut self) {
+        // It can only fail where locking does, and then nobody has it.
+        let _ = self.0.unlock();
+    }
+}
+
+const SLOTS: u64 = 64;
+const PATIENCE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);

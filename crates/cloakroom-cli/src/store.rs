@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+#[cfg(unix)]
+use cloakroom::stores::FileStore;
 use cloakroom::stores::MemoryStore;
 use cloakroom::{ConfigError, SessionManager, Settings};
 use cloakroom_redb::RedbStore;
@@ -14,9 +16,10 @@ use cloakroom_redb::RedbStore;
 pub(crate) enum StoreUrl {
     Memory,
     Redb(PathBuf),
+    File(PathBuf),
 }
 
-const KNOWN: &str = "redb:PATH, memory";
+const KNOWN: &str = "redb:PATH, file:FOLDER, memory";
 
 impl FromStr for StoreUrl {
     type Err = String;
@@ -27,6 +30,8 @@ impl FromStr for StoreUrl {
             ("memory", _) => Err("memory takes no path; write `memory`".to_owned()),
             ("redb", "") => Err("redb needs a file; write `redb:PATH`".to_owned()),
             ("redb", path) => Ok(Self::Redb(path.into())),
+            ("file", "") => Err("file needs a folder; write `file:FOLDER`".to_owned()),
+            ("file", path) => Ok(Self::File(path.into())),
             (scheme, _) => Err(format!("there is no store `{scheme}`; known are {KNOWN}")),
         }
     }
@@ -37,6 +42,7 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::Redb(path) => write!(f, "redb:{}", path.display()),
+            Self::File(path) => write!(f, "file:{}", path.display()),
         }
     }
 }
@@ -58,6 +64,10 @@ impl StoreUrl {
                     what => what,
                 })
             }
+            #[cfg(unix)]
+            Self::File(path) => FileStore::open(path).map(Opened::File).map_err(|error| error.to_string()),
+            #[cfg(not(unix))]
+            Self::File(_) => Err("file needs Unix; choose another with --store redb:PATH".to_owned()),
         }
     }
 
@@ -66,6 +76,9 @@ impl StoreUrl {
         match self {
             Self::Memory => "Sessions live in this process and end with it.",
             Self::Redb(_) => "One embedded file: sessions survive a restart, and a crash.",
+            Self::File(_) => {
+                "A folder of files: sessions survive a crash, and several processes may share them."
+            }
         }
     }
 }
@@ -86,6 +99,8 @@ fn with_sources(error: &dyn Error) -> String {
 pub(crate) enum Opened {
     Memory,
     Redb(RedbStore),
+    #[cfg(unix)]
+    File(FileStore),
 }
 
 impl Opened {
@@ -97,6 +112,8 @@ impl Opened {
         match self {
             Self::Memory => SessionManager::new(MemoryStore::new(), settings),
             Self::Redb(store) => SessionManager::new(store, settings),
+            #[cfg(unix)]
+            Self::File(store) => SessionManager::new(store, settings),
         }
     }
 }
@@ -107,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_store_is_read_back_as_it_is_printed() {
-        for text in ["memory", "redb:./a:b.redb"] {
+        for text in ["memory", "redb:./a:b.redb", "file:./sessions"] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), text);
         }
     }
@@ -115,12 +132,13 @@ mod tests {
     #[test]
     fn an_unknown_scheme_lists_the_known_ones() {
         let error = "mongodb://host".parse::<StoreUrl>().unwrap_err();
-        assert_eq!(error, "there is no store `mongodb`; known are redb:PATH, memory");
+        assert_eq!(error, "there is no store `mongodb`; known are redb:PATH, file:FOLDER, memory");
     }
 
     #[test]
-    fn a_store_without_its_file_says_what_to_write() {
+    fn a_store_without_its_path_says_what_to_write() {
         assert_eq!("redb".parse::<StoreUrl>().unwrap_err(), "redb needs a file; write `redb:PATH`");
+        assert_eq!("file:".parse::<StoreUrl>().unwrap_err(), "file needs a folder; write `file:FOLDER`");
         assert_eq!("memory:x".parse::<StoreUrl>().unwrap_err(), "memory takes no path; write `memory`");
     }
 }

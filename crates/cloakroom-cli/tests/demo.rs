@@ -39,6 +39,22 @@ fn sessions_in_redb_survive_kill_9() {
 }
 
 #[test]
+fn two_demos_share_one_folder_and_survive_each_others_kill_9() {
+    let folder = Folder::new();
+    let (jar, store) = (folder.file("jar"), format!("file:{}", folder.file("sessions").display()));
+    let [one, two] = [(); 2].map(|()| Server::start(&["--store", &store]));
+    assert_eq!(one.get(&jar, "/login?user=ada"), "signed in as ada");
+    assert_eq!(two.get(&jar, "/whoami"), "ada");
+    assert_eq!(one.get(&jar, "/count"), "1");
+    assert_eq!(two.get(&jar, "/count"), "2");
+    one.kill();
+    assert_eq!(two.get(&jar, "/count"), "3");
+    assert_eq!(two.get(&jar, "/logout"), "signed out");
+    let one = Server::start(&["--store", &store]);
+    assert_eq!(one.get(&jar, "/whoami"), "nobody");
+}
+
+#[test]
 fn sigterm_ends_it_cleanly() {
     let folder = Folder::new();
     let server = Server::start(&["--store", &folder.redb()]);
@@ -297,9 +313,10 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
     let wrong_value = file("value.toml", "[sessions]\non = true\n\nidle_timeout = \"30 parsecs\"\n");
     let out_of_range = file("range.toml", "[sessions]\nidle_timeout = \"2000h\"\non = true\n");
     let not_a_store = format!("redb:{}", file("text.redb", "this is no database"));
+    let not_sessions = format!("file:{}", folder.file(".").display());
     let no_folder = format!("redb:{}", folder.file("no/such/folder.redb").display());
     for (options, named) in [
-        (&["--store", "mongodb://x"][..], "known are redb:PATH, memory"),
+        (&["--store", "mongodb://x"][..], "known are redb:PATH, file:FOLDER, memory"),
         (&["--locking", "always"], "by_method"),
         (&["--idle-timeout", "2d", "--absolute-timeout", "1d"], "idle_timeout"),
         (&["--config", &wrong_name], "name.toml:3: unknown field `idle`"),
@@ -309,6 +326,7 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
         (&["--config", "no\nsuch.toml"], "no such.toml: "),
         (&["--store", "a\nb"], "there is no store `a b`; known are"),
         (&["--store", &not_a_store], "text.redb"),
+        (&["--store", &not_sessions], "it has files in it but is no folder of sessions"),
         (
             &["--store", &no_folder],
             "No such file or directory (os error 2); choose another with --store redb:PATH",

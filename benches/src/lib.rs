@@ -1,6 +1,8 @@
-//! What the measurements share: an allocator that counts, and requests to send.
+//! What the measurements share: an allocator that counts, requests to send, and times.
 
 mod counting;
 pub mod requests;
+mod times;
 
 pub use counting::{allocated_bytes, allocations};
+pub use times::{Times, key};

@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cloakroom::stores::MemoryStore;
-use cloakroom_benches::{allocated_bytes, allocations};
-use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
+use cloakroom_benches::{Times, allocated_bytes, allocations, key};
+use cloakroom_store::{Record, Revision, Store, Timestamp};
 
 fn main() {
     let store = MemoryStore::new();
@@ -117,68 +117,10 @@ fn record(number: u64, expires_at: Timestamp) -> Record {
     Record { revision: Revision::new(number), expires_at, subject: None, data: [7; 100].as_slice().into() }
 }
 
-/// A key as mixed as a hash, by splitmix64.
-fn key(number: u64) -> Key {
-    let mut bytes = [0; Key::LEN];
-    let mut state = number.wrapping_mul(4);
-    for chunk in bytes.chunks_exact_mut(8) {
-        state = state.wrapping_add(1);
-        let mixed = state.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
-    }
-    Key::new(bytes)
-}
-
 fn now<T>(call: impl Future<Output = T>) -> T {
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => unreachable!("the memory store never waits"),
-    }
-}
-
-/// How long each of many calls took.
-#[derive(Default)]
-struct Times(Vec<u32>);
-
-impl Times {
-    fn measure<T>(&mut self, call: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        let answer = call();
-        self.0.push(u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX));
-        answer
-    }
-
-    /// Keeps the lesser time of each call, of two rounds of the same calls.
-    fn keep_least(&mut self, round: Self) {
-        if self.0.is_empty() {
-            return *self = round;
-        }
-        assert_eq!(self.0.len(), round.0.len(), "rounds of the same calls");
-        self.0.iter_mut().zip(round.0).for_each(|(least, time)| *least = time.min(*least));
-    }
-
-    fn longest(&self) -> Duration {
-        Duration::from_nanos(self.0.iter().copied().max().unwrap_or(0).into())
-    }
-
-    fn print(&self, what: &str) {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let at = |share: f64| {
-            let time = sorted[((sorted.len() - 1) as f64 * share) as usize];
-            Duration::from_nanos(time.into())
-        };
-        println!(
-            "{what}: {} calls, median {:.1?}, 99 % {:.1?}, 99.9 % {:.1?}, 99.99 % {:.1?}, longest {:.1?}",
-            sorted.len(),
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(0.9999),
-            at(1.0)
-        );
     }
 }
 

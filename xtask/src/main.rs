@@ -1,5 +1,6 @@
 //! What a person types to test the workspace: `cargo xtask test`.
 
+mod canaries;
 mod features;
 mod packages;
 mod steps;
@@ -13,12 +14,20 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test       install what the tests need (only what is missing), run all of them, check each feature alone
+  canaries   break the engine on purpose, and see that the history checker rejects it
   packages   print the Debian packages that the tests need, and why";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(),
+        ["canaries"] => match canaries::run(workspace()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("xtask: {error}");
+                ExitCode::FAILURE
+            }
+        },
         ["packages"] => {
             print!("{}", packages::listing());
             ExitCode::SUCCESS
@@ -50,6 +59,7 @@ fn test() -> ExitCode {
 
     let mut steps = Steps::in_folder(workspace());
     steps.cargo("all tests", &["test", "--workspace", "--all-features"]);
+    steps.task("broken engines are rejected", || canaries::run(workspace()));
     for (package, features) in &features {
         let alone = ["check", "--quiet", "--package", package, "--no-default-features"];
         steps.cargo(&format!("{package} without features"), &alone);

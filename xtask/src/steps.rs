@@ -26,6 +26,13 @@ impl<'a> Steps<'a> {
         self.outcomes.push((name.to_owned(), outcome));
     }
 
+    /// Runs something of our own.
+    pub(crate) fn task(&mut self, name: &str, run: impl FnOnce() -> Result<(), String>) {
+        println!("\n== {name}");
+        let outcome = run().inspect_err(|error| println!("{error}"));
+        self.outcomes.push((name.to_owned(), outcome.map_err(|_| "see above".to_owned())));
+    }
+
     /// Prints the summary; a failure if any step failed.
     pub(crate) fn finish(self) -> ExitCode {
         let failed = self.outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();

@@ -1,0 +1,94 @@
+//! Engines broken on purpose, which the history checker must reject: a checker that accepts everything proves nothing.
+//!
+//! All faults are written into one copy of the sources, each behind a switch, so that it is built once. The engine itself
+//! knows nothing of them.
+
+mod copy;
+mod list;
+
+use std::path::Path;
+use std::process::Command;
+
+use self::copy::Copy;
+use self::list::CANARIES;
+
+/// One fault.
+struct Canary {
+    /// What the broken engine does.
+    name: &'static str,
+    /// The property that it violates, as the checker names it.
+    property: &'static str,
+    /// The test of the history checker that is to find it.
+    test: &'static str,
+    /// Where, in the engine's sources.
+    file: &'static str,
+    /// A piece of text that is there once.
+    find: &'static str,
+    /// What takes its place; `{broken}` is the switch.
+    replace: &'static str,
+}
+
+/// Builds the broken engines, and sees each rejected; and the same engine, with no switch on, accepted.
+///
+/// # Errors
+/// One line for each that was not as it should be.
+pub(crate) fn run(workspace: &Path) -> Result<(), String> {
+    let copy = Copy::make(workspace)?;
+    for canary in CANARIES {
+        let broken = format!("crate::canary({:?})", canary.name);
+        copy.replace(canary.file, canary.find, &canary.replace.replace("{broken}", &broken))
+            .map_err(|why| format!("{}: {why}", canary.name))?;
+    }
+    copy.append("lib.rs", SWITCH)?;
+    let build = copy.cargo(&["--no-run"]).status().map_err(|error| format!("cargo: {error}"))?;
+    if !build.success() {
+        return Err("the broken engines do not compile".to_owned());
+    }
+    let mut wrong = Vec::new();
+    for test in ["reference", "hostile"] {
+        if let Err(why) = accepted(&mut copy.cargo(&["--", test, "--exact"])) {
+            wrong.push(format!("with no fault: {why}"));
+        }
+    }
+    for canary in CANARIES {
+        match rejected(&mut copy.cargo(&["--", canary.test, "--exact"]), canary) {
+            Ok(seed) => println!("{:<4} {:<60} seed {seed}", canary.property, canary.name),
+            Err(why) => wrong.push(format!("{}: {why}", canary.name)),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+fn accepted(command: &mut Command) -> Result<(), String> {
+    let output = command.env("CLOAKROOM_HISTORY_SEEDS", SEEDS).output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stdout).into_owned()),
+    }
+}
+
+/// Runs the checker on a broken engine; answers the seed that gave it away.
+fn rejected(command: &mut Command, canary: &Canary) -> Result<String, String> {
+    command.env("CLOAKROOM_CANARY", canary.name).env("CLOAKROOM_HISTORY_SEEDS", SEEDS);
+    let output = command.output().map_err(|error| error.to_string())?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() {
+        return Err(format!("{} seeds accepted it", SEEDS));
+    }
+    let seed =
+        report.split_once("CLOAKROOM_HISTORY_SEED=").and_then(|(_, rest)| rest.split_whitespace().next());
+    match seed {
+        Some(seed) if report.contains(&format!("{} does not hold", canary.property)) => Ok(seed.to_owned()),
+        _ => Err(format!("not rejected for {}, but:\n{report}", canary.property)),
+    }
+}
+
+/// How many seeds a fault may take to be seen.
+const SEEDS: &str = "300";
+
+const SWITCH: &str = "
+/// Whether the engine is to be broken in this way.
+pub(crate) fn canary(name: &str) -> bool {
+    std::env::var(\"CLOAKROOM_CANARY\").is_ok_and(|chosen| chosen == name)
+}
+";

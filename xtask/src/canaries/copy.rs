@@ -1,0 +1,75 @@
+//! A copy of the workspace that may be broken.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The copy.
+pub(super) struct Copy {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    /// Copies what git would, to `target/canaries`; what was there before goes.
+    pub(super) fn make(workspace: &Path) -> Result<Self, String> {
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+        let root = workspace.join("target").join("canaries");
+        let copied = fs::remove_dir_all(&root).or(Ok(())).and_then(|()| copy(workspace, &root));
+        copied.map_err(|error: std::io::Error| format!("{}: {error}", root.display()))?;
+        Ok(Self { root, target })
+    }
+
+    /// Replaces a piece of text that must be in the file exactly once.
+    pub(super) fn replace(&self, file: &str, find: &str, replace: &str) -> Result<(), String> {
+        let text = self.read(file)?;
+        match text.matches(find).count() {
+            1 => self.write(file, &text.replace(find, replace)),
+            count => {
+                Err(format!("{file} has its place {count} times, not once; was the code changed?\n{find}"))
+            }
+        }
+    }
+
+    pub(super) fn append(&self, file: &str, more: &str) -> Result<(), String> {
+        self.write(file, &(self.read(file)? + more))
+    }
+
+    /// Runs the history checker in the copy. Everything else in the workspace is built with the features it has in all
+    /// tests, and so is not built again.
+    pub(super) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .args(["test", "--quiet", "--workspace", "--all-features", "--test", "history"])
+            .args(arguments);
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command
+    }
+
+    fn read(&self, file: &str) -> Result<String, String> {
+        fs::read_to_string(self.path(file)).map_err(|error| format!("{file}: {error}"))
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<(), String> {
+        fs::write(self.path(file), text).map_err(|error| format!("{file}: {error}"))
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.root.join("crates/cloakroom/src").join(file)
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == "target" || name == ".git" {
+            continue;
+        }
+        let (from, to) = (entry.path(), to.join(name));
+        if entry.file_type()?.is_dir() { copy(&from, &to)? } else { _ = fs::copy(&from, &to)? }
+    }
+    Ok(())
+}

@@ -93,7 +93,7 @@ impl<'a> Facts<'a> {
         let done = request.report().and_then(|report| report.get(at));
         let session = match done {
             _ if !action.uses_session() => None,
-            Some(done) => done.session.clone(),
+            Some(done) => done.session.clone().or_else(|| done.after.clone()),
             None => request.sent_session(),
         };
         self.changes.push(Change {
@@ -114,20 +114,10 @@ impl<'a> Facts<'a> {
         let action = &request.actions[at];
         let (Action::Append(token) | Action::Put(token) | Action::Pair(token)) = action else { return };
         let done = request.report().and_then(|report| report.get(at));
-        let mut outcome = request.outcome(at);
-        let received = request.received_session();
-        let mut session = done.and_then(|done| done.after.clone());
+        let (mut outcome, mut session) = (request.outcome(at), done.and_then(|done| done.after.clone()));
+        let mut end = request.done_at(at);
         if !action.is_immediate() && outcome == Outcome::Ok {
-            let after_sign_in = request.actions[..at].iter().any(|a| matches!(a, Action::SignIn(_)));
-            match (&session, received) {
-                // Nothing was stored for it before, or it began anew under a sign-in.
-                (None, Some(fresh)) => session = Some(fresh),
-                (Some(before), Some(fresh)) if *before != fresh && after_sign_in => session = Some(fresh),
-                // It came too late: its secret was superseded.
-                (None, None) => outcome = Outcome::Failed,
-                (Some(session), _) if !self.certainly_kept(number, session) => outcome = Outcome::Unknown,
-                _ => {}
-            }
+            (outcome, session, end) = self.settle(number, request, at, session);
         }
         self.writes.push(Write {
             token: *token,
@@ -137,8 +127,43 @@ impl<'a> Facts<'a> {
             user: done.and_then(|done| done.user.as_deref()),
             outcome,
             start: done.map_or(request.start, |done| done.from),
-            end: if outcome == Outcome::Ok { request.done_at(at) } else { None },
+            end: end.filter(|_| outcome == Outcome::Ok),
         });
+    }
+
+    /// What became of something recorded that was said to be saved, where, and when: with the next immediate action, or at
+    /// the end of the request.
+    fn settle(
+        &self,
+        number: usize,
+        request: &Request,
+        at: usize,
+        session: Option<Handle>,
+    ) -> (Outcome, Option<Handle>, Option<Moment>) {
+        let mut later = request.done().skip(at + 1);
+        let saved = later.find(|(_, action, done)| action.is_immediate() && done.error.is_none());
+        let before = saved.map_or(request.actions.len(), |(saved, ..)| saved);
+        let signs_in = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::SignIn(_)));
+        // Where a session was superseded, a sign-in begins anew without what was recorded before it.
+        let (under_sign_in, before_sign_in) =
+            (signs_in(&request.actions[..at]), signs_in(&request.actions[at..before]) && request.sent.is_some());
+        let home = match saved {
+            Some((.., done)) => done.after.clone(),
+            None => request.received_session().or_else(|| session.clone()),
+        };
+        let end = saved.map_or(request.end(), |(.., done)| Some(done.until));
+        let outcome = match (&session, &home) {
+            (_, None) if saved.is_none() => Outcome::Failed,
+            (_, None) => Outcome::Unknown,
+            (None, Some(_)) if before_sign_in => Outcome::Unknown,
+            (None, Some(_)) => Outcome::Ok,
+            (Some(then), Some(home)) if then != home && !under_sign_in => Outcome::Unknown,
+            (Some(then), Some(home)) if then != home => Outcome::Ok,
+            (Some(_), Some(_)) if saved.is_some() => Outcome::Ok,
+            (Some(session), Some(_)) if self.certainly_kept(number, session) => Outcome::Ok,
+            _ => Outcome::Unknown,
+        };
+        (outcome, home, end)
     }
 
     /// Whether what the request recorded for the session was certainly saved with it, given that it was told so.

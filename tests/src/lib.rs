@@ -7,6 +7,7 @@ mod direct;
 mod gate;
 mod head;
 mod hesitant;
+pub mod history;
 mod script;
 mod site;
 

@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use cloakroom::{Locking, Settings};
+
+use super::Rng;
+use crate::history::{Action, Token, User};
+
+/// What the requests of one history are like.
+pub(super) struct Plan {
+    pub(super) settings: Settings,
+    pub(super) browsers: usize,
+    /// How many requests there are in all.
+    pub(super) requests: usize,
+    /// How many of one browser at a time.
+    pub(super) at_once: usize,
+    /// Whether calls may take longer than the engine waits for them.
+    pub(super) slow: bool,
+    /// How often a client goes away: once in so many choices, or never.
+    pub(super) hang_ups: Option<usize>,
+    /// By how many milliseconds the clock may jump.
+    pub(super) jumps: &'static [u64],
+    workload: &'static [(usize, Kind)],
+    users: Vec<User>,
+    tokens: Token,
+}
+
+/// A kind of request.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Look,
+    Append,
+    Put,
+    Pair,
+    Take,
+    Transfer,
+    Locked,
+    SignIn,
+    SignOut,
+    Rotate,
+    EndAll,
+    Purge,
+    Fail,
+    Mix,
+}
+
+use Kind::*;
+
+/// The workloads of SAFETY §3, and one of everything.
+const WORKLOADS: [&[(usize, Kind)]; 6] = [
+    &[(4, Append), (3, Put), (2, Pair), (2, Look), (1, Take), (1, Fail), (1, Mix)],
+    &[(5, Transfer), (2, Look), (1, Pair), (1, Fail), (1, Locked)],
+    &[(3, SignIn), (3, Append), (2, Put), (1, Pair), (2, SignOut), (2, Rotate), (2, Look), (1, Mix)],
+    &[(5, Locked), (2, Put), (1, Append), (1, Look), (1, Rotate)],
+    &[(3, SignIn), (2, EndAll), (3, Append), (1, Pair), (2, Look), (1, SignOut), (1, Purge)],
+    &[(2, Append), (2, Put), (1, Take), (1, Locked), (1, SignIn), (1, SignOut), (2, Rotate), (1, Purge), (3, Mix)],
+];
+
+impl Plan {
+    pub(super) fn new(rng: &mut Rng, seed: u64, hostile: bool) -> Self {
+        let slow = rng.one_in(if hostile { 3 } else { 6 });
+        let [store_timeout, store_budget] = if slow { [2, 5] } else { [600, 1200] }.map(Duration::from_secs);
+        let settings = Settings {
+            locking: *rng.pick(&[Locking::Explicit, Locking::Explicit, Locking::ByMethod, Locking::Implicit]),
+            store_timeout,
+            store_budget,
+            // Sweeps are asked for by requests, so that the schedule knows of them.
+            sweep_interval: Duration::ZERO,
+            ..Settings::default()
+        };
+        let workload = rng.within(0..WORKLOADS.len());
+        Self {
+            settings,
+            browsers: *rng.pick(&[1, 1, 2, 3]),
+            requests: rng.within(6..18),
+            at_once: rng.within(2..5),
+            slow,
+            hang_ups: rng.one_in(3).then_some(40),
+            jumps: *rng.pick(JUMPS),
+            workload: WORKLOADS[workload],
+            // Stores may be shared by many histories.
+            users: ["ann", "bob"].map(|name| format!("{name}.{seed}")).to_vec(),
+            tokens: 0,
+        }
+    }
+
+    /// The actions of the next request.
+    pub(super) fn request(&mut self, rng: &mut Rng) -> Vec<Action> {
+        let weights: Vec<_> = self.workload.iter().map(|(weight, _)| *weight).collect();
+        let kind = self.workload[rng.weighted(&weights)].1;
+        let mut actions = self.actions(kind, rng);
+        if rng.one_in(3) {
+            let at = rng.within(0..actions.len() + 1);
+            actions.insert(at, Action::Pause);
+        }
+        if rng.one_in(12) {
+            actions.push(Action::Fail);
+        }
+        actions
+    }
+
+    fn actions(&mut self, kind: Kind, rng: &mut Rng) -> Vec<Action> {
+        use Action as A;
+        match kind {
+            Look => vec![A::Look],
+            Append if rng.one_in(4) => vec![self.append(), self.append()],
+            Append => vec![self.append()],
+            Put if rng.one_in(3) => vec![self.put(), A::Pause, A::Save],
+            Put => vec![self.put()],
+            Pair => vec![self.pair()],
+            Take => vec![A::Take],
+            Transfer => vec![A::Transfer(rng.within(0..3), rng.within(0..3), rng.within(1..9) as i64)],
+            Locked => {
+                let mut actions = vec![A::Lock];
+                actions.push(if rng.one_in(3) { self.append() } else { self.put() });
+                actions.push(A::Pause);
+                match rng.within(0..4) {
+                    0 => actions.push(A::Unlock),
+                    1 => actions.push(self.put()),
+                    _ => {}
+                }
+                actions
+            }
+            SignIn => {
+                let sign_in = A::SignIn(rng.pick(&self.users).clone());
+                match rng.within(0..4) {
+                    0 => vec![self.pair(), sign_in],
+                    1 => vec![sign_in, self.append()],
+                    2 => vec![sign_in, self.pair()],
+                    _ => vec![sign_in],
+                }
+            }
+            SignOut if rng.one_in(3) => vec![A::SignOut, self.append()],
+            SignOut => vec![A::SignOut],
+            Rotate if rng.one_in(2) => vec![A::Rotate, self.append()],
+            Rotate => vec![A::Rotate],
+            EndAll => vec![A::EndAll(rng.pick(&self.users).clone())],
+            Purge => vec![A::Purge],
+            Fail => vec![self.append(), self.put(), self.pair(), A::Fail],
+            Mix => self.mix(rng),
+        }
+    }
+
+    /// A few of anything. What follows a sign-in reads nothing that was there before it: it may end up in a fresh session,
+    /// to which nothing of the old one's may go.
+    fn mix(&mut self, rng: &mut Rng) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut signed_in = false;
+        for _ in 0..rng.within(1..5) {
+            let kind = match signed_in {
+                true => *rng.pick(&[Append, Pair, Look, Rotate]),
+                false => *rng.pick(&[Append, Put, Pair, Take, Transfer, Look, Rotate, SignIn, SignOut, Locked]),
+            };
+            signed_in |= matches!(kind, SignIn);
+            actions.extend(self.actions(kind, rng));
+        }
+        actions
+    }
+
+    fn append(&mut self) -> Action {
+        Action::Append(self.token())
+    }
+
+    fn put(&mut self) -> Action {
+        Action::Put(self.token())
+    }
+
+    fn pair(&mut self) -> Action {
+        Action::Pair(self.token())
+    }
+
+    fn token(&mut self) -> Token {
+        self.tokens += 1;
+        self.tokens
+    }
+}
+
+/// None; the grace; a lease; the idle time and a sweep's distance; all of them.
+const JUMPS: &[&[u64]] = &[
+    &[],
+    &[],
+    &[10_000, 31_000],
+    &[4_000, 11_000],
+    &[1_800_000, 3_500_000, 4_300_000],
+    &[11_000, 31_000, 1_800_000, 4_300_000],
+];

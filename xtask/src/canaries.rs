@@ -70,6 +70,8 @@ fn accepted(command: &mut Command) -> Result<(), String> {
 /// Runs the checker on a broken engine; answers the seed that gave it away.
 fn rejected(command: &mut Command, canary: &Canary) -> Result<String, String> {
     command.env("CLOAKROOM_CANARY", canary.name).env("CLOAKROOM_HISTORY_SEEDS", SEEDS);
+    // It may violate others as well, and sooner.
+    command.env("CLOAKROOM_HISTORY_PROPERTY", canary.property).env("RUST_BACKTRACE", "0");
     let output = command.output().map_err(|error| error.to_string())?;
     let report = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
@@ -84,7 +86,7 @@ fn rejected(command: &mut Command, canary: &Canary) -> Result<String, String> {
 }
 
 /// How many seeds a fault may take to be seen.
-const SEEDS: &str = "300";
+const SEEDS: &str = "1000";
 
 const SWITCH: &str = "
 /// Whether the engine is to be broken in this way.

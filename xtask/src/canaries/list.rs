@@ -47,8 +47,11 @@ pub(super) const CANARIES: &[Canary] = &[
         test: "reference",
         file: "session/ends.rs",
         find: "let written = self.engine.write(&mut state.budget, key, &record, Some(expected), lease).await?;",
-        replace: "let write = self.engine.write(&mut state.budget, key, &record, Some(expected), lease);
-            let written = if {broken} { Written::Applied } else { write.await? };",
+        replace: "let written = if {broken} {
+                Written::Applied
+            } else {
+                self.engine.write(&mut state.budget, key, &record, Some(expected), lease).await?
+            };",
     },
     Canary {
         name: "a late request begins a session anew after a sign-out",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::driver::Site;
 use crate::server::Folder;
 
+/// SECURITY 41.
 #[tokio::test]
 async fn who_only_looks_gets_no_cookie() {
     let site = Site::start(&[]);
@@ -15,6 +16,7 @@ async fn who_only_looks_gets_no_cookie() {
     assert!(visitor.cookies().await.is_empty());
 }
 
+/// SECURITY 7.
 #[tokio::test]
 async fn chromium_keeps_the_cookie_for_this_host_away_from_scripts_and_until_it_is_closed() {
     let site = Site::start(&[]);
@@ -71,6 +73,7 @@ async fn a_persistent_cookie_lives_as_long_as_its_session_and_outlives_the_brows
     assert_eq!(visitor.cookie().await["value"], cookie["value"]);
 }
 
+/// SECURITY 22.
 #[tokio::test]
 async fn a_cookie_planted_before_a_sign_in_opens_nothing_after_it() {
     let site = Site::start(&[]);

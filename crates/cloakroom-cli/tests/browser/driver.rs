@@ -12,6 +12,7 @@ use fantoccini::wd::Capabilities;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::server::Server;
 use crate::visitor::Visitor;
@@ -89,11 +90,10 @@ impl Driver {
         }) else {
             unreachable!("it is written as an object")
         };
-        ClientBuilder::new(HttpConnector::new())
-            .capabilities(Capabilities::from(wanted))
-            .connect(&self.url)
-            .await
-            .expect("chromium starts: cargo xtask test installs it")
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client = builder.capabilities(Capabilities::from(wanted)).connect(&self.url);
+        let client = timeout(PATIENCE, client).await.expect("chromium starts in time");
+        client.expect("chromium starts: cargo xtask test installs it")
     }
 }
 

@@ -42,21 +42,24 @@ async fn rotating_changes_the_cookie_and_keeps_the_visitor_signed_in() {
     assert_eq!(visitor.sessions().await, 1, "it is the same session");
 }
 
+/// SECURITY 29.
 #[tokio::test]
-async fn destroying_ends_it_for_every_copy_of_the_cookie() {
+async fn destroying_and_signing_out_end_it_for_every_copy_of_the_cookie() {
     let site = Site::start(&[]);
     let (visitor, thief) = (site.visitor().await, site.visitor().await);
-    visitor.sign_in("ada").await;
-    thief.take_over(&visitor.cookie().await).await;
-    thief.reload().await;
-    assert_eq!(thief.name().await.as_deref(), Some("ada"), "a copied cookie is as good as the first");
+    for (action, message) in [("/destroy", "The session is destroyed"), ("/sign-out", "Signed out.")] {
+        visitor.sign_in("ada").await;
+        thief.take_over(&visitor.cookie().await).await;
+        thief.reload().await;
+        assert_eq!(thief.name().await.as_deref(), Some("ada"), "a copied cookie is as good as the first");
 
-    visitor.press("/destroy").await;
-    assert!(visitor.notice().await.expect("a message").starts_with("The session is destroyed"));
-    assert!(visitor.cookies().await.is_empty());
-    thief.reload().await;
-    assert_eq!(thief.name().await, None);
-    assert!(thief.page().await.contains("Nothing is stored for you"));
+        visitor.press(action).await;
+        assert!(visitor.notice().await.expect("a message").starts_with(message));
+        assert!(visitor.cookies().await.is_empty());
+        thief.reload().await;
+        assert_eq!(thief.name().await, None);
+        assert!(thief.page().await.contains("Nothing is stored for you"));
+    }
 }
 
 #[tokio::test]
@@ -85,6 +88,7 @@ async fn two_tabs_at_once_lose_no_count_and_never_show_the_same_message() {
     assert_eq!(visitor.value("count").await.as_deref(), Some("10"));
 }
 
+/// SECURITY 25.
 #[tokio::test]
 async fn a_tab_goes_on_after_another_one_rotated() {
     let site = Site::start(&[]);

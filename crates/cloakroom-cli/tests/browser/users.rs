@@ -2,6 +2,7 @@
 
 use crate::driver::Site;
 
+/// SECURITY 8: the cookie is gone.
 #[tokio::test]
 async fn a_visitor_signs_in_and_out_with_the_keyboard_alone() {
     let site = Site::start(&[]);
@@ -31,6 +32,7 @@ async fn signing_in_keeps_what_the_visitor_had_gathered() {
     assert_eq!(visitor.value("cart").await, None, "bob never sees what ada had");
 }
 
+/// SECURITY 34.
 #[tokio::test]
 async fn a_user_signs_the_other_browser_out_from_the_list() {
     let site = Site::start(&[]);
@@ -51,6 +53,7 @@ async fn a_user_signs_the_other_browser_out_from_the_list() {
     assert_eq!(stranger.name().await.as_deref(), Some("bob"));
 }
 
+/// SECURITY 30.
 #[tokio::test]
 async fn a_user_signs_out_everywhere_else() {
     let site = Site::start(&[]);
@@ -66,7 +69,7 @@ async fn a_user_signs_out_everywhere_else() {
     assert_eq!(there.name().await, None);
 }
 
-/// DESIGN 5: `Cache-Control: no-store`.
+/// The demo says `Cache-Control: no-store` with every answer. Without it, Chromium shows the page as it was.
 #[tokio::test]
 async fn the_back_button_shows_no_signed_in_page_after_a_sign_out() {
     let site = Site::start(&[]);

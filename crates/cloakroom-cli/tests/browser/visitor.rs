@@ -240,7 +240,7 @@ impl Visitor {
     }
 
     async fn command(&self, path: &'static str, body: Value) -> Result<Value, CmdError> {
-        self.client.issue_cmd(Post { path, body }).await
+        timeout(PATIENCE, self.client.issue_cmd(Post { path, body })).await.expect(path)
     }
 }
 

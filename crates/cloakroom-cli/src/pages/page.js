@@ -1,5 +1,9 @@
 "use strict";
 // The page works without this. It keeps two things moving: the time left, and the browser's clock beside the server's.
+
+// A message that came in the address is not to be told again by a reload.
+if (location.search && document.querySelector(".notice")) history.replaceState(null, "", location.pathname);
+
 const main = document.querySelector("[data-now]");
 if (main) {
   const server = Number(main.dataset.now);

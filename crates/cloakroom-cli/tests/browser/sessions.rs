@@ -12,6 +12,12 @@ async fn a_message_is_shown_once() {
     visitor.reload().await;
     assert_eq!(visitor.notice().await, None);
     assert_eq!(visitor.value("theme").await.as_deref(), Some("\"dark\""));
+
+    // This one cannot travel in the session.
+    visitor.press("/destroy").await;
+    assert_eq!(visitor.notice().await.as_deref(), Some("The session is destroyed, and your cookie is gone."));
+    visitor.reload().await;
+    assert_eq!(visitor.notice().await, None);
 }
 
 #[tokio::test]

@@ -11,11 +11,19 @@ struct Package {
 }
 
 /// A package is listed here with the test that needs it, never before.
-const NEEDED: &[Package] = &[Package {
-    name: "curl",
-    program: "curl",
-    reason: "an HTTP client that is not ours: the demo's plain-text routes, with a cookie jar",
-}];
+const NEEDED: &[Package] = &[
+    Package {
+        name: "curl",
+        program: "curl",
+        reason: "an HTTP client that is not ours: the demo's plain-text routes, with a cookie jar",
+    },
+    Package {
+        name: "chromium",
+        program: "chromium",
+        reason: "a browser that is not ours: the demo's pages as a visitor uses them, and the cookie as it is kept",
+    },
+    Package { name: "chromium-driver", program: "chromedriver", reason: "tells Chromium what to do" },
+];
 
 /// What `cargo xtask packages` prints.
 pub(crate) fn listing() -> String {

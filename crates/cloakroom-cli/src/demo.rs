@@ -1,5 +1,6 @@
 //! The demo: a site that shows every visitor their own session.
 
+mod failure;
 mod forms;
 mod guard;
 mod headers;
@@ -113,6 +114,7 @@ fn router(site: Site) -> Router {
         .merge(reading.layer(layer))
         .with_state(site)
         .layer(from_fn_with_state(seen, show::show))
+        .layer(from_fn(failure::in_a_page))
         .layer(map_response(headers::guarded))
 }
 

@@ -8,29 +8,12 @@ pub(super) fn list(view: &View) -> Markup {
     html! {
         section {
             h2 { "What you can do" }
-            ul.actions {
+            ul.rows.actions {
                 (action("/count", "Count", "Adds one to the key count, exactly once however many tabs do it together."))
                 @if view.stored.is_some() {
                     (action("/rotate", "Rotate", "A new cookie for the same session. The old one works on for a grace time, so no parallel request is thrown out."))
-                }
-                li {
-                    p {
-                        @match view.subject() {
-                            Some(_) => "Sign in again, or as somebody else: the cookie changes in any case, and another user's data never carries over.",
-                            None => "Binds the session to a user. The cookie changes, so one planted before is worth nothing; the data stays.",
-                        }
-                    }
-                    form.fields method="post" action="/sign-in" {
-                        label { "User name, any you like" input name="user" required maxlength="64" autocomplete="username" autocapitalize="none"; }
-                        button { "Sign in" }
-                    }
-                }
-                @if view.subject().is_some() {
-                    (action("/sign-out", "Sign out", "Ends the session at once, for requests under way too."))
-                }
-                @if view.stored.is_some() {
-                    (action("/expire", "Expire the cookie", "Takes the cookie off your browser. The record stays until its time is over."))
-                    (action("/destroy", "Destroy", "Ends the session, data and all. Nothing brings it back."))
+                    (action("/expire", "Expire", "Takes the cookie off your browser. The record stays until its time is over."))
+                    (action("/destroy", "Destroy", "Ends the session, data and all, for requests under way too. Nothing brings it back; signing out does the same."))
                 }
             }
         }
@@ -40,8 +23,29 @@ pub(super) fn list(view: &View) -> Markup {
 fn action(path: &str, name: &str, what: &str) -> Markup {
     html! {
         li {
-            p { (what) }
             form method="post" action=(path) { button.quiet { (name) } }
+            p { (what) }
+        }
+    }
+}
+
+pub(super) fn sign_in(view: &View) -> Markup {
+    html! {
+        section {
+            @match view.subject() {
+                Some(_) => {
+                    h2 { "Sign in again" }
+                    p.soft { "Or as somebody else: the cookie changes in any case, and another user's data never carries over." }
+                }
+                None => {
+                    h2 { "Sign in" }
+                    p.soft { "Binds the session to a user. The cookie changes, so one planted before is worth nothing; the data stays." }
+                }
+            }
+            form.fields method="post" action="/sign-in" {
+                label { "User name, any you like" input name="user" required maxlength="64" autocomplete="username" autocapitalize="none"; }
+                button { "Sign in" }
+            }
         }
     }
 }

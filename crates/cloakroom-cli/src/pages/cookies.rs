@@ -2,14 +2,24 @@
 
 use maud::{Markup, html};
 
-use super::View;
+use super::{Cookies, View};
 
 pub(super) fn section(view: &View) -> Markup {
     let cookies = &view.cookies;
-    let explained = cookies.sent.as_ref().or(cookies.sent_before.as_ref());
     html! {
         section.wide {
             h2 { "The cookie" }
+            div.halves {
+                (travelled(cookies))
+                @if let Some(line) = cookies.sent.as_ref().or(cookies.sent_before.as_ref()) { (explained(line)) }
+            }
+        }
+    }
+}
+
+fn travelled(cookies: &Cookies) -> Markup {
+    html! {
+        div {
             h3 { "This request brought" }
             @match &cookies.received {
                 Some(received) => p.line { code { "Cookie: " (received) } },
@@ -24,16 +34,21 @@ pub(super) fn section(view: &View) -> Markup {
                 h3 { "Your browser has it from" }
                 p.line { code { "Set-Cookie: " (before) } }
             }
-            @if let Some(line) = explained {
-                h3 { "What each part means" }
-                dl {
-                    @for part in line.split("; ") {
-                        dt { code { (part) } } dd { (meaning(part)) }
-                    }
-                    @for absent in absent(line) { dt { "no " code { (absent) } } dd { (meaning_of_absence(absent)) } }
-                }
-            }
             p.soft { "Tokens are shortened here: whoever has a whole one has the session." }
+        }
+    }
+}
+
+fn explained(line: &str) -> Markup {
+    html! {
+        div {
+            h3 { "What each part means" }
+            dl.parts {
+                @for part in line.split("; ") {
+                    dt { code { (part) } } dd { (meaning(part)) }
+                }
+                @for absent in absent(line) { dt { "no " code { (absent) } } dd { (meaning_of_absence(absent)) } }
+            }
         }
     }
 }

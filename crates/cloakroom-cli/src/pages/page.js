@@ -1,7 +1,12 @@
 "use strict";
 // The page works without this. It keeps two things moving: the time left, and the browser's clock beside the server's.
-{
-  const server = Number(document.body.dataset.now);
+
+// A message that came in the address is not to be told again by a reload.
+if (location.search && document.querySelector(".notice")) history.replaceState(null, "", location.pathname);
+
+const main = document.querySelector("[data-now]");
+if (main) {
+  const server = Number(main.dataset.now);
   const arrived = performance.getEntriesByType("navigation")[0]?.responseStart ?? 0;
   const skew = performance.timeOrigin + arrived - server;
 
@@ -16,7 +21,7 @@
     if (m) return `${m} min ${s % 60} s`;
     return `${s} s`;
   };
-  const clock = (milliseconds) => new Date(milliseconds).toISOString().slice(0, 19) + "Z";
+  const clock = (milliseconds) => new Date(milliseconds).toISOString().slice(0, 19).replace("T", " ");
 
   const left = document.querySelectorAll("[data-until]");
   const tick = () => {

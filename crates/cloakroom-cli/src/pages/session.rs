@@ -52,7 +52,7 @@ pub(super) fn entries(view: &View) -> Markup {
                 p { "Nothing." }
             } @else {
                 table {
-                    thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } th scope="col" { span hidden { "Remove" } } } }
+                    thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } td {} } }
                     tbody {
                         @for (key, value) in &view.entries {
                             tr {
@@ -69,7 +69,7 @@ pub(super) fn entries(view: &View) -> Markup {
             }
             form.fields method="post" action="/set" {
                 label { "Key" input name="key" required maxlength="128" autocomplete="off" autocapitalize="none"; }
-                label { "Value: JSON, or any text" input name="value" autocomplete="off" autocapitalize="none"; }
+                label { "Value (JSON or text)" input name="value" autocomplete="off" autocapitalize="none"; }
                 button { "Set" }
             }
         }

@@ -99,10 +99,20 @@ fn the_time_left_is_there_without_the_script() {
 
 #[test]
 fn nothing_in_the_page_is_inline() {
-    for view in [visitor_without_anything(), signed_in()] {
-        let page = page(&view).into_string();
+    let pages = [page(&visitor_without_anything()), page(&signed_in()), failure("Failed", "It is broken.")];
+    for page in pages.map(Markup::into_string) {
         for inline in [" style=", "<style", " onclick=", "<script>"] {
             assert!(!page.contains(inline), "{inline} is against our content security policy");
         }
     }
+}
+
+#[test]
+fn a_failure_is_told_as_text_whatever_it_contains() {
+    let page = failure("Not Found", "no field `<b>`").into_string();
+    assert!(
+        page.contains("<title>Not Found · Cloakroom</title>") && page.contains("<h1>Not Found</h1>"),
+        "{page}"
+    );
+    assert!(page.contains("no field `&lt;b&gt;`"), "{page}");
 }

@@ -77,8 +77,13 @@ impl View {
     }
 }
 
+/// Date and time in UTC; page.js writes it the same way.
+pub(super) fn clock(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', "")
+}
+
 /// Since the Unix epoch, as scripts count.
-pub(crate) fn milliseconds(time: SystemTime) -> u128 {
+pub(super) fn milliseconds(time: SystemTime) -> u128 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 

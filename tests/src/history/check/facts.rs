@@ -175,7 +175,7 @@ impl<'a> Facts<'a> {
             // It made the session itself, and nobody else had its secret.
             return !self.may_be_over(session, end, Some(number));
         };
-        self.excuse(cookie, session, end, Some(number)).is_none()
+        self.excuse(cookie, session, [request.start, end], Some(number)).is_none()
     }
 
     fn add_sights(&mut self, number: usize, request: &'a Request) {
@@ -208,13 +208,13 @@ impl<'a> Facts<'a> {
         self.issues.iter().find(|issue| issue.cookie == cookie)
     }
 
-    /// Why the session may not be there any more, or not for the holder of this cookie, for a request that is over at
-    /// `until`. `None` if it must be.
+    /// Why the session may not be there, or not for the holder of this cookie, at some time between two moments. `None` if it
+    /// must be.
     pub(super) fn excuse(
         &self,
         cookie: &str,
         session: &Handle,
-        until: Moment,
+        [from, until]: [Moment; 2],
         own: Option<usize>,
     ) -> Option<&'static str> {
         if self.history.rules.unreadable.contains(session) {
@@ -224,13 +224,15 @@ impl<'a> Facts<'a> {
         if self.may_be_over(session, until, own) {
             return Some("it may have ended");
         }
-        if self.may_have_expired(session, until) {
+        if self.may_have_expired(session, from, until) {
             return Some("it may have expired");
         }
         let issued = self.request(issue.request);
         for change in self.changes.iter().filter(|change| change.session.as_ref() == Some(session)) {
             let before_issue = change.end.is_some_and(|end| end.order < issued.start.order);
-            let apart = Some(change.request) == own || change.request == issue.request || before_issue;
+            // What it was asked for in vain may come late, and then nobody has the new secret.
+            let issue_itself = change.request == issue.request && change.outcome == Outcome::Ok;
+            let apart = Some(change.request) == own || issue_itself || before_issue;
             if change.outcome == Outcome::Failed || change.start.order >= until.order || apart {
                 continue;
             }
@@ -274,21 +276,33 @@ impl<'a> Facts<'a> {
             || self.request(change.request).received_session().as_ref() == Some(session)
     }
 
-    /// Whether the session's time may have been over at `until`. What was written prolongs it for certain; reading does so
+    /// Whether the session's time may have been over between `from` and `until`. What was written prolongs it for certain; reading does so
     /// in the background, perhaps never.
-    fn may_have_expired(&self, session: &Handle, until: Moment) -> bool {
+    fn may_have_expired(&self, session: &Handle, from: Moment, until: Moment) -> bool {
         let rules = &self.history.rules;
         let writes = self.writes.iter().filter(|write| write.outcome == Outcome::Ok);
         let writes = writes.filter(|write| write.session.as_ref() == Some(session));
-        let writes = writes.filter(|write| write.end.is_some_and(|end| end.order < until.order));
+        let writes = writes.filter(|write| write.end.is_some_and(|end| end.order < from.order));
         let used = writes.map(|write| write.start.millis);
         let issues = self.issues.iter().filter(|issue| issue.session == *session);
         let issued = issues.map(|issue| self.request(issue.request));
-        let issued = issued.filter(|request| request.is_before(until)).map(|request| request.start.millis);
+        let issued = issued.filter(|request| request.is_before(from)).map(|request| request.start.millis);
         let begun = issued.clone().min();
         let Some(used) = used.chain(issued).max() else { return true };
         used + rules.idle <= until.millis
             || begun.is_none_or(|begun| begun + rules.absolute <= until.millis)
+    }
+
+    /// The requests to the same session that may have been under way at the same time.
+    pub(super) fn company(&self, number: usize) -> impl Iterator<Item = (usize, &'a Request)> {
+        let request = self.request(number);
+        let (session, end) = (request.sent_session(), request.end());
+        self.history.requests.iter().enumerate().filter(move |(other_number, other)| {
+            let same = session.is_some()
+                && (other.sent_session() == session || other.received_session() == session);
+            let begins_before = end.is_none_or(|end| other.start.order < end.order);
+            *other_number != number && same && begins_before && !other.is_before(request.start)
+        })
     }
 
     /// Requests of browsers, probes and the last looks that came back with a report.

@@ -10,28 +10,29 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
         let Some(first) = request.first_session() else { continue };
         if first == Some(&session) {
             superseded_is_over(facts, number, request, cookie, found);
-        } else if let Some(until) = first_use(request)
-            && facts.excuse(cookie, &session, until, Some(number)).is_none()
+        } else if let Some([from, until]) = first_use(request)
+            && facts.excuse(cookie, &session, [from, until], Some(number)).is_none()
         {
-            turned_away(facts, number, request, cookie, found);
+            turned_away(facts, number, cookie, until, found);
         }
     }
     one_successor(facts, found);
 }
 
-/// When the request had its answer whether there is a session.
-fn first_use(request: &Request) -> Option<Moment> {
-    request.done().find(|(_, action, _)| action.uses_session()).map(|(_, _, done)| done.until)
+/// Between which moments the request looked whether there is a session.
+fn first_use(request: &Request) -> Option<[Moment; 2]> {
+    request.done().find(|(_, action, _)| action.uses_session()).map(|(_, _, done)| [done.from, done.until])
 }
 
 /// R1, R2: a session is there for whoever holds a secret of it that works, or worked a grace time ago.
 fn turned_away(
     facts: &Facts<'_>,
     number: usize,
-    request: &Request,
     cookie: &str,
+    until: Moment,
     found: &mut Findings<'_>,
 ) {
+    let request = facts.request(number);
     let session = request.sent_session();
     let issued = facts.issue(cookie).map(|issue| issue.request);
     let of_session = || facts.changes.iter().filter(|change| change.session == session);
@@ -40,18 +41,19 @@ fn turned_away(
         *change.action == Action::Rotate && change.outcome != Outcome::Failed && !late
             && Some(change.request) != issued
     });
+    let begun = issued.map_or(request.start, |issued| facts.request(issued).start);
     let swept = facts.changes.iter().find(|change| {
-        let late = change.start.order > request.start.order;
-        *change.action == Action::Purge && !late
+        let meanwhile = change.end.is_none_or(|end| end.order > begun.order);
+        *change.action == Action::Purge && meanwhile && change.start.order < until.order
     });
     let requests = issued.into_iter().chain([number]);
     match (rotated, swept) {
-        _ if probed(request).is_some() && probed(request) == issued => {
-            found.add("H1", requests, "a cookie was set whose secret is not stored at that moment");
-        }
         (_, Some(swept)) => {
             let explanation = "a session is gone that had not expired; there was a sweep";
             found.add("D4", requests.chain([swept.request]), explanation);
+        }
+        _ if probed(request).is_some() && probed(request) == issued => {
+            found.add("H1", requests, "a cookie was set whose secret is not stored at that moment");
         }
         (Some(rotated), _) => {
             let explanation = "a secret did not work within the grace time of a rotation";

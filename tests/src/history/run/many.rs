@@ -2,6 +2,7 @@ use std::env;
 use std::fmt::Write;
 
 use super::{Stores, run};
+use crate::history::explain::excerpt;
 use crate::history::{Violation, check};
 
 /// Which seeds to try.
@@ -44,6 +45,10 @@ pub fn find(stores: &Stores, budget: Budget) -> Option<(u64, Vec<Violation>)> {
 /// # Panics
 /// That is how it fails.
 pub fn forever_green(stores: &Stores, budget: Budget) {
+    if budget.count == 1 {
+        let history = run(stores, budget.first);
+        println!("{}", excerpt(&history, &(0..history.requests.len()).collect::<Vec<_>>()));
+    }
     let Some((seed, violations)) = find(stores, budget) else {
         println!("{}: {} seeds, no violation", stores.name, budget.count);
         return;

@@ -130,7 +130,7 @@ impl Store for ParkedStore {
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
-        self.call(Stop::Write, Arc::clone(&self.inner).touch(*key, now, expires_at)).await
+        self.call(Stop::Touch, Arc::clone(&self.inner).touch(*key, now, expires_at)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {

@@ -105,8 +105,10 @@ impl Schedule {
         let mut choices = Vec::new();
         for (place, stop) in self.lot.parked().into_iter().enumerate() {
             let weight = match stop {
-                Stop::Delivery | Stop::Late => 4,
-                Stop::Wait => 3,
+                // The longer these take, the more gets in between.
+                Stop::Touch | Stop::Late | Stop::Answer => 2,
+                Stop::Pause => self.plan.haste,
+                Stop::Delivery | Stop::Wait => 3,
                 _ => 12,
             };
             choices.push((weight, Choice::Grant(place, stop)));
@@ -120,8 +122,8 @@ impl Schedule {
             };
             let browsers = (0..self.browsers.len()).filter(idle);
             choices.extend(browsers.map(|browser| (10, Choice::Begin(browser))));
-            if !self.plan.jumps.is_empty() {
-                choices.push((2, Choice::Jump(*self.rng.pick(self.plan.jumps))));
+            if !self.plan.jumps.is_empty() && self.plan.jumps_left > 0 {
+                choices.push((1, Choice::Jump(*self.rng.pick(self.plan.jumps))));
             }
         }
         if choices.is_empty() {
@@ -150,7 +152,10 @@ impl Schedule {
                 }
             }
             Choice::Begin(browser) => self.begin(browser),
-            Choice::Jump(millis) => self.clock.advance(millis),
+            Choice::Jump(millis) => {
+                self.plan.jumps_left -= 1;
+                self.clock.advance(millis);
+            }
             Choice::Wait(millis) => self.pass(millis).await,
             Choice::HangUp(at) => {
                 let request = self.under_way.swap_remove(at);
@@ -170,7 +175,7 @@ impl Schedule {
     fn verdict(&mut self, stop: Stop) -> Verdict {
         let faulty = self.hostile && self.rng.one_in(6);
         match stop {
-            Stop::Write if faulty => {
+            Stop::Write | Stop::Touch if faulty => {
                 *self.rng.pick(&[Verdict::Fail, Verdict::Unanswered, Verdict::Lost, Verdict::Late])
             }
             Stop::Call if faulty => *self.rng.pick(&[Verdict::Fail, Verdict::Unanswered, Verdict::Lost]),

@@ -66,7 +66,7 @@ fn a_session_of_a_user_whose_sessions_were_all_ended_is_against_d5() {
     let mut story = Story::new();
     story.new_session(0, S1, "sign_in-ann");
     story.ok(0, S1, "look").of(Some("ann"));
-    story.new_session(1, S2, "end_all-ann");
+    story.whole(1, None, None, "end_all-ann", 200);
     story.accepted();
     story.ok(0, S1, "look").saw(&[]);
     story.rejected("D5");
@@ -89,7 +89,7 @@ fn a_session_that_is_gone_without_an_end_is_against_r1_and_after_a_sweep_against
     story.rejected("R1");
 
     let mut story = with_one();
-    story.new_session(1, S2, "purge");
+    story.whole(1, None, None, "purge", 200);
     story.fresh(0, S1, "look");
     story.rejected("D4");
 }
@@ -147,4 +147,21 @@ fn two_secrets_of_rotations_within_one_grace_time_are_against_r4() {
         story.later(pause).ok(0, S1_NEW, "rotate").sets([1, 3]);
         if accepted { story.accepted() } else { story.rejected("R4") }
     }
+}
+
+#[test]
+fn a_cookie_that_changes_for_no_reason_is_against_r1() {
+    let mut story = with_one();
+    story.fresh(1, S2, "look");
+    story.accepted();
+    story.removes();
+    story.rejected("R1");
+
+    let mut story = with_one();
+    story.ok(0, S1, "pair-2").sets(S1_NEW);
+    story.rejected("R1");
+
+    let mut story = with_one();
+    story.fresh(1, [7, 7], "look").sets(S2);
+    story.rejected("R1");
 }

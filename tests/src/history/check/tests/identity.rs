@@ -71,3 +71,14 @@ fn what_a_visitor_wrote_before_signing_in_is_the_users() {
     story.of(Some("ann")).ok(0, S1_NEW, "look").saw_all(&[(1, None)], Everything::default());
     story.accepted();
 }
+
+#[test]
+fn a_sign_in_that_comes_to_nothing_hides_the_last_users_data_from_its_own_request_alone() {
+    let mut story = Story::new();
+    story.of(Some("bob")).new_session(0, S1, "sign_in-bob/append-1").saw(&[1]);
+    story.begin(0, Some(S1), "sign_in-ann/look/fail").does(Some(S1));
+    story.of(Some("ann")).does(Some(S1)).saw(&[]).does(Some(S1)).ends(500);
+    story.accepted();
+    story.of(Some("bob")).ok(0, S1, "look").saw(&[]);
+    story.rejected("U1");
+}

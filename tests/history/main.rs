@@ -1,12 +1,14 @@
 //! Histories of seeded schedules over every store, and what the checker says of broken ones.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod canaries;
+
+use std::sync::Arc;
+
 use cloakroom::stores::MemoryStore;
 use cloakroom_redb::RedbStore;
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_tests::history::run::{Budget, Stores, forever_green};
-
-use std::sync::Arc;
 
 #[test]
 fn memory() {

@@ -78,7 +78,7 @@ impl Names {
     }
 
     fn done(&self, action: &Action, done: &Done, outcome: Outcome) -> String {
-        let mut text = format!("{}..{} {action}", done.from.order, done.until.order);
+        let mut text = format!("{}..{} {action}", done.from.order, moment(done.until));
         if action.uses_session() {
             let user = done.user.as_deref().unwrap_or("nobody");
             let (before, after) = (self.session(done.session.as_ref()), self.session(done.after.as_ref()));

@@ -190,6 +190,11 @@ impl Request {
         first.error.is_none().then_some(first.session.as_ref())
     }
 
+    /// Whether it wants nothing changed.
+    pub fn only_looks(&self) -> bool {
+        self.actions.iter().all(|action| matches!(action, Action::Look | Action::Pause | Action::Fail))
+    }
+
     /// When the client knew that it was over; `None` where work may still have been under way.
     pub fn end(&self) -> Option<Moment> {
         self.response.as_ref().map(|response| response.end)

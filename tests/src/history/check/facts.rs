@@ -1,5 +1,7 @@
 use crate::history::cookie::handle_of;
-use crate::history::{Action, Entry, Handle, History, Moment, Outcome, Received, Request, Seen, Token, Whose};
+use crate::history::{
+    Action, Entry, Handle, History, Moment, Outcome, Received, Request, Seen, Token, Whose,
+};
 
 /// A history, sorted by what the properties ask for.
 pub(super) struct Facts<'a> {
@@ -145,8 +147,10 @@ impl<'a> Facts<'a> {
         let before = saved.map_or(request.actions.len(), |(saved, ..)| saved);
         let signs_in = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::SignIn(_)));
         // Where a session was superseded, a sign-in begins anew without what was recorded before it.
-        let (under_sign_in, before_sign_in) =
-            (signs_in(&request.actions[..at]), signs_in(&request.actions[at..before]) && request.sent.is_some());
+        let (under_sign_in, before_sign_in) = (
+            signs_in(&request.actions[..at]),
+            signs_in(&request.actions[at..before]) && request.sent.is_some(),
+        );
         let home = match saved {
             Some((.., done)) => done.after.clone(),
             None => request.received_session().or_else(|| session.clone()),
@@ -170,12 +174,13 @@ impl<'a> Facts<'a> {
     fn certainly_kept(&self, number: usize, session: &Handle) -> bool {
         let request = self.request(number);
         let Some(end) = request.end() else { return false };
-        let Some(cookie) = request.sent.as_deref().filter(|_| request.sent_session().as_ref() == Some(session))
+        let Some(cookie) =
+            request.sent.as_deref().filter(|_| request.sent_session().as_ref() == Some(session))
         else {
             // It made the session itself, and nobody else had its secret.
             return !self.may_be_over(session, end, Some(number));
         };
-        self.excuse(cookie, session, end, Some(number)).is_none()
+        self.excuse(cookie, session, [request.start, end], Some(number)).is_none()
     }
 
     fn add_sights(&mut self, number: usize, request: &'a Request) {
@@ -208,13 +213,13 @@ impl<'a> Facts<'a> {
         self.issues.iter().find(|issue| issue.cookie == cookie)
     }
 
-    /// Why the session may not be there any more, or not for the holder of this cookie, for a request that is over at
-    /// `until`. `None` if it must be.
+    /// Why the session may not be there, or not for the holder of this cookie, at some time between two moments. `None` if it
+    /// must be.
     pub(super) fn excuse(
         &self,
         cookie: &str,
         session: &Handle,
-        until: Moment,
+        [from, until]: [Moment; 2],
         own: Option<usize>,
     ) -> Option<&'static str> {
         if self.history.rules.unreadable.contains(session) {
@@ -224,13 +229,15 @@ impl<'a> Facts<'a> {
         if self.may_be_over(session, until, own) {
             return Some("it may have ended");
         }
-        if self.may_have_expired(session, until) {
+        if self.may_have_expired(session, from, until) {
             return Some("it may have expired");
         }
         let issued = self.request(issue.request);
         for change in self.changes.iter().filter(|change| change.session.as_ref() == Some(session)) {
             let before_issue = change.end.is_some_and(|end| end.order < issued.start.order);
-            let apart = Some(change.request) == own || change.request == issue.request || before_issue;
+            // What it was asked for in vain may come late, and then nobody has the new secret.
+            let issue_itself = change.request == issue.request && change.outcome == Outcome::Ok;
+            let apart = Some(change.request) == own || issue_itself || before_issue;
             if change.outcome == Outcome::Failed || change.start.order >= until.order || apart {
                 continue;
             }
@@ -274,21 +281,32 @@ impl<'a> Facts<'a> {
             || self.request(change.request).received_session().as_ref() == Some(session)
     }
 
-    /// Whether the session's time may have been over at `until`. What was written prolongs it for certain; reading does so
+    /// Whether the session's time may have been over between `from` and `until`. What was written prolongs it for certain; reading does so
     /// in the background, perhaps never.
-    fn may_have_expired(&self, session: &Handle, until: Moment) -> bool {
+    fn may_have_expired(&self, session: &Handle, from: Moment, until: Moment) -> bool {
         let rules = &self.history.rules;
         let writes = self.writes.iter().filter(|write| write.outcome == Outcome::Ok);
         let writes = writes.filter(|write| write.session.as_ref() == Some(session));
-        let writes = writes.filter(|write| write.end.is_some_and(|end| end.order < until.order));
+        let writes = writes.filter(|write| write.end.is_some_and(|end| end.order < from.order));
         let used = writes.map(|write| write.start.millis);
         let issues = self.issues.iter().filter(|issue| issue.session == *session);
         let issued = issues.map(|issue| self.request(issue.request));
-        let issued = issued.filter(|request| request.is_before(until)).map(|request| request.start.millis);
+        let issued = issued.filter(|request| request.is_before(from)).map(|request| request.start.millis);
         let begun = issued.clone().min();
         let Some(used) = used.chain(issued).max() else { return true };
-        used + rules.idle <= until.millis
-            || begun.is_none_or(|begun| begun + rules.absolute <= until.millis)
+        used + rules.idle <= until.millis || begun.is_none_or(|begun| begun + rules.absolute <= until.millis)
+    }
+
+    /// The requests to the same session that may have been under way at the same time.
+    pub(super) fn company(&self, number: usize) -> impl Iterator<Item = (usize, &'a Request)> {
+        let request = self.request(number);
+        let (session, end) = (request.sent_session(), request.end());
+        self.history.requests.iter().enumerate().filter(move |(other_number, other)| {
+            let same =
+                session.is_some() && (other.sent_session() == session || other.received_session() == session);
+            let begins_before = end.is_none_or(|end| other.start.order < end.order);
+            *other_number != number && same && begins_before && !other.is_before(request.start)
+        })
     }
 
     /// Requests of browsers, probes and the last looks that came back with a report.

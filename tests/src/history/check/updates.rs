@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Change, Facts, Sight, Write, probed};
 use super::Findings;
+use super::facts::{Change, Facts, Sight, Write, probed};
 use crate::history::{Action, Everything, Outcome, Token};
 
 pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
@@ -32,19 +32,31 @@ fn nothing_is_missing(facts: &Facts<'_>, sight: &Sight<'_>, found: &mut Findings
         let locked = facts.request(sight.request).actions.contains(&Action::Lock);
         match sight.under {
             _ if probed(facts.request(sight.request)) == Some(write.request) => {
-                found.add("H2", requests, format!("{token} was acknowledged, and is not stored at that moment"));
+                found.add(
+                    "H2",
+                    requests,
+                    format!("{token} was acknowledged, and is not stored at that moment"),
+                );
             }
             Some(own) if locked => {
-                found.add("L2", requests, format!("{own} was saved by a holder of the lock that knew nothing of {token}"));
+                found.add(
+                    "L2",
+                    requests,
+                    format!("{own} was saved by a holder of the lock that knew nothing of {token}"),
+                );
             }
-            Some(own) => found.add("U1", requests, format!("{own} was saved on top of a list without {token}")),
+            Some(own) => {
+                found.add("U1", requests, format!("{own} was saved on top of a list without {token}"))
+            }
             None => found.add("U1", requests, format!("{token} was acknowledged, and is missing later")),
         }
     }
 }
 
 fn may_remove(facts: &Facts<'_>, change: &Change<'_>, write: &Write<'_>, sight: &Sight<'_>) -> bool {
-    let possible = change.outcome != Outcome::Failed && change.start.order < sight.end.order;
+    // What came to nothing in the end was so for its own request until then.
+    let happened = change.outcome != Outcome::Failed || change.request == sight.request;
+    let possible = happened && change.start.order < sight.end.order;
     let after = change.end.is_none_or(|end| end.order > write.start.order);
     if !possible || !after {
         return false;
@@ -119,7 +131,11 @@ fn all_or_nothing(sight: &Sight<'_>, found: &mut Findings<'_>) {
     let Some(rest) = &sight.seen.rest else { return };
     if rest.left != rest.right {
         let (left, right) = (&rest.left, &rest.right);
-        found.add("U7", [sight.request], format!("halves of pairs: {left:?} on one side, {right:?} on the other"));
+        found.add(
+            "U7",
+            [sight.request],
+            format!("halves of pairs: {left:?} on one side, {right:?} on the other"),
+        );
     }
     let sum: i64 = rest.accounts.iter().sum();
     if !rest.accounts.is_empty() && sum != Everything::TOTAL {

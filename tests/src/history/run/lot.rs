@@ -27,6 +27,8 @@ pub(super) enum Stop {
     Load,
     /// A write to a record.
     Write,
+    /// A touch.
+    Touch,
     /// Another call of the store.
     Call,
     /// A call that only waits for others.

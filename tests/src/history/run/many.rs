@@ -2,6 +2,7 @@ use std::env;
 use std::fmt::Write;
 
 use super::{Stores, run};
+use crate::history::explain::excerpt;
 use crate::history::{Violation, check};
 
 /// Which seeds to try.
@@ -29,34 +30,40 @@ impl Budget {
         Self { first: 1, count }
     }
 
+    /// This one, whatever the environment says.
+    pub fn one(seed: u64) -> Self {
+        Self { first: seed, count: 1 }
+    }
+
     fn seeds(self) -> impl Iterator<Item = u64> {
         self.first..self.first + self.count
     }
 }
 
-/// The first seed whose history has a violation, which are all answered.
-pub fn find(stores: &Stores, budget: Budget) -> Option<(u64, Vec<Violation>)> {
-    budget.seeds().find_map(|seed| Some((seed, check(&run(stores, seed)).err()?)))
-}
-
-/// The first seed whose history has a violation that counts: with `CLOAKROOM_HISTORY_PROPERTY` in the environment, of
-/// that property alone.
-fn find_any(stores: &Stores, budget: Budget) -> Option<(u64, Vec<Violation>)> {
-    let property = env::var("CLOAKROOM_HISTORY_PROPERTY").ok();
+/// The first seed whose history has a violation of one of these properties, or of any if none are named.
+pub fn find(stores: &Stores, budget: Budget, properties: &[&str]) -> Option<(u64, Vec<Violation>)> {
+    let wanted = |violation: &Violation| properties.is_empty() || properties.contains(&violation.property);
     budget.seeds().find_map(|seed| {
-        let mut violations = check(&run(stores, seed)).err()?;
-        violations.retain(|violation| property.as_ref().is_none_or(|property| property == violation.property));
-        (!violations.is_empty()).then_some((seed, violations))
+        let violations = check(&run(stores, seed)).err()?;
+        violations.iter().any(wanted).then_some((seed, violations))
     })
 }
 
-/// Fails if any history has a violation, and says how to see it again.
+/// Fails if any history has a violation, and says how to see it again. With `CLOAKROOM_HISTORY_PROPERTY` in the
+/// environment, only one of that property counts.
 ///
 /// # Panics
 /// That is how it fails.
 pub fn forever_green(stores: &Stores, budget: Budget) {
-    let Some((seed, violations)) = find_any(stores, budget) else {
-        println!("{}: {} seeds, no violation", stores.name, budget.count);
+    if number("CLOAKROOM_HISTORY_SEED") == Some(budget.first) {
+        let history = run(stores, budget.first);
+        println!("{}", excerpt(&history, &(0..history.requests.len()).collect::<Vec<_>>()));
+    }
+    let property = env::var("CLOAKROOM_HISTORY_PROPERTY").ok();
+    let Some((seed, violations)) = find(stores, budget, property.as_deref().as_slice()) else {
+        if budget.count > 1 {
+            println!("{}: {} seeds, no violation", stores.name, budget.count);
+        }
         return;
     };
     let mut text = String::new();

@@ -130,7 +130,7 @@ impl Store for ParkedStore {
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
-        self.call(Stop::Write, Arc::clone(&self.inner).touch(*key, now, expires_at)).await
+        self.call(Stop::Touch, Arc::clone(&self.inner).touch(*key, now, expires_at)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
@@ -182,9 +182,8 @@ impl DynLeases for ParkedStore {
         lease: LeaseId,
     ) -> BoxFuture<'_, Result<()>> {
         let inner = Arc::clone(&self.inner);
-        let work = async move {
-            inner.leases().unwrap().replace_and_release(key, record, expected, lease).await
-        };
+        let work =
+            async move { inner.leases().unwrap().replace_and_release(key, record, expected, lease).await };
         Box::pin(self.call(Stop::Write, Box::pin(work)))
     }
 

@@ -13,13 +13,20 @@ pub(super) struct Plan {
     pub(super) requests: usize,
     /// How many of one browser at a time.
     pub(super) at_once: usize,
+    /// Whether a browser without a session begins one first, and waits for it.
+    pub(super) patient: bool,
     /// Whether calls may take longer than the engine waits for them.
     pub(super) slow: bool,
     /// How often a client goes away: once in so many choices, or never.
     pub(super) hang_ups: Option<usize>,
     /// By how many milliseconds the clock may jump.
     pub(super) jumps: &'static [u64],
-    workload: &'static [(usize, Kind)],
+    /// How often, and how soon.
+    pub(super) jumps_left: usize,
+    pub(super) restless: usize,
+    /// How readily a handler that pauses goes on, beside 12 for a call of the store.
+    pub(super) haste: usize,
+    kinds: &'static [(usize, Kind)],
     users: Vec<User>,
     tokens: Token,
 }
@@ -34,29 +41,100 @@ enum Kind {
     Take,
     Transfer,
     Locked,
+    Hold,
     SignIn,
     SignOut,
     Rotate,
     EndAll,
     Purge,
+    Slow,
     Fail,
     Mix,
 }
 
 use Kind::*;
 
-/// The workloads of SAFETY §3, and one of everything.
-const WORKLOADS: [&[(usize, Kind)]; 6] = [
-    &[(4, Append), (3, Put), (2, Pair), (2, Look), (1, Take), (1, Fail), (1, Mix)],
-    &[(5, Transfer), (2, Look), (1, Pair), (1, Fail), (1, Locked)],
-    &[(3, SignIn), (3, Append), (2, Put), (1, Pair), (2, SignOut), (2, Rotate), (2, Look), (1, Mix)],
-    &[(5, Locked), (2, Put), (1, Append), (1, Look), (1, Rotate)],
-    &[(3, SignIn), (2, EndAll), (3, Append), (1, Pair), (2, Look), (1, SignOut), (1, Purge)],
-    &[(2, Append), (2, Put), (1, Take), (1, Locked), (1, SignIn), (1, SignOut), (2, Rotate), (1, Purge), (3, Mix)],
+/// What requests do, how often, and by how many milliseconds the clock may jump meanwhile.
+struct Workload {
+    name: &'static str,
+    kinds: &'static [(usize, Kind)],
+    jumps: &'static [&'static [u64]],
+}
+
+/// The workloads of SAFETY §3: list-append, bank, login and logout, locks with and without others, revoke; then slow
+/// requests among sweeps, and among ends too, readers among ends, and one of everything.
+const WORKLOADS: &[Workload] = &[
+    Workload {
+        name: "list",
+        kinds: &[(4, Append), (3, Put), (2, Pair), (2, Look), (1, Take), (1, Fail), (1, Mix)],
+        jumps: &[NONE, NONE, &[MINUTE]],
+    },
+    Workload {
+        name: "bank",
+        kinds: &[(5, Transfer), (2, Look), (1, Pair), (1, Fail), (1, Locked)],
+        jumps: &[NONE, NONE, &[MINUTE]],
+    },
+    Workload {
+        name: "sign",
+        kinds: &[
+            (3, SignIn),
+            (3, Append),
+            (2, Put),
+            (1, Pair),
+            (2, SignOut),
+            (2, Rotate),
+            (2, Look),
+            (1, Mix),
+        ],
+        jumps: &[NONE, &[MINUTE], &[10_000, GRACE], ALL],
+    },
+    Workload {
+        name: "locks",
+        kinds: &[(5, Locked), (2, Put), (1, Append), (1, Look), (1, Rotate)],
+        jumps: &[NONE, &[4_000, LEASE]],
+    },
+    Workload {
+        name: "locks only",
+        kinds: &[(3, Locked), (3, Hold), (1, Look)],
+        jumps: &[NONE, &[LEASE], &[LEASE]],
+    },
+    Workload {
+        name: "revoke",
+        kinds: &[(3, SignIn), (2, EndAll), (3, Append), (1, Pair), (2, Look), (1, SignOut), (1, Purge)],
+        jumps: &[NONE, &[MINUTE], ALL],
+    },
+    Workload { name: "sweeps", kinds: &[(4, Slow), (3, Purge), (2, Append), (1, Look)], jumps: &[&[SWEPT]] },
+    Workload { name: "sleepers", kinds: &[(5, Slow), (3, SignOut), (3, Purge)], jumps: &[&[SWEPT]] },
+    Workload { name: "ends", kinds: &[(4, Look), (2, SignOut), (2, Append), (1, Slow)], jumps: &[&[MINUTE]] },
+    Workload {
+        name: "everything",
+        kinds: &[
+            (2, Append),
+            (2, Put),
+            (1, Take),
+            (1, Locked),
+            (1, SignIn),
+            (1, SignOut),
+            (2, Rotate),
+            (1, Purge),
+            (1, Slow),
+            (3, Mix),
+        ],
+        jumps: &[NONE, &[MINUTE], &[10_000, GRACE], ALL],
+    },
 ];
 
+const NONE: &[u64] = &[];
+const ALL: &[u64] = &[LEASE, GRACE, MINUTE, 1_800_000, SWEPT];
+/// Each a little longer than what it is named for: a lock's lease, a rotation's grace, the time after which a touch is due,
+/// the idle time and then the ten minutes that a sweep waits.
+const LEASE: u64 = 11_000;
+const GRACE: u64 = 31_000;
+const MINUTE: u64 = 61_000;
+const SWEPT: u64 = 4_300_000;
+
 impl Plan {
-    pub(super) fn new(rng: &mut Rng, seed: u64, hostile: bool) -> Self {
+    pub(super) fn new(rng: &mut Rng, seed: u64, hostile: bool, only: Option<&str>) -> Self {
         let slow = rng.one_in(if hostile { 3 } else { 6 });
         let [store_timeout, store_budget] = if slow { [2, 5] } else { [600, 1200] }.map(Duration::from_secs);
         let settings = Settings {
@@ -67,26 +145,37 @@ impl Plan {
             sweep_interval: Duration::ZERO,
             ..Settings::default()
         };
-        let workload = rng.within(0..WORKLOADS.len());
+        let any = rng.pick(WORKLOADS);
+        let workload = match only {
+            Some(name) => WORKLOADS.iter().find(|workload| workload.name == name).expect("a workload"),
+            None => any,
+        };
         Self {
             settings,
             browsers: *rng.pick(&[1, 1, 2, 3]),
             requests: rng.within(6..18),
-            at_once: rng.within(2..5),
+            at_once: rng.within(2..6),
+            patient: !rng.one_in(4),
             slow,
             hang_ups: rng.one_in(3).then_some(40),
-            jumps: *rng.pick(JUMPS),
-            workload: WORKLOADS[workload],
+            jumps: *rng.pick::<&[u64]>(workload.jumps),
+            jumps_left: rng.within(1..4),
+            restless: *rng.pick(&[1, 6]),
+            haste: *rng.pick(&[1, 1, 3, 12]),
+            kinds: workload.kinds,
             // Stores may be shared by many histories.
             users: ["ann", "bob"].map(|name| format!("{name}.{seed}")).to_vec(),
             tokens: 0,
         }
     }
 
-    /// The actions of the next request.
-    pub(super) fn request(&mut self, rng: &mut Rng) -> Vec<Action> {
-        let weights: Vec<_> = self.workload.iter().map(|(weight, _)| *weight).collect();
-        let kind = self.workload[rng.weighted(&weights)].1;
+    /// The actions of the next request of a browser that has had a session, or has not.
+    pub(super) fn request(&mut self, rng: &mut Rng, has_begun: bool) -> Vec<Action> {
+        if self.patient && !has_begun {
+            return self.actions(*rng.pick(&[Append, Append, SignIn]), rng);
+        }
+        let weights: Vec<_> = self.kinds.iter().map(|(weight, _)| *weight).collect();
+        let kind = self.kinds[rng.weighted(&weights)].1;
         let mut actions = self.actions(kind, rng);
         if rng.one_in(3) {
             let at = rng.within(0..actions.len() + 1);
@@ -120,6 +209,7 @@ impl Plan {
                 }
                 actions
             }
+            Hold => vec![A::Lock, A::Pause, A::Look],
             SignIn => {
                 let sign_in = A::SignIn(rng.pick(&self.users).clone());
                 match rng.within(0..4) {
@@ -135,6 +225,8 @@ impl Plan {
             Rotate => vec![A::Rotate],
             EndAll => vec![A::EndAll(rng.pick(&self.users).clone())],
             Purge => vec![A::Purge],
+            Slow if rng.one_in(2) => vec![A::Look, A::Pause, self.append()],
+            Slow => vec![A::Look, A::Pause, self.put()],
             Fail => vec![self.append(), self.put(), self.pair(), A::Fail],
             Mix => self.mix(rng),
         }
@@ -148,7 +240,9 @@ impl Plan {
         for _ in 0..rng.within(1..5) {
             let kind = match signed_in {
                 true => *rng.pick(&[Append, Pair, Look, Rotate]),
-                false => *rng.pick(&[Append, Put, Pair, Take, Transfer, Look, Rotate, SignIn, SignOut, Locked]),
+                false => {
+                    *rng.pick(&[Append, Put, Pair, Take, Transfer, Look, Rotate, SignIn, SignOut, Locked])
+                }
             };
             signed_in |= matches!(kind, SignIn);
             actions.extend(self.actions(kind, rng));
@@ -173,13 +267,3 @@ impl Plan {
         self.tokens
     }
 }
-
-/// None; the grace; a lease; the idle time and a sweep's distance; all of them.
-const JUMPS: &[&[u64]] = &[
-    &[],
-    &[],
-    &[10_000, 31_000],
-    &[4_000, 11_000],
-    &[1_800_000, 3_500_000, 4_300_000],
-    &[11_000, 31_000, 1_800_000, 4_300_000],
-];

@@ -58,7 +58,7 @@ enum Choice {
 impl Schedule {
     fn new(stores: &Stores, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::new(&mut rng, seed, stores.hostile);
+        let plan = Plan::new(&mut rng, seed, stores.hostile, stores.only);
         let lot = Arc::new(Lot::default());
         let clock = Arc::new(Clock::new(&lot));
         let opened = (stores.open)(&lot);
@@ -105,8 +105,10 @@ impl Schedule {
         let mut choices = Vec::new();
         for (place, stop) in self.lot.parked().into_iter().enumerate() {
             let weight = match stop {
-                Stop::Delivery | Stop::Late => 4,
-                Stop::Wait => 3,
+                // The longer these take, the more gets in between.
+                Stop::Touch | Stop::Late | Stop::Answer => 2,
+                Stop::Pause => self.plan.haste,
+                Stop::Delivery | Stop::Wait => 3,
                 _ => 12,
             };
             choices.push((weight, Choice::Grant(place, stop)));
@@ -114,14 +116,15 @@ impl Schedule {
         if self.begun < self.plan.requests {
             let idle = |browser: &usize| {
                 let busy = self.under_way.iter().filter(|request| request.browser == *browser).count();
-                // Until there is a session, most requests would begin one each.
-                let at_once = if self.begun < self.browsers.len() { 1 } else { self.plan.at_once };
-                busy < at_once
+                // Until there is a session, every request would begin one of its own.
+                let alone = self.plan.patient && !self.browsers[*browser].has_begun();
+                busy < if alone { 1 } else { self.plan.at_once }
             };
             let browsers = (0..self.browsers.len()).filter(idle);
             choices.extend(browsers.map(|browser| (10, Choice::Begin(browser))));
-            if !self.plan.jumps.is_empty() {
-                choices.push((2, Choice::Jump(*self.rng.pick(self.plan.jumps))));
+            if !self.plan.jumps.is_empty() && self.plan.jumps_left > 0 {
+                let jump = Choice::Jump(*self.rng.pick(self.plan.jumps));
+                choices.push((self.plan.restless, jump));
             }
         }
         if choices.is_empty() {
@@ -150,7 +153,10 @@ impl Schedule {
                 }
             }
             Choice::Begin(browser) => self.begin(browser),
-            Choice::Jump(millis) => self.clock.advance(millis),
+            Choice::Jump(millis) => {
+                self.plan.jumps_left -= 1;
+                self.clock.advance(millis);
+            }
             Choice::Wait(millis) => self.pass(millis).await,
             Choice::HangUp(at) => {
                 let request = self.under_way.swap_remove(at);
@@ -170,7 +176,7 @@ impl Schedule {
     fn verdict(&mut self, stop: Stop) -> Verdict {
         let faulty = self.hostile && self.rng.one_in(6);
         match stop {
-            Stop::Write if faulty => {
+            Stop::Write | Stop::Touch if faulty => {
                 *self.rng.pick(&[Verdict::Fail, Verdict::Unanswered, Verdict::Lost, Verdict::Late])
             }
             Stop::Call if faulty => *self.rng.pick(&[Verdict::Fail, Verdict::Unanswered, Verdict::Lost]),
@@ -186,7 +192,8 @@ impl Schedule {
 
     fn begin(&mut self, browser: usize) {
         self.begun += 1;
-        let actions = self.plan.request(&mut self.rng);
+        let has_begun = self.browsers[browser].has_begun();
+        let actions = self.plan.request(&mut self.rng, has_begun);
         let reads = !actions.iter().any(|action| action.uses_session() && *action != Action::Look);
         // What a method is meant for does not keep anybody from writing with it, and then without a lock.
         let method = if reads || self.rng.one_in(4) { Method::GET } else { Method::POST };

@@ -14,6 +14,7 @@ use super::layout::Layout;
 use super::mounts::network_file_system;
 use super::presence::Presence;
 use super::purge::Turn;
+use super::settlement::Settlement;
 use super::write_lock::WriteLocks;
 use crate::ConfigError;
 use crate::random::Random;
@@ -89,7 +90,8 @@ impl FileStoreBuilder {
         let presence = Presence::announce(&layout.instances)?;
         let expiry = probe(&layout, &disk, &presence)?;
         let locks = WriteLocks::open(&layout.locks)?;
-        Ok(Folder { layout, disk, expiry, locks, presence, purge_turn: Turn::default() })
+        let settlement = Settlement::default();
+        Ok(Folder { layout, disk, expiry, locks, presence, settlement, purge_turn: Turn::default() })
     }
 }
 
@@ -144,7 +146,10 @@ fn probe(layout: &Layout, disk: &Disk, presence: &Presence) -> Result<Expiry, Pr
         let path = layout.drafts.join(presence.draft_name());
         // A millisecond before the end: the last time that has both a large number of seconds and a fraction.
         let time = expiry.last_modified();
-        let kept = disk.write_new(&path, &[], time).and_then(|()| fs::metadata(&path)?.modified());
+        let kept = disk.write_volatile(&path, &[]).and_then(|file| {
+            disk.set_modified(&file, &path, time)?;
+            file.metadata()?.modified()
+        });
         disk.remove(&path)?;
         if kept? == time {
             return Ok(expiry);

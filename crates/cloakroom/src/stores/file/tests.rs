@@ -3,6 +3,7 @@
 mod behaviour;
 mod crash;
 mod crash_disk;
+mod crash_opening;
 mod failures;
 mod leftovers;
 mod opening;

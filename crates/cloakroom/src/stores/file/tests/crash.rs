@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use cloakroom_store::{Acquired, Key, LeaseId, Record, Result, Timestamp};
+use cloakroom_store::{Acquired, Error, Key, LeaseId, Record, Timestamp};
 use tempfile::TempDir;
 
 use super::super::disk::{Disk, Durability};
@@ -15,6 +15,10 @@ use super::{Hook, another, at, claim, held, key, lock, names_in, of, open_on, re
 
 #[test]
 fn a_session_survives_a_crash_as_its_old_or_its_new_version() {
+    a_life().crash_everywhere();
+}
+
+fn a_life() -> Story {
     let mut story = Story::new(|_| {});
     story.acknowledged(|folder| folder.create(&key(1), &record(1, 1_000)));
     story.acknowledged(|folder| folder.replace(&key(1), &record(2, 2_000), rev(1)));
@@ -22,30 +26,42 @@ fn a_session_survives_a_crash_as_its_old_or_its_new_version() {
     story.acknowledged(|folder| folder.replace(&key(1), &record(3, 2_500), rev(2)));
     story.unsynced(|folder| folder.touch(&key(1), at(0), at(3_500)));
     story.acknowledged(|folder| folder.delete(&key(1)));
-    story.crash_everywhere();
+    story
 }
 
 #[test]
 fn a_sign_in_and_a_sign_out_survive_a_crash_with_their_index() {
+    signing_in_and_out().crash_everywhere();
+}
+
+fn signing_in_and_out() -> Story {
     let mut story = Story::new(|_| {});
     story.acknowledged(|folder| folder.create(&key(1), &record(1, 1_000)));
     story.acknowledged(|folder| folder.replace(&key(1), &of("ann", record(2, 2_000)), rev(1)));
     story.acknowledged(|folder| folder.replace(&key(1), &of("bob", record(3, 2_000)), rev(2)));
     story.acknowledged(|folder| folder.replace(&key(1), &record(4, 2_000), rev(3)));
-    story.crash_everywhere();
+    story
 }
 
 #[test]
 fn a_session_that_begins_signed_in_survives_a_crash_with_its_index() {
+    begun_signed_in().crash_everywhere();
+}
+
+fn begun_signed_in() -> Story {
     let mut story = Story::new(|_| {});
     story.acknowledged(|folder| folder.create(&key(1), &of("ann", record(1, 1_000))));
     story.acknowledged(|folder| folder.create(&key(2), &of("ann", record(1, 1_000))));
     story.acknowledged(|folder| folder.delete(&key(1)));
-    story.crash_everywhere();
+    story
 }
 
 #[test]
 fn an_acknowledged_end_of_all_sessions_survives_a_crash() {
+    ending_all().crash_everywhere();
+}
+
+fn ending_all() -> Story {
     let mut story = Story::new(|folder| {
         for (number, name) in [(1, "ann"), (2, "ann"), (3, "ann"), (4, "bob")] {
             folder.create(&key(number), &of(name, record(1, 1_000))).unwrap();
@@ -56,11 +72,15 @@ fn an_acknowledged_end_of_all_sessions_survives_a_crash() {
         folder.create(&Key::new(sibling), &of("ann", record(1, 1_000))).unwrap();
     });
     story.acknowledged(|folder| folder.end_all(&subject("ann"), Some(&key(2))));
-    story.crash_everywhere();
+    story
 }
 
 #[test]
 fn a_lease_never_survives_a_crash() {
+    leases().crash_everywhere();
+}
+
+fn leases() -> Story {
     let mut story = Story::new(|folder| {
         folder.create(&key(1), &of("ann", record(1, 1_000))).unwrap();
         folder.acquire(&key(1), &claim(7, 0, 50)).unwrap();
@@ -71,7 +91,7 @@ fn a_lease_never_survives_a_crash() {
     story.acknowledged(|folder| folder.renew(&key(1), &claim(8, 20, 3)));
     story.acknowledged(|folder| folder.release(&key(1), LeaseId::new(8)));
     story.acknowledged(|folder| folder.acquire(&key(1), &claim(9, 0, 4)));
-    story.crash_everywhere();
+    story
 }
 
 #[test]
@@ -88,58 +108,48 @@ fn a_purge_may_be_undone_by_a_crash_and_hides_nothing_from_the_index() {
 
 #[test]
 fn an_expiry_beyond_the_file_systems_times_survives_a_crash() {
+    far_expiry().crash_everywhere();
+}
+
+fn far_expiry() -> Story {
     let mut story = Story::new(|folder| folder.create(&key(1), &record(1, 100)).unwrap());
     story.acknowledged(|folder| folder.touch(&key(1), at(0), Timestamp::MAX));
-    story.crash_everywhere();
+    story
 }
 
 #[test]
-fn a_folder_that_was_being_made_is_made_complete_after_a_crash() {
-    let place = tempfile::tempdir().unwrap();
-    let root = fs::canonicalize(place.path()).unwrap();
-    let (hook, tape) = (Hook::new(), Tape::default());
-    record_on(&hook, &root, &tape);
-    let disk = Disk::observed(Durability::Full, hook);
-    let mut before = CrashDisk::of(&root);
-    drop(open_on(&root, disk));
-
-    let tape = std::mem::take(&mut *lock(&tape));
-    let images = tempfile::tempdir().unwrap();
-    let mut random = Random(7);
-    let is_shard =
-        |done: Option<&Done>| matches!(done, Some(Done::MakeFolder(path)) if path.iter().count() > 2);
-    let mut seen = BTreeSet::new();
-    for crashed_at in 0..=tape.len() {
-        // In a row of shards being made one point is like another.
-        if !is_shard(tape.get(crashed_at)) || !is_shard(tape.get(crashed_at + 1)) || crashed_at % 128 == 0 {
-            for image in before.images(&mut random, 2) {
-                let marked = image.file("s/cloakroom").is_some();
-                assert!(marked || crashed_at < tape.len(), "an opened folder is there after a crash");
-                if !seen.insert(image.clone()) {
-                    continue;
-                }
-                image.build(images.path(), &|_| false);
-                let folder = another(images.path());
-                // Every shard is there.
-                assert_eq!(folder.count().unwrap(), 0);
-                assert!((0..=u8::MAX).all(|byte| folder.layout.subject_shard(byte).is_dir()));
-                folder.create(&key(1), &of("ann", record(1, 100))).unwrap();
-                assert_eq!(
-                    held(folder.acquire(&key(1), &claim(1, 0, 2)).unwrap()),
-                    of("ann", record(1, 100))
-                );
-            }
-        }
-        if let Some(done) = tape.get(crashed_at) {
-            before.apply(done);
-        }
+fn leaving_out_any_kind_of_sync_is_noticed() {
+    let stories = [a_life(), signing_in_and_out(), begun_signed_in(), ending_all(), leases(), far_expiry()];
+    for kind in ["s/drafts/", "s/sessions/", "s/subjects/??", "s/subjects/??/"] {
+        let noticed = stories.iter().any(|story| {
+            let tape = without(&lock(&story.tape), |_, done| kind_of_sync(done) == Some(kind));
+            story.crash(&tape, false).is_err()
+        });
+        assert!(noticed, "nobody misses the sync of {kind}");
     }
-    eprintln!("{} images of {} changes", seen.len(), tape.len());
 }
 
-type Tape = Arc<Mutex<Vec<Done>>>;
+/// Where the file or folder is that is synced.
+fn kind_of_sync(done: &Done) -> Option<&'static str> {
+    let (Done::Sync(path) | Done::SyncFolder(path)) = done else { return None };
+    Some(match (path.iter().nth(1)?.to_str()?, path.iter().count()) {
+        ("drafts", 3) => "s/drafts/",
+        ("sessions", 3) => "s/sessions/",
+        ("subjects", 3) => "s/subjects/??",
+        ("subjects", 4) => "s/subjects/??/",
+        _ => panic!("another sync: {done:?}"),
+    })
+}
 
-fn record_on(hook: &Hook, root: &Path, tape: &Tape) {
+/// A tape on which some changes became [`Done::Nothing`].
+pub(super) fn without(tape: &[Done], left_out: impl Fn(usize, &Done) -> bool) -> Vec<Done> {
+    let changes = tape.iter().enumerate();
+    changes.map(|(n, done)| if left_out(n, done) { Done::Nothing } else { done.clone() }).collect()
+}
+
+pub(super) type Tape = Arc<Mutex<Vec<Done>>>;
+
+pub(super) fn record_on(hook: &Hook, root: &Path, tape: &Tape) {
     let (root, tape) = (root.to_owned(), Arc::clone(tape));
     hook.set(move |change| {
         lock(&tape).push(Done::new(&root, change));
@@ -184,7 +194,7 @@ impl Story {
     }
 
     /// A call whose effects must survive once it has answered.
-    fn acknowledged<T>(&mut self, call: impl FnOnce(&Folder) -> Result<T>) -> T {
+    fn acknowledged<T>(&mut self, call: impl FnOnce(&Folder) -> Result<T, Error>) -> T {
         let asked_at = lock(&self.tape).len();
         let answer = call(&self.folder).unwrap();
         let safe_from = lock(&self.tape).len();
@@ -193,7 +203,7 @@ impl Story {
     }
 
     /// A call whose effects may be undone by a crash.
-    fn unsynced<T>(&mut self, call: impl FnOnce(&Folder) -> Result<T>) -> T {
+    fn unsynced<T>(&mut self, call: impl FnOnce(&Folder) -> Result<T, Error>) -> T {
         let asked_at = lock(&self.tape).len();
         let answer = call(&self.folder).unwrap();
         self.look(asked_at, usize::MAX);
@@ -218,29 +228,40 @@ impl Story {
     }
 
     /// Checks every image of every crash.
-    pub(super) fn crash_everywhere(mut self) {
-        let tape = std::mem::take(&mut *lock(&self.tape));
+    pub(super) fn crash_everywhere(self) {
+        let tape = lock(&self.tape).clone();
+        let images = self.crash(&tape, true).unwrap_or_else(|problem| panic!("{problem}"));
+        assert!(images > tape.len(), "only {images} images");
+    }
+
+    /// The same for a tape that may be another one; answers how many images there were.
+    fn crash(&self, tape: &[Done], go_on_after: bool) -> Result<usize, String> {
         let images = tempfile::tempdir().unwrap();
+        let mut disk = self.before.clone();
         let mut random = Random(7);
         let busy: BTreeSet<_> =
             self.busy().map(|path| path.strip_prefix(&self.root).unwrap().to_owned()).collect();
         let is_idle = |path: &Path| path.iter().count() == 3 && !busy.contains(path);
         let mut seen = BTreeSet::new();
         for crashed_at in 0..=tape.len() {
-            for image in self.before.images(&mut random, 24) {
+            for image in disk.images(&mut random, 24) {
                 if !seen.insert((image.clone(), self.allowed(crashed_at).collect::<Vec<_>>())) {
                     continue;
                 }
                 image.build(images.path(), &is_idle);
-                let done = crashed_at.checked_sub(1).map(|last| &tape[last]);
-                let context = format!("crashed after {crashed_at} changes, {done:?}, leaving {image:?}");
-                self.check(images.path(), crashed_at, &context);
+                let folder = another(images.path());
+                let context = || format!("crashed after {crashed_at} of {tape:?}, leaving {image:?}");
+                let alive =
+                    self.check(&folder, crashed_at).map_err(|problem| format!("{problem}, {}", context()))?;
+                if go_on_after {
+                    go_on(&folder, &alive, &context());
+                }
             }
             if let Some(done) = tape.get(crashed_at) {
-                self.before.apply(done);
+                disk.apply(done);
             }
         }
-        eprintln!("{} images of {} changes", seen.len(), tape.len());
+        Ok(seen.len())
     }
 
     /// The shards that anything here is in.
@@ -259,22 +280,24 @@ impl Story {
         })
     }
 
-    fn check(&self, place: &Path, crashed_at: usize, context: &str) {
-        let folder = another(place);
+    /// Each session is a version that it may be, and its user's; answers all that there are.
+    fn check(&self, folder: &Folder, crashed_at: usize) -> Result<Vec<(Key, Record)>, String> {
         let mut alive = Vec::new();
         for ((key, versions), (first, last)) in self.keys.iter().zip(self.allowed(crashed_at)) {
-            let found = folder.load(key).unwrap_or_else(|error| panic!("{error:?}, {context}"));
-            let allowed = versions[first..=last].iter().any(|version| version.record == found);
-            assert!(allowed, "{key} is {found:?}, {context}");
+            let found = folder.load(key).map_err(|error| format!("{error:?}"))?;
+            if !versions[first..=last].iter().any(|version| version.record == found) {
+                return Err(format!("{key} is {found:?}"));
+            }
             alive.extend(found.map(|record| (*key, record)));
         }
         for (key, record) in &alive {
-            if let Some(subject) = &record.subject {
-                let listed = folder.list(subject).unwrap();
-                assert!(listed.contains(&(*key, record.clone())), "{key} is not listed, {context}");
+            if let Some(subject) = &record.subject
+                && !folder.list(subject).unwrap().contains(&(*key, record.clone()))
+            {
+                return Err(format!("{key} is not listed"));
             }
         }
-        go_on(&folder, &alive, context);
+        Ok(alive)
     }
 }
 

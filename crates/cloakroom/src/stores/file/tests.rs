@@ -4,6 +4,7 @@ mod behaviour;
 mod crash;
 mod crash_disk;
 mod crash_opening;
+mod crash_races;
 mod failures;
 mod leftovers;
 mod opening;
@@ -65,9 +66,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A place for folders that is gone after the test: in memory if it can be, for thousands of them are made.
+fn place() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A folder of sessions that is gone after the test.
 fn fresh() -> (TempDir, Folder) {
-    let place = tempfile::tempdir().unwrap();
+    let place = place();
     let folder = another(place.path());
     (place, folder)
 }

@@ -296,9 +296,15 @@ impl CrashDisk {
     }
 
     fn find(&self, path: &Path) -> Option<Inode> {
-        path.components().try_fold(0, |inode, component| match component {
-            Component::Normal(name) => self.names(inode, None).get(name.to_str().unwrap()).copied(),
-            _ => panic!("{path:?}"),
+        path.components().try_fold(0, |folder, component| {
+            let Component::Normal(name) = component else { panic!("{path:?}") };
+            let (Node::Folder { safe, pending }, name) = (&self.inodes[folder], name.to_str()?) else {
+                panic!("no folder above {path:?}")
+            };
+            match pending.iter().rfind(|(changed, _)| changed == name) {
+                Some((_, inode)) => *inode,
+                None => safe.get(name).copied(),
+            }
         })
     }
 

@@ -6,6 +6,7 @@ mod crash_disk;
 mod crash_opening;
 mod crash_races;
 mod failures;
+mod format;
 mod leftovers;
 mod opening;
 mod races;

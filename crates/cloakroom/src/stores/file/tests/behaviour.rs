@@ -12,13 +12,15 @@ use super::super::expiry::Expiry;
 use super::super::folder::Folder;
 use super::{Hook, another, at, claim, fresh, held, key, lock, of, open_on, place, record, rev, subject};
 
+type Call = fn(&Folder) -> Result<()>;
+
 const NO: ErrorKind = ErrorKind::Unavailable(Applied::No);
 
 #[test]
 fn where_the_disk_was_taken_away_nobody_says_that_there_is_no_session() {
     let (_place, folder) = fresh();
     folder.create(&key(1), &of("ann", record(1, 1_000))).unwrap();
-    let calls: [(&str, fn(&Folder) -> Result<()>); 12] = [
+    let calls: [(&str, Call); 12] = [
         ("load", |folder| folder.load(&key(1)).map(drop)),
         ("create", |folder| folder.create(&key(1), &record(2, 1_000))),
         ("create signed in", |folder| folder.create(&key(1), &of("ann", record(2, 1_000)))),

@@ -121,9 +121,11 @@ fn far_expiry() -> Story {
     story
 }
 
+type Tell = fn() -> Story;
+
 #[test]
 fn leaving_out_any_kind_of_sync_is_noticed() {
-    let needed: [(fn() -> Story, &[&str]); 7] = [
+    let needed: [(Tell, &[&str]); 7] = [
         (a_life, &[DRAFT, SESSIONS]),
         (signing_in_and_out, &[DRAFT, SESSIONS, SUBJECT, SUBJECTS]),
         (begun_signed_in, &[DRAFT, SESSIONS, SUBJECT, SUBJECTS]),

@@ -105,14 +105,31 @@ fn is_made(layout: &Layout) -> Result<bool, Problem> {
         Err(_) => {}
     }
     for entry in fs::read_dir(&layout.root)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         // Somebody who was interrupted here, or is at it right now, leaves these; every new disk has the last.
-        let ours = layout.folders().any(|folder| folder.file_name() == Some(&name));
+        let named_as_ours = layout.folders().any(|folder| folder.file_name() == Some(&name));
+        let ours = named_as_ours && has_only_our_names(&entry.path())?;
         if !ours && !name.as_encoded_bytes().starts_with(DRAFT.as_bytes()) && name != "lost+found" {
             return if layout.marker().exists() { is_made(layout) } else { Err(Problem::Foreign) };
         }
     }
     Ok(false)
+}
+
+/// Whether this may be one of the root's folders, and not somebody else's that has the same name.
+fn has_only_our_names(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if !entry?
+            .file_name()
+            .as_encoded_bytes()
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.'))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes a store of a folder. The marker comes last: where it is, everything else is, after a power failure too.

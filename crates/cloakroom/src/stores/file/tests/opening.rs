@@ -28,10 +28,18 @@ fn a_folder_with_other_files_is_refused_and_left_alone() {
         let error = FileStore::open(place.path()).unwrap_err().to_string();
         assert!(error.contains("is no folder of sessions, and has been left as it is"), "{error}");
     }
-    let place = place();
-    fs::write(place.path().join("cloakroom"), "a list of coats").unwrap();
-    assert!(matches!(opened(place.path()).unwrap_err(), Problem::Foreign));
-    assert_eq!(names_in(place.path()), ["cloakroom"]);
+    let coats = place();
+    fs::write(coats.path().join("cloakroom"), "a list of coats").unwrap();
+    assert!(matches!(opened(coats.path()).unwrap_err(), Problem::Foreign));
+    assert_eq!(names_in(coats.path()), ["cloakroom"]);
+
+    // Sessions, but not ours.
+    let others = place();
+    fs::create_dir(others.path().join("sessions")).unwrap();
+    fs::write(others.path().join("sessions/sess_1f3c"), "theirs").unwrap();
+    assert!(matches!(opened(others.path()).unwrap_err(), Problem::Foreign));
+    assert_eq!(names_in(others.path()), ["sessions"]);
+    assert_eq!(names_in(&others.path().join("sessions")), ["sess_1f3c"]);
 }
 
 #[test]

@@ -32,12 +32,16 @@ const CALLS: [(&str, Call); 15] = [
     ("release", |folder| shown(folder.release(&key(2), LeaseId::new(6)))),
 ];
 
-/// The key of 2 is about to expire, and leased by a store that is closed.
+/// The second is about to expire, and leased by the store that prepares it.
 fn prepare(folder: &Folder) {
     folder.create(&key(1), &of("ann", record(1, 1_000))).unwrap();
     folder.create(&key(2), &of("ann", record(1, 100))).unwrap();
     folder.create(&key(3), &record(1, 1_000)).unwrap();
     folder.acquire(&key(2), &claim(6, 0, 60)).unwrap();
+    // Left by two who died before they came to the record.
+    for number in [3, 4] {
+        folder.mark(&subject("ann"), &key(number)).unwrap();
+    }
 }
 
 #[test]

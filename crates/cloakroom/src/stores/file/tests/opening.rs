@@ -84,20 +84,20 @@ fn a_folder_is_made_in_one_that_exists_only() {
 fn several_that_make_one_folder_at_once_share_it() {
     for _ in 0..30 {
         let place = place();
-        let (start, done) = (Barrier::new(3), Barrier::new(3));
-        thread::scope(|scope| {
-            for number in 0..3 {
-                let (place, start, done) = (place.path(), &start, &done);
-                scope.spawn(move || {
-                    start.wait();
-                    let folder = another(place);
-                    folder.create(&key(number), &of("ann", record(1, 100))).unwrap();
-                    done.wait();
-                    assert_eq!(folder.list(&subject("ann")).unwrap().len(), 3);
-                    done.wait();
-                });
-            }
+        let start = Barrier::new(3);
+        let folders = thread::scope(|scope| {
+            let (start, place) = (&start, place.path());
+            let make = move |number| {
+                start.wait();
+                let folder = another(place);
+                folder.create(&key(number), &of("ann", record(1, 100))).map(|()| folder)
+            };
+            let makers = [0, 1, 2].map(|number| scope.spawn(move || make(number)));
+            makers.map(|maker| maker.join().unwrap().unwrap())
         });
+        for folder in folders {
+            assert_eq!(folder.list(&subject("ann")).unwrap().len(), 3);
+        }
         let root = place.path().join("s");
         assert_eq!(
             names_in(&root),

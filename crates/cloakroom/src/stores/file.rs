@@ -10,6 +10,7 @@ mod open;
 mod presence;
 mod purge;
 mod scan;
+mod settlement;
 mod subject_index;
 mod write_lock;
 

@@ -71,9 +71,16 @@ impl Disk {
     }
 
     /// Writes a file in its place, which is fit only for what may be lost: it is never synced.
-    pub(super) fn write_volatile(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// It is not emptied first: what is as long as before needs no new room, so that a full disk leaves the old or the new.
+    pub(super) fn write_volatile(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
         self.about_to(&Change::Write { path, bytes })?;
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        if file.metadata()?.len() > bytes.len() as u64 {
+            file.set_len(bytes.len() as u64)?;
+        }
+        Ok(file)
     }
 
     pub(super) fn set_modified(&self, file: &File, path: &Path, time: SystemTime) -> io::Result<()> {

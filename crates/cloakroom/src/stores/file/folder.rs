@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Revision, Subject, Timestamp, decode, encode};
+use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Revision, Timestamp, decode, encode};
 
 use super::disk::Disk;
 use super::expiry::Expiry;
 use super::layout::Layout;
 use super::presence::Presence;
+use super::settlement::Settlement;
 use super::write_lock::{WriteLock, WriteLocks};
 
 /// An open folder of sessions.
@@ -20,6 +21,7 @@ pub(super) struct Folder {
     pub(super) expiry: Expiry,
     pub(super) locks: WriteLocks,
     pub(super) presence: Presence,
+    pub(super) settlement: Settlement,
     pub(super) purge_turn: super::purge::Turn,
 }
 
@@ -35,9 +37,9 @@ impl Folder {
         let draft = self.draft(key, record)?;
         let mut lock = None;
         if let Some(subject) = &record.subject {
-            self.mark(subject, key)?;
+            let marker = self.mark(subject, key)?;
             let lock = lock.insert(self.locks.lock(key)?);
-            self.keep_marked(lock, subject, key)?;
+            self.keep_marked(lock, &marker, subject, key)?;
         }
         match self.disk.link(draft.path(), &self.layout.record(key)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::exists()),
@@ -56,22 +58,19 @@ impl Folder {
         let before = self.expect(key, expected)?;
         let draft = self.draft(key, record)?;
         let newcomer = record.subject.as_ref().filter(|subject| before.subject.as_ref() != Some(subject));
-        if let Some(subject) = newcomer {
-            self.mark(subject, key)?;
-        }
+        let newcomer = newcomer.map(|subject| Ok((subject, self.mark(subject, key)?))).transpose()?;
         let lock = self.locks.lock(key)?;
         // The same revision is the same content, subject included.
         self.expect(key, expected)?;
-        if let Some(subject) = newcomer {
-            self.keep_marked(&lock, subject, key)?;
+        if let Some((subject, marker)) = &newcomer {
+            self.keep_marked(&lock, marker, subject, key)?;
         }
         self.disk.rename(draft.path(), &self.layout.record(key)).map_err(refused)?;
         drop(lock);
         self.settle(key)?;
-        self.forget_marker(
-            before.subject.as_ref().filter(|subject| record.subject.as_ref() != Some(subject)),
-            key,
-        );
+        if before.subject != record.subject {
+            self.forget_marker(before.subject.as_ref(), key, Some(record.revision));
+        }
         Ok(())
     }
 
@@ -101,7 +100,7 @@ impl Folder {
         drop(lock);
         // Even if there was nothing: somebody else may have removed it a moment ago and not have synced it yet.
         self.settle(key)?;
-        self.forget_marker(subject.as_ref(), key);
+        self.forget_marker(subject.as_ref(), key, None);
         Ok(removed)
     }
 
@@ -117,6 +116,7 @@ impl Folder {
 
     /// What is stored under `key`, read once.
     pub(super) fn read(&self, key: &Key) -> Result<Option<Stored>> {
+        self.settle_what_failed(key)?;
         let mut file = match File::open(self.layout.record(key)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.still_there(&self.layout.shard_of(key))?;
@@ -156,18 +156,6 @@ impl Folder {
         // It goes with the record. One that stays behind is taken over or cleared away.
         let _ = self.disk.remove(&self.layout.lease(key));
         Ok(removed)
-    }
-
-    /// Makes what was done to the name of `key` last.
-    pub(super) fn settle(&self, key: &Key) -> Result<()> {
-        self.disk.sync_folder(&self.layout.shard_of(key)).map_err(Error::maybe_applied)
-    }
-
-    /// Forgets that the key was that subject's, now that this is settled. A marker that stays behind does no harm.
-    pub(super) fn forget_marker(&self, subject: Option<&Subject>, key: &Key) {
-        if let Some(subject) = subject {
-            let _ = self.unmark(&self.layout.subject(subject), key);
-        }
     }
 
     /// Writes what is to become the file of `key`.

@@ -22,7 +22,9 @@ impl Folder {
     pub(super) fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let lock = self.locks.lock(key)?;
         let Some(mut record) = self.load(key)? else { return Ok(Acquired::Missing) };
-        match self.lease(key)? {
+        let found = self.lease(key)?;
+        let mut refused: fn(io::Error) -> Error = refused;
+        match found {
             Found::Nothing => {}
             Found::Lease(lease) if lease.until > claim.now && self.is_alive(lease)? => {
                 if lease.holder != claim.lease {
@@ -33,9 +35,15 @@ impl Folder {
             Found::Lease(_) | Found::Nonsense => {
                 record = Record { revision: claim.takeover, ..record };
                 self.rewrite(&lock, key, &record)?;
+                refused = Error::maybe_applied;
             }
         }
-        self.keep_lease(key, claim)?;
+        let kept = self.keep_lease(key, claim);
+        if kept.is_err() && matches!(found, Found::Nothing) {
+            // Half a lease would be taken over, when nobody has had it.
+            let _ = self.disk.remove(&self.layout.lease(key));
+        }
+        kept.map_err(refused)?;
         Ok(Acquired::Held(record))
     }
 
@@ -43,7 +51,7 @@ impl Folder {
         let _lock = self.locks.lock(key)?;
         let held = self.held_by(key, claim.lease)?.is_some_and(|lease| lease.until > claim.now);
         if held {
-            self.keep_lease(key, claim)?;
+            self.keep_lease(key, claim).map_err(refused)?;
         }
         Ok(held)
     }
@@ -81,13 +89,13 @@ impl Folder {
         }
     }
 
-    fn keep_lease(&self, key: &Key, claim: &Claim) -> Result<()> {
+    fn keep_lease(&self, key: &Key, claim: &Claim) -> io::Result<()> {
         let lease = Lease {
             holder: claim.lease,
             until: claim.now.saturating_add(claim.ttl),
             instance: self.presence.id(),
         };
-        self.disk.write_volatile(&self.layout.lease(key), &lease.encode()).map_err(refused)
+        self.disk.write_volatile(&self.layout.lease(key), &lease.encode()).map(drop)
     }
 }
 

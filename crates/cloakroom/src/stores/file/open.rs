@@ -14,6 +14,7 @@ use super::layout::Layout;
 use super::mounts::network_file_system;
 use super::presence::Presence;
 use super::purge::Turn;
+use super::settlement::Settlement;
 use super::write_lock::WriteLocks;
 use crate::ConfigError;
 use crate::random::Random;
@@ -89,7 +90,8 @@ impl FileStoreBuilder {
         let presence = Presence::announce(&layout.instances)?;
         let expiry = probe(&layout, &disk, &presence)?;
         let locks = WriteLocks::open(&layout.locks)?;
-        Ok(Folder { layout, disk, expiry, locks, presence, purge_turn: Turn::default() })
+        let settlement = Settlement::default();
+        Ok(Folder { layout, disk, expiry, locks, presence, settlement, purge_turn: Turn::default() })
     }
 }
 
@@ -103,14 +105,31 @@ fn is_made(layout: &Layout) -> Result<bool, Problem> {
         Err(_) => {}
     }
     for entry in fs::read_dir(&layout.root)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         // Somebody who was interrupted here, or is at it right now, leaves these; every new disk has the last.
-        let ours = layout.folders().any(|folder| folder.file_name() == Some(&name));
+        let named_as_ours = layout.folders().any(|folder| folder.file_name() == Some(&name));
+        let ours = named_as_ours && has_only_our_names(&entry.path())?;
         if !ours && !name.as_encoded_bytes().starts_with(DRAFT.as_bytes()) && name != "lost+found" {
             return if layout.marker().exists() { is_made(layout) } else { Err(Problem::Foreign) };
         }
     }
     Ok(false)
+}
+
+/// Whether this may be one of the root's folders, and not somebody else's that has the same name.
+fn has_only_our_names(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if !entry?
+            .file_name()
+            .as_encoded_bytes()
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.'))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes a store of a folder. The marker comes last: where it is, everything else is, after a power failure too.
@@ -144,7 +163,10 @@ fn probe(layout: &Layout, disk: &Disk, presence: &Presence) -> Result<Expiry, Pr
         let path = layout.drafts.join(presence.draft_name());
         // A millisecond before the end: the last time that has both a large number of seconds and a fraction.
         let time = expiry.last_modified();
-        let kept = disk.write_new(&path, &[], time).and_then(|()| fs::metadata(&path)?.modified());
+        let kept = disk.write_volatile(&path, &[]).and_then(|file| {
+            disk.set_modified(&file, &path, time)?;
+            file.metadata()?.modified()
+        });
         disk.remove(&path)?;
         if kept? == time {
             return Ok(expiry);

@@ -22,28 +22,55 @@ impl Folder {
         let first = self.purge_turn.sessions.load(Ordering::Relaxed);
         for step in 0..=u8::MAX {
             let shard = first.wrapping_add(step);
-            for key in self.expired_in(shard, cutoff)? {
-                if removed == limit {
+            match self.purge_shard(shard, cutoff, limit, &mut removed) {
+                Ok(true) => {}
+                Ok(false) => {
                     self.purge_turn.sessions.store(shard, Ordering::Relaxed);
                     return Ok(removed);
                 }
-                // Not synced: what a crash brings back has expired all the same.
-                match present(self.remove_if(&key, |record| record.expires_at < cutoff)) {
-                    Ok(Some(record)) => {
-                        removed += 1;
-                        self.forget_marker(record.subject.as_ref(), &key);
-                    }
-                    Ok(None) => {}
-                    // The others go all the same.
-                    Err(error) => failure = Some(error),
-                }
+                // The others go all the same.
+                Err(error) => failure = Some(error),
             }
         }
         // What cannot be cleared now will be in another round.
         let _ = self.presence.clear_the_dead(&self.layout.drafts);
         let _ = self.clear_leases();
         let _ = self.clear_markers();
-        failure.map_or(Ok(removed), Err)
+        match failure {
+            None => Ok(removed),
+            Some(error) if removed == 0 => Err(error),
+            Some(error) => Err(Error::maybe_applied(error)),
+        }
+    }
+
+    /// Removes what has expired in a shard, and answers whether that was all of it.
+    fn purge_shard(&self, shard: u8, cutoff: Timestamp, limit: usize, removed: &mut usize) -> Result<bool> {
+        let mut marked = Vec::new();
+        let mut complete = true;
+        let mut failure = None;
+        for key in self.expired_in(shard, cutoff)? {
+            if *removed == limit {
+                complete = false;
+                break;
+            }
+            match present(self.remove_if(&key, |record| record.expires_at < cutoff)) {
+                Ok(Some(record)) => {
+                    *removed += 1;
+                    marked.extend(record.subject.map(|subject| (subject, key)));
+                }
+                Ok(None) => {}
+                Err(error) => failure = Some(error),
+            }
+        }
+        // Synced for the index alone: what a crash brings back has expired all the same.
+        if let Some((_, key)) = marked.first()
+            && self.settle(key).is_ok()
+        {
+            for (subject, key) in &marked {
+                self.forget_marker(Some(subject), key, None);
+            }
+        }
+        failure.map_or(Ok(complete), Err)
     }
 
     /// The records of a shard whose files say that they have expired, or may have.
@@ -66,9 +93,10 @@ impl Folder {
     fn clear_leases(&self) -> io::Result<()> {
         for found in Layout::keys_in(&self.layout.leases)? {
             let (key, entry) = found?;
-            if !self.layout.record(&key).exists()
+            let record = self.layout.record(&key);
+            if !record.try_exists()?
                 && let Ok(_lock) = self.locks.lock(&key)
-                && !self.layout.record(&key).exists()
+                && !record.try_exists()?
             {
                 self.disk.remove(&entry.path())?;
             }
@@ -82,12 +110,7 @@ impl Folder {
         let shard = self.purge_turn.subjects.fetch_add(1, Ordering::Relaxed);
         let shard = self.layout.subject_shard(shard);
         for subject in fs::read_dir(shard).map_err(Error::unavailable)? {
-            let folder = subject.map_err(Error::unavailable)?.path();
-            for key in self.marked(&folder)? {
-                if !self.names(&key, &folder)? {
-                    self.unmark(&folder, &key)?;
-                }
-            }
+            self.clear_markers_of(&subject.map_err(Error::unavailable)?.path())?;
         }
         Ok(())
     }

@@ -1,50 +1,77 @@
 //! Which sessions a user has: an empty file for each.
 //!
-//! Invariant: while a record names a subject, that subject's marker of its key is on the disk. A marker is made, and
-//! synced, before a record may name the subject, and removed under the record's lock only, after a look at what
-//! the record says.
+//! Invariant: while a record names a subject, that subject's marker of its key is on the disk, after a power failure
+//! too. A marker is made, and synced, before a record may name the subject. It is removed under the record's lock
+//! only, and when the record is a version that does not name the subject and is known to be on the disk.
 
-use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
-use cloakroom_store::{Error, Key, Record, Result, Subject};
+use cloakroom_store::{Error, Key, Record, Result, Revision, Subject};
 
 use super::folder::{Folder, present, refused};
 use super::layout::Layout;
 use super::write_lock::WriteLock;
 
+/// The marker of one session, held open: it tells whether it has been removed since.
+#[derive(Debug)]
+pub(super) struct Marker(File);
+
 impl Folder {
     /// Makes sure that the index knows `key` as one of `subject`'s, and will after a power failure.
-    pub(super) fn mark(&self, subject: &Subject, key: &Key) -> Result<()> {
+    pub(super) fn mark(&self, subject: &Subject, key: &Key) -> Result<Marker> {
         let folder = self.layout.subject(subject);
         let shard = folder.parent().expect("a subject's folder is in a shard");
-        let marker = folder.join(key.to_string());
-        self.still_there(shard)?;
         loop {
-            self.disk.make_folder(&folder).map_err(refused)?;
-            match self.disk.write_new(&marker, &[], SystemTime::UNIX_EPOCH) {
+            self.still_there(shard)?;
+            match self.try_to_mark(shard, &folder, key) {
                 // Whoever removed the subject's last marker has removed its folder.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
-                result => break result.map_err(refused)?,
+                marker => return marker.map_err(refused),
             }
         }
-        self.disk.sync_folder(&folder).and_then(|()| self.disk.sync_folder(shard)).map_err(refused)
     }
 
-    /// The same for somebody who has marked it before and now holds the record's lock: since then it may have been
-    /// removed.
-    pub(super) fn keep_marked(&self, _: &WriteLock<'_>, subject: &Subject, key: &Key) -> Result<()> {
-        let marker = self.layout.subject(subject).join(key.to_string());
-        if marker.exists() { Ok(()) } else { self.mark(subject, key) }
+    fn try_to_mark(&self, shard: &Path, folder: &Path, key: &Key) -> io::Result<Marker> {
+        self.disk.make_folder(folder)?;
+        // An empty file has only its name to lose.
+        let marker = Marker(self.disk.write_volatile(&folder.join(key.to_string()), &[])?);
+        self.disk.sync_folder(folder)?;
+        self.disk.sync_folder(shard)?;
+        Ok(marker)
     }
 
-    /// Removes the marker of `key` in the folder of a subject, unless the record names that subject.
-    pub(super) fn unmark(&self, folder: &Path, key: &Key) -> Result<()> {
+    /// Makes sure that the marker is there still, for somebody who holds the record's lock now.
+    pub(super) fn keep_marked(
+        &self,
+        _: &WriteLock<'_>,
+        marker: &Marker,
+        subject: &Subject,
+        key: &Key,
+    ) -> Result<()> {
+        // Not by its name: that may be another one's by now, and not synced yet.
+        if marker.0.metadata().map_err(Error::unavailable)?.nlink() == 0 {
+            self.mark(subject, key)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets that the key was that subject's. A marker that stays behind does no harm.
+    ///
+    /// `settled` is the revision of a record that names nobody or somebody else, or says that there is none; and this is
+    /// known to be on the disk.
+    pub(super) fn forget_marker(&self, subject: Option<&Subject>, key: &Key, settled: Option<Revision>) {
+        if let Some(subject) = subject {
+            let _ = self.unmark(&self.layout.subject(subject), key, settled);
+        }
+    }
+
+    /// Removes the marker of `key` in the folder of a subject if the record is still the settled one.
+    fn unmark(&self, folder: &Path, key: &Key, settled: Option<Revision>) -> Result<()> {
         let _lock = self.locks.lock(key)?;
-        if self.names(key, folder)? {
+        if present(self.load(key))?.map(|record| record.revision) != settled {
             return Ok(());
         }
         self.disk.remove(&folder.join(key.to_string())).map_err(refused)?;
@@ -53,10 +80,23 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether the record under `key` names the subject of this folder.
-    pub(super) fn names(&self, key: &Key, folder: &Path) -> Result<bool> {
-        let subject = present(self.load(key))?.and_then(|record| record.subject);
-        Ok(subject.is_some_and(|subject| self.layout.subject(&subject) == folder))
+    /// Removes the markers in the folder of a subject whose records are gone or name another one.
+    pub(super) fn clear_markers_of(&self, folder: &Path) -> Result<()> {
+        let keys = self.marked(folder)?;
+        if keys.is_empty() {
+            // Somebody died between making the folder and the first marker.
+            let _ = self.disk.remove_folder(folder);
+        }
+        let mut stale = Vec::new();
+        for key in keys {
+            let record = present(self.load(&key))?;
+            let subject = record.as_ref().and_then(|record| record.subject.as_ref());
+            if subject.is_none_or(|subject| self.layout.subject(subject) != folder) {
+                stale.push((key, record.map(|record| record.revision)));
+            }
+        }
+        self.settle_all(stale.iter().map(|(key, _)| key))?;
+        stale.iter().try_for_each(|(key, settled)| self.unmark(folder, key, *settled))
     }
 
     pub(super) fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
@@ -75,23 +115,20 @@ impl Folder {
         let folder = self.layout.subject(subject);
         let mut keys = self.marked(&folder)?;
         keys.retain(|key| Some(key) != except);
-        let mut ended = BTreeSet::new();
+        let mut ended = Vec::new();
         let mut failure = None;
-        for key in keys {
-            match present(self.remove_if(&key, |record| record.subject.as_ref() == Some(subject))) {
-                Ok(Some(_)) => _ = ended.insert(key),
+        for key in &keys {
+            match present(self.remove_if(key, |record| record.subject.as_ref() == Some(subject))) {
+                Ok(Some(_)) => ended.push(key),
                 Ok(None) => {}
                 // The others end all the same.
                 Err(error) => failure = Some(error),
             }
         }
-        let shards: BTreeSet<_> = ended.iter().map(|key| self.layout.shard_of(key)).collect();
-        for shard in shards {
-            self.disk.sync_folder(&shard).map_err(Error::maybe_applied)?;
-        }
+        // Of all: what somebody else has just removed may not be safe yet.
+        self.settle_all(&keys)?;
         for key in &ended {
-            // One that stays behind does no harm.
-            let _ = self.unmark(&folder, key);
+            self.forget_marker(Some(subject), key, None);
         }
         match failure {
             None => Ok(ended.len()),

@@ -1,5 +1,6 @@
-//! One writer at a time, in this process and in all others: held while a record is compared and put into place,
-//! never across a sync.
+//! One writer at a time, in this process and in all others: held while a record is compared and put into place.
+//! Syncs are waited for without it, but where the record that is written depends on the one that is read: a
+//! lease that is taken over, and an expiry beyond the file system's times.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -17,6 +18,8 @@ use cloakroom_store::{Error, Key, Result};
 pub(super) struct WriteLocks {
     /// A file's lock keeps other processes out, the mutex this one's own threads.
     slots: Vec<Mutex<File>>,
+    /// How long anybody waits for one.
+    pub(super) patience: Duration,
 }
 
 /// The right to change the records of one slot, until it is dropped.
@@ -31,7 +34,7 @@ impl WriteLocks {
             // Made if need be, and nothing is ever written to it.
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(Mutex::new)
         };
-        Ok(Self { slots: (0..SLOTS).map(open).collect::<io::Result<_>>()? })
+        Ok(Self { slots: (0..SLOTS).map(open).collect::<io::Result<_>>()?, patience: PATIENCE })
     }
 
     /// Waits until it may change the record under `key`, for about two seconds at most.
@@ -41,7 +44,7 @@ impl WriteLocks {
     pub(super) fn lock(&self, key: &Key) -> Result<WriteLock<'_>> {
         let slot = &self.slots[(key.prefix() % SLOTS) as usize];
         let mut pause = Duration::from_micros(5);
-        let mut left = PATIENCE;
+        let mut left = self.patience;
         loop {
             let file = match slot.try_lock() {
                 Ok(file) => Some(file),

@@ -8,35 +8,34 @@ use std::sync::Arc;
 use cloakroom::stores::MemoryStore;
 use cloakroom_redb::RedbStore;
 use cloakroom_store::conformance::reference::ReferenceStore;
-use cloakroom_tests::history::run::{Budget, Stores, forever_green};
+use cloakroom_tests::history::run::{Budget, Lot, Stores, forever_green};
 
 #[test]
 fn memory() {
-    forever_green(&Stores::new("memory", |_| vec![MemoryStore::new()]), Budget::of(500));
-}
-
-#[test]
-fn reference() {
-    let stores = Stores::new("reference", |_| {
-        let store = ReferenceStore::new();
-        vec![store.clone(), store]
-    });
-    forever_green(&stores, Budget::of(500));
-}
-
-#[test]
-fn hostile() {
-    let stores = Stores::new("hostile", |_| {
-        let store = ReferenceStore::new();
-        vec![store.clone(), store]
-    });
-    forever_green(&stores.hostile(), Budget::of(500));
+    forever_green(&Stores::new("memory", |_| vec![MemoryStore::new()]), Budget::of(1000));
 }
 
 #[test]
 fn redb() {
     let folder = tempfile::tempdir().unwrap();
+    // Opening it takes longer than a history, so all go over one. Each has users of its own.
     let store = Arc::new(RedbStore::open(folder.path().join("sessions.redb")).unwrap());
     let stores = Stores::new("redb", move |_| vec![Arc::clone(&store)]);
-    forever_green(&stores.with_threads(), Budget::of(100));
+    forever_green(&stores.with_threads(), Budget::of(200));
+}
+
+#[test]
+fn reference() {
+    forever_green(&Stores::new("reference", two_instances), Budget::of(1000));
+}
+
+#[test]
+fn hostile() {
+    forever_green(&Stores::new("hostile", two_instances).hostile(), Budget::of(1000));
+}
+
+/// One store with leases, shared by two instances of the application.
+fn two_instances(_: &Arc<Lot>) -> Vec<ReferenceStore> {
+    let store = ReferenceStore::new();
+    vec![store.clone(), store]
 }

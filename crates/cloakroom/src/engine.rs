@@ -169,10 +169,11 @@ impl Engine {
             }
             match found {
                 Some(revision) if Some(revision) == expected => {}
-                Some(_) => return Err(error.into()),
                 // A create is not sent again: should the first one arrive late, it would bring a record back that was
                 // ended in between.
-                None => return Ok(Written::Missing),
+                None if expected.is_none() => return Ok(Written::Missing),
+                // A record that is gone was perhaps replaced before, and the replacement seen.
+                _ => return Err(error.into()),
             }
         }
         Err(Error::with_detail(ErrorKind::Unavailable, "the outcome of a write stayed unknown"))

@@ -77,3 +77,22 @@ async fn an_evicted_session_is_unknown_and_stays_away() {
     assert_eq!(stored(&store).await.len(), 0);
     assert_eq!(site.post("/origin/set=x:3/get=x").await.body, "unknown 3");
 }
+
+/// F3. A write that was applied without an answer may have been seen: if its record is gone when it is looked up, nobody
+/// knows, and it is not done again in another session.
+#[tokio::test]
+async fn a_write_whose_record_is_gone_when_it_is_looked_up_stays_unknown() {
+    for wish in ["/set=x:2", "/add=x", "/in=ann"] {
+        let (site, store, _) = site(Settings::default());
+        site.post("/set=x:1").await;
+        let (key, before) = stored(&store).await.remove(0);
+        store.fail_calls(Call::Replace, Fault::Unanswered);
+        let request = tokio::spawn(site.post(wish));
+        while store.inner().0.load(&key).await.unwrap().unwrap().revision == before.revision {
+            tokio::task::yield_now().await;
+        }
+        store.inner().0.delete(&key).await.unwrap();
+        unavailable(&request.await.unwrap(), wish);
+        assert_eq!(stored(&store).await, [], "{wish}");
+    }
+}

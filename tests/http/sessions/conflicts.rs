@@ -153,6 +153,22 @@ async fn that_both_write_the_same_value_is_no_excuse() {
     assert_eq!(response.status, 409);
 }
 
+/// What a request changes and changes back, it has not changed.
+#[tokio::test]
+async fn an_update_back_to_what_was_read_undoes_nobodys_change() {
+    for on_conflict in [OnConflict::Reject, OnConflict::Overwrite] {
+        let (page, browser) = page_and_browser(on_conflict).await;
+        let read_and_write = async |session: Session| {
+            let count: Option<u64> = session.get(COUNT).await?;
+            session.insert("other", &2).await?;
+            session.insert(COUNT, &(count.unwrap_or(0) + 4)).await
+        };
+        let back = async |session: Session| session.update(COUNT, |count| count.replace(1)).await;
+        let before = race(&page, &browser, read_and_write, write_count, back).await.value();
+        assert_eq!((before, count(&page, &browser).await), (Some(5), Some(50)), "{on_conflict:?}");
+    }
+}
+
 #[tokio::test]
 async fn reads_are_of_one_moment() {
     let (page, browser) = page_and_browser(OnConflict::Reject).await;

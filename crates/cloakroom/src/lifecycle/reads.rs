@@ -50,6 +50,17 @@ impl Reads {
         self.changed(now).any(|(key, seen)| log.writes(key) && log.get(now, key) != seen)
     }
 
+    /// The keys to which `log` writes what was read, and which hold something else in `now`: in the end the request changes
+    /// nothing there, and so undoes nobody's change either.
+    pub(crate) fn left_alone<'a>(
+        &'a self,
+        log: &'a OpLog,
+        now: &'a Entries,
+    ) -> impl Iterator<Item = &'a str> {
+        let changed = self.changed(now);
+        changed.filter(|(key, seen)| log.writes(key) && log.get(now, key) == *seen).map(|(key, _)| key)
+    }
+
     /// Whether anything that was read is different in `now`.
     pub(crate) fn stale(&self, now: &Entries) -> bool {
         self.changed(now).next().is_some()

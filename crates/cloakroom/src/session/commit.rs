@@ -153,6 +153,11 @@ impl Inner {
             let detail = "a key was read, then changed by another request, then written";
             return Err(Error::with_detail(ErrorKind::Conflict, detail));
         }
+        let mut settled = None;
+        for key in state.reads.left_alone(&changes.log, &snapshot.entries) {
+            settled.get_or_insert_with(|| changes.clone()).log.forget(key);
+        }
+        let changes = settled.as_ref().unwrap_or(changes);
         let minted = match changes.takes_secret(snapshot, now) {
             true => Some(self.mint_secret(state, token)?),
             false => None,

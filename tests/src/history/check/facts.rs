@@ -187,11 +187,14 @@ impl<'a> Facts<'a> {
         // A snapshot is as old as the request, or as the last call that took a new one.
         let mut start = request.start;
         for (at, action, done) in request.done() {
+            // What it takes of its own, unsaved, is no news of what is stored.
+            let own = request.actions[..at].iter().any(|action| matches!(action, Action::Put(_)));
+            let took = !own && done.seen.as_ref().is_some_and(|seen| !seen.list.is_empty());
             if let (Some(seen), Some(session)) = (&done.seen, &done.after) {
                 let user = done.user.as_deref();
                 let (start, end, under) = match action {
                     Action::Append(token) => (done.from, done.until, Some(*token)),
-                    Action::Take if !seen.list.is_empty() => (done.from, done.until, None),
+                    Action::Take if took => (done.from, done.until, None),
                     // If it was stored, then on top of what it read.
                     Action::Put(token) if self.writes.iter().any(|write| write.is_ok(*token)) => {
                         let end = request.done_at(at).unwrap_or(done.until);
@@ -201,7 +204,6 @@ impl<'a> Facts<'a> {
                 };
                 self.sights.push(Sight { request: number, session, user, start, end, seen, under });
             }
-            let took = done.seen.as_ref().is_some_and(|seen| !seen.list.is_empty());
             if matches!(action, Action::Append(_)) || *action == Action::Take && took {
                 start = done.from;
             }

@@ -74,9 +74,11 @@ pub fn forever_green(stores: &Stores, budget: Budget) {
         _ = write!(text, "\nand {} more\n", violations.len() - SHOWN);
     }
     let name = stores.name;
+    // Another profile may make another history of the same seed.
+    let profile = if cfg!(debug_assertions) { "" } else { "--release " };
     panic!(
-        "{name}, seed {seed}:\n{text}\nto see it again: CLOAKROOM_HISTORY_SEED={seed} cargo test -p cloakroom-tests --test \
-         history {name}"
+        "{name}, seed {seed}:\n{text}\nto see it again: CLOAKROOM_HISTORY_SEED={seed} cargo test {profile}-p cloakroom-tests \
+         --test history {name}"
     );
 }
 

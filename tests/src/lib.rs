@@ -7,13 +7,17 @@ mod direct;
 mod gate;
 mod head;
 mod hesitant;
+mod processes;
 mod script;
 mod site;
+mod writing;
 
 pub use browser::{Browser, Request, Response};
 pub use direct::{Call, Direct, cut_off, poll_once};
 pub use gate::Gate;
 pub use head::CookieFields;
 pub use hesitant::Hesitant;
+pub use processes::{Process, Server};
 pub use script::Script;
 pub use site::Site;
+pub use writing::{Noise, Slot, file_store};

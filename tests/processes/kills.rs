@@ -49,7 +49,7 @@ impl Writer {
 /// Nothing of it bothers the one that lives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whenever_a_writer_is_killed_each_session_is_what_it_acknowledged_or_one_step_further() {
-    let kills = times("CLOAKROOM_KILLS", 200);
+    let kills = times("CLOAKROOM_KILLS", 40);
     let shared = Shared::new("full");
     let store = shared.open();
     let mut noise = Noise::new(&[7]);

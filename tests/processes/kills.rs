@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cloakroom::stores::FileStore;
 use cloakroom_store::{Acquired, Leases, Record, Scan, Store, Subjects, Timestamp};
-use cloakroom_tests::{Noise, Process, Slot};
+use cloakroom_tests::history::run::Rng;
+use cloakroom_tests::{Process, Slot};
 
 use crate::servers::{Shared, times};
 
@@ -35,7 +36,7 @@ impl Writer {
     }
 
     /// Kills it at any point of what comes after so many steps; what it has acknowledged until then is known afterwards.
-    async fn kill_after(&mut self, steps: u64, then: Duration) {
+    async fn kill_after(&mut self, steps: usize, then: Duration) {
         for _ in 0..steps {
             assert!(self.hear().await, "it ended by itself");
         }
@@ -52,14 +53,14 @@ async fn whenever_a_writer_is_killed_each_session_is_what_it_acknowledged_or_one
     let kills = times("CLOAKROOM_KILLS", 40);
     let shared = Shared::new("full");
     let store = shared.open();
-    let mut noise = Noise::new(&[7]);
+    let mut rng = Rng::new(7);
     let slots = |first: u64| (first..first + 4).map(|slot| (slot, 0)).collect();
     let mut writers = [Writer::start(&shared, slots(0)).await, Writer::start(&shared, slots(4)).await];
     let mut taken_over = 0;
     for kill in 0..kills {
         let writer = &mut writers[kill % 2];
-        let then = Duration::from_micros(noise.below(5_000));
-        writer.kill_after(noise.below(20) + 1, then).await;
+        let then = Duration::from_micros(rng.within(0..5_000) as u64);
+        writer.kill_after(rng.within(1..21), then).await;
         for (slot, steps) in &mut writer.slots {
             taken_over += u64::from(check(&store, Slot(*slot), steps).await);
         }

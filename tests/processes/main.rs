@@ -4,6 +4,7 @@
 
 mod counting;
 mod ends;
+mod histories;
 mod kills;
 mod servers;
 mod stopped;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use cloakroom::stores::FileStore;
 use cloakroom_tests::{Process, Server, file_store};
+use futures_util::future::join_all;
 use tempfile::TempDir;
 
 /// A folder of sessions that several processes share.
@@ -23,23 +24,21 @@ impl Shared {
         self.parent.path().join("sessions")
     }
 
-    /// A server process with these settings, as TOML.
+    /// A server process with these settings, as TOML, whose routes are scripts.
     pub(crate) async fn server(&self, settings: &str) -> Server {
-        let path = self.path();
-        Server::start(env!("CARGO_BIN_EXE_site"), [path.to_str().unwrap(), self.durability, settings]).await
+        self.site("script", settings).await
     }
 
     /// So many of them, started at the same time.
     pub(crate) async fn servers(&self, number: usize, settings: &str) -> Vec<Server> {
-        let mut servers = tokio::task::JoinSet::new();
-        for _ in 0..number {
-            let (path, durability, settings) = (self.path(), self.durability, settings.to_owned());
-            servers.spawn(async move {
-                let arguments = [path.to_str().unwrap(), durability, &settings];
-                Server::start(env!("CARGO_BIN_EXE_site"), arguments).await
-            });
-        }
-        servers.join_all().await
+        join_all((0..number).map(|_| self.server(settings))).await
+    }
+
+    /// A server process with one of the applications that it knows.
+    pub(crate) async fn site(&self, application: &str, settings: &str) -> Server {
+        let path = self.path();
+        let arguments = [application, path.to_str().unwrap(), self.durability, settings];
+        Server::start(env!("CARGO_BIN_EXE_site"), arguments).await
     }
 
     /// A process that writes into these slots, on from so many steps.

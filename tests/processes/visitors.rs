@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_tests::{Browser, Noise, Request};
+use cloakroom_tests::history::run::Rng;
+use cloakroom_tests::{Browser, Request};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -61,7 +62,7 @@ async fn a_visitor_whose_server_is_killed_stays_signed_in_and_loses_nothing_that
     let browser = other.browser();
     browser.post("/in=ann/set=added:0/set=counted:0").await;
     let elsewhere = browser.tab();
-    let mut noise = Noise::new(&[11]);
+    let mut rng = Rng::new(11);
     let (mut added, mut counted) = (0..=0, 0..=0);
     for _ in 0..kills {
         let mut server = shared.server("").await;
@@ -72,10 +73,10 @@ async fn a_visitor_whose_server_is_killed_stays_signed_in_and_loses_nothing_that
         }
         drop(sender);
         let mut answers = Vec::new();
-        for _ in 0..noise.below(30) + 3 {
+        for _ in 0..rng.within(3..33) {
             answers.push(told.recv().await.unwrap());
         }
-        tokio::time::sleep(Duration::from_micros(noise.below(5_000))).await;
+        tokio::time::sleep(Duration::from_micros(rng.within(0..5_000) as u64)).await;
         server.process.kill();
         let killed = Instant::now();
         let now = elsewhere.post("/subject/get=added/get=counted").await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use cloakroom::stores::{Durability, FileStore};
 use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Record, Revision, Store, Subject, Timestamp};
 
+use crate::history::run::Rng;
+
 /// Opens the folder of sessions at `path`; `durability` is `full` or `relaxed`.
 pub fn file_store(path: impl AsRef<Path>, durability: &str) -> FileStore {
     let durability = match durability {
@@ -34,9 +36,8 @@ impl Slot {
     pub fn key(self, steps: u64) -> Key {
         let life = steps.saturating_sub(1) / LIFE;
         let mut bytes = [0; Key::LEN];
-        for (place, byte) in bytes.iter_mut().zip(Noise::new(&[self.0, life, 1])) {
-            *place = byte;
-        }
+        let mut noise = noise(&[self.0, life, 1]);
+        bytes.fill_with(|| noise.next() as u8);
         Key::new(bytes)
     }
 
@@ -55,12 +56,13 @@ impl Slot {
         // A touch leaves what the step before has written.
         let written = if step == TOUCH { last - 1 } else { last };
         let touched = if step >= TOUCH { Duration::from_secs(3600) } else { Duration::ZERO };
-        let len = Noise::new(&[self.0, written, 2]).below(LONGEST) as usize;
+        let mut noise = noise(&[self.0, written, 2]);
+        let len = noise.within(0..LONGEST);
         Some(Record {
             revision: Revision::new((self.0 << 32) | written),
             expires_at: EXPIRY.saturating_add(Duration::from_millis(life)).saturating_add(touched),
             subject: (SIGN_IN..SIGN_OUT).contains(&step).then(|| self.subject()),
-            data: Noise::new(&[self.0, written, 3]).take(len).collect(),
+            data: (0..len).map(|_| noise.next() as u8).collect(),
         })
     }
 
@@ -127,12 +129,12 @@ impl Slot {
 
     /// What this process brings to have the session to itself at that step, for much longer than any test takes.
     pub fn claim(self, steps: u64) -> Claim {
-        let mut noise = Noise::new(&[self.0, steps, std::process::id().into()]);
+        let mut noise = noise(&[self.0, steps, std::process::id().into()]);
         Claim {
-            lease: LeaseId::new(noise.number()),
+            lease: LeaseId::new(noise.next()),
             now: NOW,
             ttl: Duration::from_secs(3600),
-            takeover: Revision::new(TAKEOVER | noise.number()),
+            takeover: Revision::new(TAKEOVER | noise.next()),
         }
     }
 }
@@ -148,41 +150,13 @@ fn without_takeover(found: Option<Record>, expected: Option<Record>) -> Option<R
     }
 }
 
-/// Bytes without a pattern that follow from a few numbers (SplitMix64).
-#[derive(Clone, Copy, Debug)]
-pub struct Noise(u64);
-
-impl Noise {
-    /// The noise of these numbers.
-    pub fn new(seed: &[u64]) -> Self {
-        seed.iter().fold(Self(0), |mut noise, number| Self(noise.number() ^ number))
-    }
-
-    /// Any number.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.number() % end
-    }
-}
-
-impl Iterator for Noise {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        Some(self.number() as u8)
-    }
+/// What follows from a few numbers, without a pattern.
+fn noise(numbers: &[u64]) -> Rng {
+    numbers.iter().fold(Rng::new(0), |mut noise, number| Rng::new(noise.next() ^ number))
 }
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 const EXPIRY: Timestamp = Timestamp::from_millis(4_000_000_000_000);
-const LONGEST: u64 = 60_000;
+const LONGEST: usize = 60_000;
 /// What no other revision has.
 const TAKEOVER: u64 = 1 << 63;

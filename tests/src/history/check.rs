@@ -1,0 +1,78 @@
+//! The checker: reads a history, and says what should not be in it.
+
+mod answers;
+mod ends;
+mod facts;
+mod identity;
+mod locks;
+mod rotation;
+mod updates;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use self::facts::Facts;
+use super::History;
+use super::explain::excerpt;
+
+/// A property that does not hold.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// The property, as SAFETY names it: `U1`.
+    pub property: &'static str,
+    /// What the history was made from.
+    pub seed: Option<u64>,
+    /// What is wrong.
+    pub explanation: String,
+    /// The requests concerned, by their number.
+    pub requests: Vec<usize>,
+    /// The same, written out.
+    pub excerpt: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} does not hold: {}\n{}", self.property, self.explanation, self.excerpt)
+    }
+}
+
+/// Checks a history.
+///
+/// # Errors
+/// Every violation found, the more telling ones first: an id that crosses over explains a lost update better than the other
+/// way round.
+pub fn check(history: &History) -> Result<(), Vec<Violation>> {
+    let facts = Facts::of(history);
+    let mut found = Findings { history, violations: Vec::new() };
+    identity::check(&facts, &mut found);
+    ends::check(&facts, &mut found);
+    locks::check(&facts, &mut found);
+    updates::check(&facts, &mut found);
+    rotation::check(&facts, &mut found);
+    answers::check(&facts, &mut found);
+    if found.violations.is_empty() { Ok(()) } else { Err(found.violations) }
+}
+
+/// What was found so far.
+struct Findings<'a> {
+    history: &'a History,
+    violations: Vec<Violation>,
+}
+
+impl Findings<'_> {
+    fn add(
+        &mut self,
+        property: &'static str,
+        requests: impl IntoIterator<Item = usize>,
+        explanation: impl Into<String>,
+    ) {
+        let mut requests: Vec<_> = requests.into_iter().collect();
+        requests.sort_unstable();
+        requests.dedup();
+        let excerpt = excerpt(self.history, &requests);
+        let explanation = explanation.into();
+        self.violations.push(Violation { property, seed: self.history.seed, explanation, requests, excerpt });
+    }
+}

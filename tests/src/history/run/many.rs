@@ -1,0 +1,74 @@
+use std::env;
+use std::fmt::Write;
+
+use super::{Stores, run};
+use crate::history::explain::excerpt;
+use crate::history::{Violation, check};
+
+/// Which seeds to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    first: u64,
+    count: u64,
+}
+
+impl Budget {
+    /// So many seeds, unless the environment says otherwise: `CLOAKROOM_HISTORY_SEEDS` is their number,
+    /// `CLOAKROOM_HISTORY_SEED` is one to be tried alone.
+    ///
+    /// # Panics
+    /// If what the environment says is no number.
+    pub fn of(count: u64) -> Self {
+        if let Some(seed) = number("CLOAKROOM_HISTORY_SEED") {
+            return Self { first: seed, count: 1 };
+        }
+        Self { first: 1, count: number("CLOAKROOM_HISTORY_SEEDS").unwrap_or(count) }
+    }
+
+    /// So many seeds, whatever the environment says.
+    pub fn fixed(count: u64) -> Self {
+        Self { first: 1, count }
+    }
+
+    fn seeds(self) -> impl Iterator<Item = u64> {
+        self.first..self.first + self.count
+    }
+}
+
+/// The first seed whose history has a violation, which are all answered.
+pub fn find(stores: &Stores, budget: Budget) -> Option<(u64, Vec<Violation>)> {
+    budget.seeds().find_map(|seed| Some((seed, check(&run(stores, seed)).err()?)))
+}
+
+/// Fails if any history has a violation, and says how to see it again.
+///
+/// # Panics
+/// That is how it fails.
+pub fn forever_green(stores: &Stores, budget: Budget) {
+    if budget.count == 1 {
+        let history = run(stores, budget.first);
+        println!("{}", excerpt(&history, &(0..history.requests.len()).collect::<Vec<_>>()));
+    }
+    let Some((seed, violations)) = find(stores, budget) else {
+        println!("{}: {} seeds, no violation", stores.name, budget.count);
+        return;
+    };
+    let mut text = String::new();
+    for violation in violations.iter().take(SHOWN) {
+        _ = write!(text, "\n{violation}");
+    }
+    if violations.len() > SHOWN {
+        _ = write!(text, "\nand {} more\n", violations.len() - SHOWN);
+    }
+    let name = stores.name;
+    panic!(
+        "{name}, seed {seed}:\n{text}\nto see it again: CLOAKROOM_HISTORY_SEED={seed} cargo test -p cloakroom-tests --test \
+         history {name}"
+    );
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+const SHOWN: usize = 3;

@@ -1,0 +1,219 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloakroom_store::{
+    Acquired, BoxFuture, Claim, DynLeases, DynScan, DynStore, DynSubjects, Error, Key, LeaseId, Record,
+    Result, Revision, Store, Subject, Timestamp, decode, encode,
+};
+
+use super::lot::{Lot, Stop, Verdict};
+
+/// A store whose calls wait for the schedule, which also says how they come out.
+#[derive(Debug)]
+pub(super) struct ParkedStore {
+    inner: Arc<dyn DynStore>,
+    lot: Arc<Lot>,
+    threads: bool,
+    /// Nothing waits here.
+    open: bool,
+    /// The last record that was loaded: the answer to another question.
+    last: Mutex<Option<(Key, Record)>>,
+}
+
+impl ParkedStore {
+    pub(super) fn new(inner: Arc<dyn DynStore>, lot: Arc<Lot>, threads: bool) -> Self {
+        Self { inner, lot, threads, open: false, last: Mutex::default() }
+    }
+
+    /// The same store without any queue.
+    pub(super) fn open(inner: Arc<dyn DynStore>, lot: Arc<Lot>, threads: bool) -> Self {
+        Self { open: true, ..Self::new(inner, lot, threads) }
+    }
+
+    async fn verdict(&self, stop: Stop) -> Verdict {
+        if self.open { Verdict::Go } else { self.lot.park(stop).await }
+    }
+
+    async fn call<T: Send + 'static>(&self, stop: Stop, work: BoxFuture<'static, Result<T>>) -> Result<T> {
+        let verdict = self.verdict(stop).await;
+        self.go_on(verdict, work).await
+    }
+
+    async fn go_on<T: Send + 'static>(
+        &self,
+        verdict: Verdict,
+        work: BoxFuture<'static, Result<T>>,
+    ) -> Result<T> {
+        let (lot, threads) = (&self.lot, self.threads);
+        match verdict {
+            Verdict::Go | Verdict::Mixed | Verdict::Damaged(_) => carry_out(lot, threads, work).await,
+            Verdict::Linger => {
+                let answer = carry_out(lot, threads, work).await;
+                lot.park(Stop::Answer).await;
+                answer
+            }
+            Verdict::Fail => Err(Error::unavailable("the schedule says so")),
+            Verdict::Lost => Err(Error::maybe_applied("the schedule lost it")),
+            Verdict::Unanswered => {
+                _ = carry_out(lot, threads, work).await;
+                Err(Error::maybe_applied("the schedule lost the answer"))
+            }
+            Verdict::Late => {
+                let lot = Arc::clone(lot);
+                tokio::spawn(async move {
+                    lot.park(Stop::Late).await;
+                    _ = carry_out(&lot, threads, work).await;
+                });
+                Err(Error::maybe_applied("the schedule keeps it for later"))
+            }
+        }
+    }
+
+    /// What a load answers when the bytes are not what they should be: as a store with the contract's codec finds them.
+    fn garble(&self, key: &Key, verdict: Verdict, found: Option<Record>) -> Result<Option<Record>> {
+        let bytes = match (verdict, &found) {
+            (Verdict::Mixed, _) => {
+                let other = self.last.lock().unwrap().clone().filter(|(other, _)| other != key);
+                other.map(|(other, record)| encode(&other, &record))
+            }
+            (Verdict::Damaged(at), Some(record)) => {
+                let mut bytes = encode(key, record);
+                let at = at % bytes.len();
+                bytes[at] ^= 1;
+                Some(bytes)
+            }
+            _ => None,
+        };
+        match bytes {
+            Some(bytes) => {
+                self.lot.note_unreadable(key.to_string());
+                decode(key, &bytes).map(Some)
+            }
+            None => {
+                if let Some(record) = &found {
+                    *self.last.lock().unwrap() = Some((*key, record.clone()));
+                }
+                Ok(found)
+            }
+        }
+    }
+}
+
+/// Runs a call of the store. Where the store has threads of its own, the runtime must not take the time it waits for them
+/// for an idle one, and let the clock go on: while a blocking task runs, it does not.
+async fn carry_out<T: Send + 'static>(
+    lot: &Arc<Lot>,
+    threads: bool,
+    work: BoxFuture<'static, Result<T>>,
+) -> Result<T> {
+    if !threads {
+        return work.await;
+    }
+    let _busy = lot.busy();
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(work)).await.unwrap()
+}
+
+impl Store for ParkedStore {
+    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+        self.call(Stop::Write, Arc::clone(&self.inner).create(*key, record.clone())).await
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>> {
+        let verdict = self.verdict(Stop::Load).await;
+        let found = self.go_on(verdict, Arc::clone(&self.inner).load(*key)).await?;
+        self.garble(key, verdict, found)
+    }
+
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+        self.call(Stop::Write, Arc::clone(&self.inner).replace(*key, record.clone(), expected)).await
+    }
+
+    async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        self.call(Stop::Touch, Arc::clone(&self.inner).touch(*key, now, expires_at)).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool> {
+        self.call(Stop::Write, Arc::clone(&self.inner).delete(*key)).await
+    }
+
+    async fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
+        self.call(Stop::Call, Arc::clone(&self.inner).purge(cutoff, limit)).await
+    }
+
+    fn leases(&self) -> Option<&dyn DynLeases> {
+        self.inner.leases().map(|_| self as &dyn DynLeases)
+    }
+
+    fn subjects(&self) -> Option<&dyn DynSubjects> {
+        self.inner.subjects().map(|_| self as &dyn DynSubjects)
+    }
+
+    fn scan(&self) -> Option<&dyn DynScan> {
+        None
+    }
+}
+
+/// Where the store behind has leases.
+impl DynLeases for ParkedStore {
+    fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<Acquired>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move { inner.leases().unwrap().acquire(key, claim).await };
+        Box::pin(self.call(Stop::Call, Box::pin(work)))
+    }
+
+    fn renew(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<bool>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move { inner.leases().unwrap().renew(key, claim).await };
+        Box::pin(self.call(Stop::Call, Box::pin(work)))
+    }
+
+    fn release(&self, key: Key, lease: LeaseId) -> BoxFuture<'_, Result<bool>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move { inner.leases().unwrap().release(key, lease).await };
+        Box::pin(self.call(Stop::Call, Box::pin(work)))
+    }
+
+    fn replace_and_release(
+        &self,
+        key: Key,
+        record: Record,
+        expected: Revision,
+        lease: LeaseId,
+    ) -> BoxFuture<'_, Result<()>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move {
+            inner.leases().unwrap().replace_and_release(key, record, expected, lease).await
+        };
+        Box::pin(self.call(Stop::Write, Box::pin(work)))
+    }
+
+    /// Returns whenever the schedule wants: callers look again.
+    fn wait(&self, _: Key, _: Duration) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.lot.park(Stop::Wait).await;
+            Ok(())
+        })
+    }
+}
+
+/// Where the store behind lists the sessions of a user.
+impl DynSubjects for ParkedStore {
+    fn enroll(&self, subject: Subject, key: Key, until: Timestamp) -> BoxFuture<'_, Result<()>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move { inner.subjects().unwrap().enroll(subject, key, until).await };
+        Box::pin(self.call(Stop::Call, Box::pin(work)))
+    }
+
+    fn list(&self, subject: Subject) -> BoxFuture<'_, Result<Vec<(Key, Record)>>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move { inner.subjects().unwrap().list(subject).await };
+        Box::pin(self.call(Stop::Call, Box::pin(work)))
+    }
+
+    fn end_all(&self, subject: Subject, except: Option<Key>) -> BoxFuture<'_, Result<usize>> {
+        let inner = Arc::clone(&self.inner);
+        let work = async move { inner.subjects().unwrap().end_all(subject, except).await };
+        Box::pin(self.call(Stop::Call, Box::pin(work)))
+    }
+}

@@ -33,6 +33,8 @@ pub struct Stores {
     pub threads: bool,
     /// Their calls fail in every way a call can fail.
     pub hostile: bool,
+    /// The one workload to be made, instead of all.
+    pub only: Option<&'static str>,
     open: Box<dyn Fn(&Arc<Lot>) -> Vec<Arc<dyn DynStore>>>,
 }
 
@@ -42,13 +44,19 @@ impl Stores {
         let open = move |lot: &Arc<Lot>| -> Vec<Arc<dyn DynStore>> {
             open(lot).into_iter().map(|store| Arc::new(store) as Arc<dyn DynStore>).collect()
         };
-        Self { name, threads: false, hostile: false, open: Box::new(open) }
+        Self { name, threads: false, hostile: false, only: None, open: Box::new(open) }
     }
 
     /// Waits for each call to end before the next begins.
     #[must_use]
     pub fn with_threads(self) -> Self {
         Self { threads: true, ..self }
+    }
+
+    /// Makes this workload only, of those in `plan`.
+    #[must_use]
+    pub fn only(self, workload: &'static str) -> Self {
+        Self { only: Some(workload), ..self }
     }
 
     /// Makes calls fail.

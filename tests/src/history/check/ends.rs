@@ -43,7 +43,8 @@ pub(super) fn ends<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'a Handle
 /// D5: after a user's sessions were all ended, none that began before is accepted.
 fn revoked_stays_revoked(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for change in &facts.changes {
-        let (Action::EndAll(user), Outcome::Ok, Some(end)) = (change.action, change.outcome, change.end) else {
+        let (Action::EndAll(user), Outcome::Ok, Some(end)) = (change.action, change.outcome, change.end)
+        else {
             continue;
         };
         for (number, request) in facts.answered().filter(|(_, request)| request.start.order > end.order) {
@@ -56,13 +57,12 @@ fn revoked_stays_revoked(facts: &Facts<'_>, found: &mut Findings<'_>) {
                 };
                 !facts.changes.iter().any(|sign_in| later(&sign_in))
             };
-            let accepted = request.done().find(|(_, action, done)| {
-                action.uses_session()
-                    && done.user.as_ref() == Some(user)
-                    && done.session.as_ref().is_some_and(of_user)
-            });
-            if accepted.is_some() {
-                let explanation = format!("a session of {user} was accepted after all of them had been ended");
+            // Later ones may tell of a sign-in of their own.
+            let first = request.done().find(|(_, action, _)| action.uses_session()).map(|(.., done)| done);
+            let accepted = first.filter(|first| first.user.as_ref() == Some(user));
+            if accepted.and_then(|first| first.session.as_ref()).is_some_and(of_user) {
+                let explanation =
+                    format!("a session of {user} was accepted after all of them had been ended");
                 found.add("D5", [change.request, number], explanation);
             }
         }
@@ -91,7 +91,8 @@ fn expired_is_over(facts: &Facts<'_>, found: &mut Findings<'_>) {
         });
         let begins = sign_ins.map(|change| facts.request(change.request).end().map(|end| end.millis));
         let issues = facts.issues.iter().filter(|issue| issue.session == *session);
-        let begins = begins.chain(issues.take(1).map(|issue| Some(facts.request(issue.request).end()?.millis)));
+        let begins =
+            begins.chain(issues.take(1).map(|issue| Some(facts.request(issue.request).end()?.millis)));
         let begins: Option<Vec<_>> = begins.collect();
         let Some(begun) = begins.and_then(|begins| begins.into_iter().max()) else { continue };
         if begun + rules.absolute <= request.start.millis {

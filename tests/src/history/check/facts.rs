@@ -1,5 +1,7 @@
 use crate::history::cookie::handle_of;
-use crate::history::{Action, Entry, Handle, History, Moment, Outcome, Received, Request, Seen, Token, Whose};
+use crate::history::{
+    Action, Entry, Handle, History, Moment, Outcome, Received, Request, Seen, Token, Whose,
+};
 
 /// A history, sorted by what the properties ask for.
 pub(super) struct Facts<'a> {
@@ -145,8 +147,10 @@ impl<'a> Facts<'a> {
         let before = saved.map_or(request.actions.len(), |(saved, ..)| saved);
         let signs_in = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::SignIn(_)));
         // Where a session was superseded, a sign-in begins anew without what was recorded before it.
-        let (under_sign_in, before_sign_in) =
-            (signs_in(&request.actions[..at]), signs_in(&request.actions[at..before]) && request.sent.is_some());
+        let (under_sign_in, before_sign_in) = (
+            signs_in(&request.actions[..at]),
+            signs_in(&request.actions[at..before]) && request.sent.is_some(),
+        );
         let home = match saved {
             Some((.., done)) => done.after.clone(),
             None => request.received_session().or_else(|| session.clone()),
@@ -170,7 +174,8 @@ impl<'a> Facts<'a> {
     fn certainly_kept(&self, number: usize, session: &Handle) -> bool {
         let request = self.request(number);
         let Some(end) = request.end() else { return false };
-        let Some(cookie) = request.sent.as_deref().filter(|_| request.sent_session().as_ref() == Some(session))
+        let Some(cookie) =
+            request.sent.as_deref().filter(|_| request.sent_session().as_ref() == Some(session))
         else {
             // It made the session itself, and nobody else had its secret.
             return !self.may_be_over(session, end, Some(number));
@@ -289,8 +294,7 @@ impl<'a> Facts<'a> {
         let issued = issued.filter(|request| request.is_before(from)).map(|request| request.start.millis);
         let begun = issued.clone().min();
         let Some(used) = used.chain(issued).max() else { return true };
-        used + rules.idle <= until.millis
-            || begun.is_none_or(|begun| begun + rules.absolute <= until.millis)
+        used + rules.idle <= until.millis || begun.is_none_or(|begun| begun + rules.absolute <= until.millis)
     }
 
     /// The requests to the same session that may have been under way at the same time.
@@ -298,8 +302,8 @@ impl<'a> Facts<'a> {
         let request = self.request(number);
         let (session, end) = (request.sent_session(), request.end());
         self.history.requests.iter().enumerate().filter(move |(other_number, other)| {
-            let same = session.is_some()
-                && (other.sent_session() == session || other.received_session() == session);
+            let same =
+                session.is_some() && (other.sent_session() == session || other.received_session() == session);
             let begins_before = end.is_none_or(|end| other.start.order < end.order);
             *other_number != number && same && begins_before && !other.is_before(request.start)
         })

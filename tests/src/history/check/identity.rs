@@ -15,7 +15,11 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
                 let (written, now) = (user.as_deref().unwrap_or("nobody"), sight.user.unwrap_or("nobody"));
                 let writer = facts.writes.iter().find(|write| write.token == *token);
                 let explanation = format!("{token} was written for {written}, and {now} has it");
-                found.add("I5", writer.map(|write| write.request).into_iter().chain([sight.request]), explanation);
+                found.add(
+                    "I5",
+                    writer.map(|write| write.request).into_iter().chain([sight.request]),
+                    explanation,
+                );
             }
         }
     }
@@ -65,7 +69,8 @@ fn belongs_there(facts: &Facts<'_>, sight: &Sight<'_>, token: Token, found: &mut
     let mut ended = ends(facts).filter(|(session, ..)| homes.iter().flatten().any(|home| home == *session));
     match ended.next() {
         Some((_, end, _)) => {
-            let explanation = format!("{token} was written to a session that was ended, and is in another now");
+            let explanation =
+                format!("{token} was written to a session that was ended, and is in another now");
             found.add("D1", [write.request, end, sight.request], explanation);
         }
         None => {

@@ -22,13 +22,18 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
             // Asleep for longer than that, a holder may be taken for dead.
             let alive = second.from.millis < first.asked.millis + facts.history.rules.lease;
             if overlap && alive {
-                found.add("L1", [first.request, second.request], "two requests held one lock at the same time");
+                found.add(
+                    "L1",
+                    [first.request, second.request],
+                    "two requests held one lock at the same time",
+                );
             }
         }
     }
     for (number, request) in facts.history.requests.iter().enumerate() {
         if conflicts_under_lock(facts, number, request) {
-            let explanation = "a conflict under the lock: another holder's save came after its lock was freed";
+            let explanation =
+                "a conflict under the lock: another holder's save came after its lock was freed";
             found.add("L1", facts.company(number).map(|(other, _)| other).chain([number]), explanation);
         }
     }
@@ -58,12 +63,20 @@ fn hold<'a>(facts: &Facts<'a>, number: usize) -> Option<Hold<'a>> {
         match &mut hold {
             None if *action == Action::Lock && done.error.is_none() => {
                 let session = done.session.as_ref().filter(|_| done.session == done.after)?;
-                let (asked, from) = (facts.request(number).start, done.until);
+                // Whatever used the session before may have locked it already.
+                let first = facts.request(number).done().find(|(_, action, _)| action.uses_session());
+                let asked = match first {
+                    Some((.., first)) if std::ptr::eq(first, done) => done.from,
+                    _ => facts.request(number).start,
+                };
+                let from = done.until;
                 hold = Some(Hold { request: number, session, asked, from, until: from });
             }
             None => {}
             // Whatever ends the session or loses it ends the lock as well.
-            Some(_) if done.error.is_some() || *action == Action::Unlock || action.ends_secret() => return hold,
+            Some(_) if done.error.is_some() || *action == Action::Unlock || action.ends_secret() => {
+                return hold;
+            }
             Some(hold) => hold.until = done.until,
         }
     }

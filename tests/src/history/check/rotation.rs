@@ -6,7 +6,9 @@ use crate::history::{Action, Moment, Outcome, Request};
 
 pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for (number, request) in facts.answered() {
-        let (Some(cookie), Some(session)) = (request.sent.as_deref(), request.sent_session()) else { continue };
+        let (Some(cookie), Some(session)) = (request.sent.as_deref(), request.sent_session()) else {
+            continue;
+        };
         let Some(first) = request.first_session() else { continue };
         if first == Some(&session) {
             superseded_is_over(facts, number, request, cookie, found);
@@ -25,20 +27,16 @@ fn first_use(request: &Request) -> Option<[Moment; 2]> {
 }
 
 /// R1, R2: a session is there for whoever holds a secret of it that works, or worked a grace time ago.
-fn turned_away(
-    facts: &Facts<'_>,
-    number: usize,
-    cookie: &str,
-    until: Moment,
-    found: &mut Findings<'_>,
-) {
+fn turned_away(facts: &Facts<'_>, number: usize, cookie: &str, until: Moment, found: &mut Findings<'_>) {
     let request = facts.request(number);
     let session = request.sent_session();
     let issued = facts.issue(cookie).map(|issue| issue.request);
     let of_session = || facts.changes.iter().filter(|change| change.session == session);
     let rotated = of_session().find(|change| {
         let late = change.start.order > request.start.order;
-        *change.action == Action::Rotate && change.outcome != Outcome::Failed && !late
+        *change.action == Action::Rotate
+            && change.outcome != Outcome::Failed
+            && !late
             && Some(change.request) != issued
     });
     let begun = issued.map_or(request.start, |issued| facts.request(issued).start);
@@ -77,7 +75,9 @@ fn superseded_is_over(
     for successor in facts.issues.iter().filter(|other| other.session == issue.session) {
         let replaced = facts.request(successor.request);
         let newer = facts.request(issue.request).is_before(replaced.start);
-        let Some(end) = replaced.end().filter(|_| newer && replaced.is_before(request.start)) else { continue };
+        let Some(end) = replaced.end().filter(|_| newer && replaced.is_before(request.start)) else {
+            continue;
+        };
         let signed_in = facts.changes.iter().any(|change| {
             let signs_in = matches!(change.action, Action::SignIn(_)) && change.outcome == Outcome::Ok;
             change.request == successor.request && signs_in && change.session.as_ref() == Some(&issue.session)

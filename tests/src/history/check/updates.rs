@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Change, Facts, Sight, Write, probed};
 use super::Findings;
+use super::facts::{Change, Facts, Sight, Write, probed};
 use crate::history::{Action, Everything, Outcome, Token};
 
 pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
@@ -32,12 +32,22 @@ fn nothing_is_missing(facts: &Facts<'_>, sight: &Sight<'_>, found: &mut Findings
         let locked = facts.request(sight.request).actions.contains(&Action::Lock);
         match sight.under {
             _ if probed(facts.request(sight.request)) == Some(write.request) => {
-                found.add("H2", requests, format!("{token} was acknowledged, and is not stored at that moment"));
+                found.add(
+                    "H2",
+                    requests,
+                    format!("{token} was acknowledged, and is not stored at that moment"),
+                );
             }
             Some(own) if locked => {
-                found.add("L2", requests, format!("{own} was saved by a holder of the lock that knew nothing of {token}"));
+                found.add(
+                    "L2",
+                    requests,
+                    format!("{own} was saved by a holder of the lock that knew nothing of {token}"),
+                );
             }
-            Some(own) => found.add("U1", requests, format!("{own} was saved on top of a list without {token}")),
+            Some(own) => {
+                found.add("U1", requests, format!("{own} was saved on top of a list without {token}"))
+            }
             None => found.add("U1", requests, format!("{token} was acknowledged, and is missing later")),
         }
     }
@@ -119,7 +129,11 @@ fn all_or_nothing(sight: &Sight<'_>, found: &mut Findings<'_>) {
     let Some(rest) = &sight.seen.rest else { return };
     if rest.left != rest.right {
         let (left, right) = (&rest.left, &rest.right);
-        found.add("U7", [sight.request], format!("halves of pairs: {left:?} on one side, {right:?} on the other"));
+        found.add(
+            "U7",
+            [sight.request],
+            format!("halves of pairs: {left:?} on one side, {right:?} on the other"),
+        );
     }
     let sum: i64 = rest.accounts.iter().sum();
     if !rest.accounts.is_empty() && sum != Everything::TOTAL {

@@ -35,9 +35,13 @@ impl Budget {
     }
 }
 
-/// The first seed whose history has a violation, which are all answered.
-pub fn find(stores: &Stores, budget: Budget) -> Option<(u64, Vec<Violation>)> {
-    budget.seeds().find_map(|seed| Some((seed, check(&run(stores, seed)).err()?)))
+/// The first seed whose history has a violation of one of these properties, or of any if none are named.
+pub fn find(stores: &Stores, budget: Budget, properties: &[&str]) -> Option<(u64, Vec<Violation>)> {
+    let wanted = |violation: &Violation| properties.is_empty() || properties.contains(&violation.property);
+    budget.seeds().find_map(|seed| {
+        let violations = check(&run(stores, seed)).err()?;
+        violations.iter().any(wanted).then_some((seed, violations))
+    })
 }
 
 /// Fails if any history has a violation, and says how to see it again.
@@ -49,7 +53,7 @@ pub fn forever_green(stores: &Stores, budget: Budget) {
         let history = run(stores, budget.first);
         println!("{}", excerpt(&history, &(0..history.requests.len()).collect::<Vec<_>>()));
     }
-    let Some((seed, violations)) = find(stores, budget) else {
+    let Some((seed, violations)) = find(stores, budget, &[]) else {
         println!("{}: {} seeds, no violation", stores.name, budget.count);
         return;
     };

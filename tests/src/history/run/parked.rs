@@ -182,9 +182,8 @@ impl DynLeases for ParkedStore {
         lease: LeaseId,
     ) -> BoxFuture<'_, Result<()>> {
         let inner = Arc::clone(&self.inner);
-        let work = async move {
-            inner.leases().unwrap().replace_and_release(key, record, expected, lease).await
-        };
+        let work =
+            async move { inner.leases().unwrap().replace_and_release(key, record, expected, lease).await };
         Box::pin(self.call(Stop::Write, Box::pin(work)))
     }
 

@@ -13,14 +13,17 @@ pub(super) struct Plan {
     pub(super) requests: usize,
     /// How many of one browser at a time.
     pub(super) at_once: usize,
+    /// Whether a browser without a session begins one first, and waits for it.
+    pub(super) patient: bool,
     /// Whether calls may take longer than the engine waits for them.
     pub(super) slow: bool,
     /// How often a client goes away: once in so many choices, or never.
     pub(super) hang_ups: Option<usize>,
     /// By how many milliseconds the clock may jump.
     pub(super) jumps: &'static [u64],
-    /// How often.
+    /// How often, and how soon.
     pub(super) jumps_left: usize,
+    pub(super) restless: usize,
     /// How readily a handler that pauses goes on, beside 12 for a call of the store.
     pub(super) haste: usize,
     kinds: &'static [(usize, Kind)],
@@ -38,6 +41,7 @@ enum Kind {
     Take,
     Transfer,
     Locked,
+    Hold,
     SignIn,
     SignOut,
     Rotate,
@@ -52,6 +56,7 @@ use Kind::*;
 
 /// What requests do, how often, and by how many milliseconds the clock may jump meanwhile.
 struct Workload {
+    name: &'static str,
     kinds: &'static [(usize, Kind)],
     jumps: &'static [&'static [u64]],
 }
@@ -60,26 +65,52 @@ struct Workload {
 /// among sweeps, readers among ends, and one of everything.
 const WORKLOADS: &[Workload] = &[
     Workload {
+        name: "list",
         kinds: &[(4, Append), (3, Put), (2, Pair), (2, Look), (1, Take), (1, Fail), (1, Mix)],
         jumps: &[NONE, NONE, &[MINUTE]],
     },
     Workload {
+        name: "bank",
         kinds: &[(5, Transfer), (2, Look), (1, Pair), (1, Fail), (1, Locked)],
         jumps: &[NONE, NONE, &[MINUTE]],
     },
     Workload {
-        kinds: &[(3, SignIn), (3, Append), (2, Put), (1, Pair), (2, SignOut), (2, Rotate), (2, Look), (1, Mix)],
+        name: "sign",
+        kinds: &[
+            (3, SignIn),
+            (3, Append),
+            (2, Put),
+            (1, Pair),
+            (2, SignOut),
+            (2, Rotate),
+            (2, Look),
+            (1, Mix),
+        ],
         jumps: &[NONE, &[MINUTE], &[10_000, GRACE], ALL],
     },
-    Workload { kinds: &[(5, Locked), (2, Put), (1, Append), (1, Look), (1, Rotate)], jumps: &[NONE, &[4_000, LEASE]] },
-    Workload { kinds: &[(6, Locked), (1, Look)], jumps: &[NONE, &[4_000, LEASE]] },
     Workload {
+        name: "locks",
+        kinds: &[(5, Locked), (2, Put), (1, Append), (1, Look), (1, Rotate)],
+        jumps: &[NONE, &[4_000, LEASE]],
+    },
+    Workload {
+        name: "locks only",
+        kinds: &[(3, Locked), (3, Hold), (1, Look)],
+        jumps: &[NONE, &[LEASE], &[LEASE]],
+    },
+    Workload {
+        name: "revoke",
         kinds: &[(3, SignIn), (2, EndAll), (3, Append), (1, Pair), (2, Look), (1, SignOut), (1, Purge)],
         jumps: &[NONE, &[MINUTE], ALL],
     },
-    Workload { kinds: &[(4, Slow), (2, SignOut), (3, Purge), (2, Append), (1, Look)], jumps: &[&[SWEPT]] },
-    Workload { kinds: &[(4, Look), (2, SignOut), (2, Append), (1, Slow)], jumps: &[&[MINUTE]] },
     Workload {
+        name: "sweeps",
+        kinds: &[(4, Slow), (2, SignOut), (3, Purge), (2, Append), (1, Look)],
+        jumps: &[&[SWEPT]],
+    },
+    Workload { name: "ends", kinds: &[(4, Look), (2, SignOut), (2, Append), (1, Slow)], jumps: &[&[MINUTE]] },
+    Workload {
+        name: "everything",
         kinds: &[
             (2, Append),
             (2, Put),
@@ -106,7 +137,7 @@ const MINUTE: u64 = 61_000;
 const SWEPT: u64 = 4_300_000;
 
 impl Plan {
-    pub(super) fn new(rng: &mut Rng, seed: u64, hostile: bool) -> Self {
+    pub(super) fn new(rng: &mut Rng, seed: u64, hostile: bool, only: Option<&str>) -> Self {
         let slow = rng.one_in(if hostile { 3 } else { 6 });
         let [store_timeout, store_budget] = if slow { [2, 5] } else { [600, 1200] }.map(Duration::from_secs);
         let settings = Settings {
@@ -117,16 +148,22 @@ impl Plan {
             sweep_interval: Duration::ZERO,
             ..Settings::default()
         };
-        let workload = rng.pick(WORKLOADS);
+        let any = rng.pick(WORKLOADS);
+        let workload = match only {
+            Some(name) => WORKLOADS.iter().find(|workload| workload.name == name).expect("a workload"),
+            None => any,
+        };
         Self {
             settings,
             browsers: *rng.pick(&[1, 1, 2, 3]),
             requests: rng.within(6..18),
             at_once: rng.within(2..5),
+            patient: !rng.one_in(4),
             slow,
             hang_ups: rng.one_in(3).then_some(40),
             jumps: *rng.pick::<&[u64]>(workload.jumps),
             jumps_left: rng.within(1..4),
+            restless: *rng.pick(&[1, 6]),
             haste: *rng.pick(&[1, 3, 12]),
             kinds: workload.kinds,
             // Stores may be shared by many histories.
@@ -135,8 +172,11 @@ impl Plan {
         }
     }
 
-    /// The actions of the next request.
-    pub(super) fn request(&mut self, rng: &mut Rng) -> Vec<Action> {
+    /// The actions of the next request of a browser that has a session, or not.
+    pub(super) fn request(&mut self, rng: &mut Rng, has_session: bool) -> Vec<Action> {
+        if self.patient && !has_session {
+            return self.actions(*rng.pick(&[Append, Append, SignIn]), rng);
+        }
         let weights: Vec<_> = self.kinds.iter().map(|(weight, _)| *weight).collect();
         let kind = self.kinds[rng.weighted(&weights)].1;
         let mut actions = self.actions(kind, rng);
@@ -172,6 +212,7 @@ impl Plan {
                 }
                 actions
             }
+            Hold => vec![A::Lock, A::Pause, A::Look],
             SignIn => {
                 let sign_in = A::SignIn(rng.pick(&self.users).clone());
                 match rng.within(0..4) {
@@ -202,7 +243,9 @@ impl Plan {
         for _ in 0..rng.within(1..5) {
             let kind = match signed_in {
                 true => *rng.pick(&[Append, Pair, Look, Rotate]),
-                false => *rng.pick(&[Append, Put, Pair, Take, Transfer, Look, Rotate, SignIn, SignOut, Locked]),
+                false => {
+                    *rng.pick(&[Append, Put, Pair, Take, Transfer, Look, Rotate, SignIn, SignOut, Locked])
+                }
             };
             signed_in |= matches!(kind, SignIn);
             actions.extend(self.actions(kind, rng));

@@ -58,7 +58,7 @@ enum Choice {
 impl Schedule {
     fn new(stores: &Stores, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let plan = Plan::new(&mut rng, seed, stores.hostile);
+        let plan = Plan::new(&mut rng, seed, stores.hostile, stores.only);
         let lot = Arc::new(Lot::default());
         let clock = Arc::new(Clock::new(&lot));
         let opened = (stores.open)(&lot);
@@ -116,14 +116,15 @@ impl Schedule {
         if self.begun < self.plan.requests {
             let idle = |browser: &usize| {
                 let busy = self.under_way.iter().filter(|request| request.browser == *browser).count();
-                // Until there is a session, most requests would begin one each.
-                let at_once = if self.begun < self.browsers.len() { 1 } else { self.plan.at_once };
-                busy < at_once
+                // Until there is a session, every request would begin one of its own.
+                let alone = self.plan.patient && self.browsers[*browser].cookie().is_none();
+                busy < if alone { 1 } else { self.plan.at_once }
             };
             let browsers = (0..self.browsers.len()).filter(idle);
             choices.extend(browsers.map(|browser| (10, Choice::Begin(browser))));
             if !self.plan.jumps.is_empty() && self.plan.jumps_left > 0 {
-                choices.push((1, Choice::Jump(*self.rng.pick(self.plan.jumps))));
+                let jump = Choice::Jump(*self.rng.pick(self.plan.jumps));
+                choices.push((self.plan.restless, jump));
             }
         }
         if choices.is_empty() {
@@ -191,7 +192,8 @@ impl Schedule {
 
     fn begin(&mut self, browser: usize) {
         self.begun += 1;
-        let actions = self.plan.request(&mut self.rng);
+        let has_session = self.browsers[browser].cookie().is_some();
+        let actions = self.plan.request(&mut self.rng, has_session);
         let reads = !actions.iter().any(|action| action.uses_session() && *action != Action::Look);
         // What a method is meant for does not keep anybody from writing with it, and then without a lock.
         let method = if reads || self.rng.one_in(4) { Method::GET } else { Method::POST };

@@ -107,8 +107,7 @@ impl Traffic {
         let session = self.probes.open(&head);
         let done = App::probe(&*self.clock, &session).await;
         let end = self.clock.now();
-        let response =
-            Response { end, status: 200, cookie: Received::Nothing, report: Some(vec![done]) };
+        let response = Response { end, status: 200, cookie: Received::Nothing, report: Some(vec![done]) };
         self.requests()[number].response = Some(response);
     }
 }

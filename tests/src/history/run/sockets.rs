@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom::testing::Jar;
 use cloakroom::Locking;
+use cloakroom::testing::Jar;
 use cloakroom_store::BoxFuture;
 use tokio::task::JoinSet;
 
@@ -13,7 +13,9 @@ use super::Rng;
 use super::plan::Plan;
 use super::traffic::{COOKIE, received};
 use crate::history::cookie::handle_of;
-use crate::history::{Action, App, Cookie, History, Moment, Received, Request, Response, Rules, Stage, Whose};
+use crate::history::{
+    Action, App, Cookie, History, Moment, Received, Request, Response, Rules, Stage, Whose,
+};
 use crate::{Browser, Server};
 
 /// The clock that all processes of a machine share.
@@ -78,7 +80,8 @@ impl Town {
                 servers[server] = start(&settings).await;
             }
             let browser = rng.within(0..jars.len());
-            let actions = plan.request(&mut rng);
+            let has_session = jars[browser].lock().unwrap().get(COOKIE).is_some();
+            let actions = plan.request(&mut rng, has_session);
             let reads = !actions.iter().any(|action| action.uses_session() && *action != Action::Look);
             // What a method is meant for does not keep anybody from writing with it, and then without a lock.
             let path = Action::path(&actions);
@@ -100,8 +103,11 @@ impl Town {
         while let Some(done) = under_way.join_next().await {
             done.unwrap();
         }
-        let cookies: Vec<_> =
-            traffic.requests().iter().filter_map(|request| Some(request.received_cookie()?.to_owned())).collect();
+        let cookies: Vec<_> = traffic
+            .requests()
+            .iter()
+            .filter_map(|request| Some(request.received_cookie()?.to_owned()))
+            .collect();
         for cookie in cookies {
             traffic.look(Whose::Last, cookie, rng.pick(&servers).browser()).await;
         }
@@ -118,7 +124,9 @@ fn settings(locking: Locking) -> String {
         Locking::Early => "early",
         Locking::Explicit => "explicit",
     };
-    format!("locking = '{locking}'\nlock_timeout = '1m'\nstore_timeout = '1m'\nstore_budget = '1m'\nsweep_interval = '0s'")
+    format!(
+        "locking = '{locking}'\nlock_timeout = '1m'\nstore_timeout = '1m'\nstore_budget = '1m'\nsweep_interval = '0s'"
+    )
 }
 
 impl Traffic {

@@ -24,14 +24,18 @@ impl Folder {
         self.still_there(shard)?;
         loop {
             self.disk.make_folder(&folder).map_err(refused)?;
-            match self.disk.write_new(&marker, &[], SystemTime::UNIX_EPOCH) {
-                // Whoever removed the subject's last marker has removed its folder.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
+            let marked = match self.disk.write_new(&marker, &[], SystemTime::UNIX_EPOCH) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                result => result,
+            };
+            match marked.and_then(|()| self.disk.sync_folder(&folder)) {
+                // Whoever removed the subject's last marker has removed its folder. A sweep may even have taken this one
+                // for stale: no record names the subject yet.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.still_there(shard)?,
                 result => break result.map_err(refused)?,
             }
         }
-        self.disk.sync_folder(&folder).and_then(|()| self.disk.sync_folder(shard)).map_err(refused)
+        self.disk.sync_folder(shard).map_err(refused)
     }
 
     /// The same for somebody who has marked it before and now holds the record's lock: since then it may have been

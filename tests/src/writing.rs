@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cloakroom::stores::{Durability, FileStore};
-use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Record, Revision, Store, Subject, Timestamp};
+use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Record, Revision, Subject, Timestamp};
 
 use crate::history::run::Rng;
 
@@ -69,29 +69,23 @@ impl Slot {
     /// How many steps led to what is `found` in the folder: as many as were `acknowledged`, or one more, whose writer did
     /// not live to say so. `None` if neither did.
     pub fn steps_found(self, acknowledged: u64, found: impl Fn(&Key) -> Option<Record>) -> Option<u64> {
-        let now = |steps| without_takeover(found(&self.key(steps)), self.record(steps));
-        let (before, after) = (now(acknowledged), now(acknowledged + 1));
-        if self.key(acknowledged) != self.key(acknowledged + 1) && before.is_some() {
-            // The session before was deleted.
-            return None;
+        let next = acknowledged + 1;
+        let as_after =
+            |steps| without_takeover(found(&self.key(steps)), self.record(steps)) == self.record(steps);
+        if self.key(acknowledged) == self.key(next) {
+            return [next, acknowledged].into_iter().find(|&steps| as_after(steps));
         }
-        if after == self.record(acknowledged + 1) {
-            Some(acknowledged + 1)
-        } else {
-            (before == self.record(acknowledged) && after.is_none_or(|after| before == Some(after)))
-                .then_some(acknowledged)
-        }
+        // The session before was deleted, and the next one may have been created.
+        let created = found(&self.key(next)).is_some();
+        let known = if created { next } else { acknowledged };
+        (as_after(acknowledged) && as_after(known)).then_some(known)
     }
 
     /// Takes the step after so many.
     ///
     /// # Errors
     /// The store's, and if it does not hold what it should.
-    pub async fn step(
-        self,
-        store: &(impl Store + Leases),
-        steps: u64,
-    ) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    pub async fn step(self, store: &impl Leases, steps: u64) -> Result<(), Box<dyn StdError + Send + Sync>> {
         let next = steps + 1;
         let key = self.key(next);
         match steps % LIFE {

@@ -51,6 +51,11 @@ impl Action {
         matches!(self, Self::Append(_) | Self::Take | Self::Save | Self::Unlock)
     }
 
+    /// Whether it writes to the session, if it is the first to do so.
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Append(_) | Self::Put(_) | Self::Pair(_) | Self::Transfer(..))
+    }
+
     /// Whether it asks anything of the request's own session.
     pub fn uses_session(&self) -> bool {
         !matches!(self, Self::Pause | Self::Fail | Self::EndAll(_) | Self::Purge)

@@ -44,7 +44,10 @@ fn issued_once(facts: &Facts<'_>, found: &mut Findings<'_>) {
 fn accepted_only_if_issued(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for (number, request) in facts.answered() {
         let Some(cookie) = request.sent.as_deref() else { continue };
-        if facts.issue(cookie).is_some() || !matches!(request.whose, Whose::Browser(_)) {
+        let issued = facts.issue(cookie).map(|issue| facts.request(issue.request));
+        if issued.is_some_and(|issued| issued.is_before(request.start))
+            || !matches!(request.whose, Whose::Browser(_))
+        {
             continue;
         }
         let session = request.sent_session();

@@ -2,7 +2,7 @@
 
 use super::Findings;
 use super::facts::{Facts, probed};
-use crate::history::{Action, Moment, Outcome, Request};
+use crate::history::{Action, Moment, Outcome, Received, Request};
 
 pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
     for (number, request) in facts.answered() {
@@ -19,6 +19,33 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
         }
     }
     one_successor(facts, found);
+    for (number, request) in facts.history.requests.iter().enumerate() {
+        if let Some(explanation) = sets_a_cookie_for_nothing(request) {
+            found.add("R1", [number], explanation);
+        }
+    }
+}
+
+/// R1: a response that changes the browser's cookie without a reason may overtake the one that brings the right one
+/// (failure F18).
+fn sets_a_cookie_for_nothing(request: &Request) -> Option<&'static str> {
+    let does = |wanted: fn(&Action) -> bool| request.actions.iter().any(wanted);
+    let signs_in = does(|action| matches!(action, Action::SignIn(_)));
+    let received = request.received_session();
+    match &request.response.as_ref()?.cookie {
+        Received::Nothing => None,
+        Received::Removed => (!does(|action| *action == Action::SignOut))
+            .then_some("a cookie was removed, and no session was ended"),
+        Received::Set(_) if request.sent_session() == received => {
+            let found = request.first_session() == Some(received.as_ref());
+            let changes = signs_in || does(|action| *action == Action::Rotate);
+            (found && !changes).then_some("a cookie was set again, and the secret is the same as before")
+        }
+        Received::Set(_) => {
+            let begins = signs_in || does(Action::writes);
+            (!begins).then_some("a session was begun by a request that wrote nothing")
+        }
+    }
 }
 
 /// Between which moments the request looked whether there is a session.

@@ -54,7 +54,9 @@ fn nothing_is_missing(facts: &Facts<'_>, sight: &Sight<'_>, found: &mut Findings
 }
 
 fn may_remove(facts: &Facts<'_>, change: &Change<'_>, write: &Write<'_>, sight: &Sight<'_>) -> bool {
-    let possible = change.outcome != Outcome::Failed && change.start.order < sight.end.order;
+    // What came to nothing in the end was so for its own request until then.
+    let happened = change.outcome != Outcome::Failed || change.request == sight.request;
+    let possible = happened && change.start.order < sight.end.order;
     let after = change.end.is_none_or(|end| end.order > write.start.order);
     if !possible || !after {
         return false;

@@ -61,8 +61,8 @@ struct Workload {
     jumps: &'static [&'static [u64]],
 }
 
-/// The workloads of SAFETY §3: list-append, bank, login and logout, locks with and without others, revoke; then sleepers
-/// among sweeps, readers among ends, and one of everything.
+/// The workloads of SAFETY §3: list-append, bank, login and logout, locks with and without others, revoke; then slow
+/// requests among sweeps, and among ends too, readers among ends, and one of everything.
 const WORKLOADS: &[Workload] = &[
     Workload {
         name: "list",
@@ -103,11 +103,8 @@ const WORKLOADS: &[Workload] = &[
         kinds: &[(3, SignIn), (2, EndAll), (3, Append), (1, Pair), (2, Look), (1, SignOut), (1, Purge)],
         jumps: &[NONE, &[MINUTE], ALL],
     },
-    Workload {
-        name: "sweeps",
-        kinds: &[(4, Slow), (2, SignOut), (3, Purge), (2, Append), (1, Look)],
-        jumps: &[&[SWEPT]],
-    },
+    Workload { name: "sweeps", kinds: &[(4, Slow), (3, Purge), (2, Append), (1, Look)], jumps: &[&[SWEPT]] },
+    Workload { name: "sleepers", kinds: &[(5, Slow), (3, SignOut), (3, Purge)], jumps: &[&[SWEPT]] },
     Workload { name: "ends", kinds: &[(4, Look), (2, SignOut), (2, Append), (1, Slow)], jumps: &[&[MINUTE]] },
     Workload {
         name: "everything",
@@ -157,14 +154,14 @@ impl Plan {
             settings,
             browsers: *rng.pick(&[1, 1, 2, 3]),
             requests: rng.within(6..18),
-            at_once: rng.within(2..5),
+            at_once: rng.within(2..6),
             patient: !rng.one_in(4),
             slow,
             hang_ups: rng.one_in(3).then_some(40),
             jumps: *rng.pick::<&[u64]>(workload.jumps),
             jumps_left: rng.within(1..4),
             restless: *rng.pick(&[1, 6]),
-            haste: *rng.pick(&[1, 3, 12]),
+            haste: *rng.pick(&[1, 1, 3, 12]),
             kinds: workload.kinds,
             // Stores may be shared by many histories.
             users: ["ann", "bob"].map(|name| format!("{name}.{seed}")).to_vec(),
@@ -172,9 +169,9 @@ impl Plan {
         }
     }
 
-    /// The actions of the next request of a browser that has a session, or not.
-    pub(super) fn request(&mut self, rng: &mut Rng, has_session: bool) -> Vec<Action> {
-        if self.patient && !has_session {
+    /// The actions of the next request of a browser that has had a session, or has not.
+    pub(super) fn request(&mut self, rng: &mut Rng, has_begun: bool) -> Vec<Action> {
+        if self.patient && !has_begun {
             return self.actions(*rng.pick(&[Append, Append, SignIn]), rng);
         }
         let weights: Vec<_> = self.kinds.iter().map(|(weight, _)| *weight).collect();

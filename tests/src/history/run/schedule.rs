@@ -117,7 +117,7 @@ impl Schedule {
             let idle = |browser: &usize| {
                 let busy = self.under_way.iter().filter(|request| request.browser == *browser).count();
                 // Until there is a session, every request would begin one of its own.
-                let alone = self.plan.patient && self.browsers[*browser].cookie().is_none();
+                let alone = self.plan.patient && !self.browsers[*browser].has_begun();
                 busy < if alone { 1 } else { self.plan.at_once }
             };
             let browsers = (0..self.browsers.len()).filter(idle);
@@ -192,8 +192,8 @@ impl Schedule {
 
     fn begin(&mut self, browser: usize) {
         self.begun += 1;
-        let has_session = self.browsers[browser].cookie().is_some();
-        let actions = self.plan.request(&mut self.rng, has_session);
+        let has_begun = self.browsers[browser].has_begun();
+        let actions = self.plan.request(&mut self.rng, has_begun);
         let reads = !actions.iter().any(|action| action.uses_session() && *action != Action::Look);
         // What a method is meant for does not keep anybody from writing with it, and then without a lock.
         let method = if reads || self.rng.one_in(4) { Method::GET } else { Method::POST };

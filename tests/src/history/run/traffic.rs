@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -25,19 +26,28 @@ pub(super) struct Traffic {
 
 /// A browser keeps the last cookie that it received.
 #[derive(Clone, Debug)]
-pub(super) struct Browser(Arc<Mutex<Jar>>);
+pub(super) struct Browser {
+    jar: Arc<Mutex<Jar>>,
+    begun: Arc<AtomicBool>,
+}
 
 impl Browser {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Jar::new("localhost"))))
+        Self { jar: Arc::new(Mutex::new(Jar::new("localhost"))), begun: Arc::default() }
+    }
+
+    /// Whether it has ever had a session.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     pub(super) fn cookie(&self) -> Option<Cookie> {
-        self.0.lock().unwrap().get(COOKIE).map(str::to_owned)
+        self.jar.lock().unwrap().get(COOKIE).map(str::to_owned)
     }
 
     fn receive(&self, set_cookies: &[String]) {
-        let mut jar = self.0.lock().unwrap();
+        let mut jar = self.jar.lock().unwrap();
+        self.begun.fetch_or(!set_cookies.is_empty(), Ordering::Relaxed);
         for set_cookie in set_cookies {
             jar.receive(set_cookie, "/", true).unwrap();
         }

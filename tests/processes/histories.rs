@@ -14,7 +14,7 @@ async fn histories_of_several_processes_on_one_folder_hold_what_is_promised() {
     for seed in (first.max(1)..).take(count) {
         let seed = seed as u64;
         let mut rng = Rng::new(seed);
-        let shared = Shared::new(*rng.pick(&["full", "relaxed"]));
+        let shared = Shared::new(if rng.one_in(2) { "full" } else { "relaxed" });
         let town = Town {
             servers: rng.within(2..5),
             requests: rng.within(20..80),

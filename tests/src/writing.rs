@@ -37,7 +37,7 @@ impl Slot {
         let life = steps.saturating_sub(1) / LIFE;
         let mut bytes = [0; Key::LEN];
         let mut noise = noise(&[self.0, life, 1]);
-        bytes.fill_with(|| noise.next() as u8);
+        bytes.fill_with(|| noise.number() as u8);
         Key::new(bytes)
     }
 
@@ -62,7 +62,7 @@ impl Slot {
             revision: Revision::new((self.0 << 32) | written),
             expires_at: EXPIRY.saturating_add(Duration::from_millis(life)).saturating_add(touched),
             subject: (SIGN_IN..SIGN_OUT).contains(&step).then(|| self.subject()),
-            data: (0..len).map(|_| noise.next() as u8).collect(),
+            data: (0..len).map(|_| noise.number() as u8).collect(),
         })
     }
 
@@ -125,10 +125,10 @@ impl Slot {
     pub fn claim(self, steps: u64) -> Claim {
         let mut noise = noise(&[self.0, steps, std::process::id().into()]);
         Claim {
-            lease: LeaseId::new(noise.next()),
+            lease: LeaseId::new(noise.number()),
             now: NOW,
             ttl: Duration::from_secs(3600),
-            takeover: Revision::new(TAKEOVER | noise.next()),
+            takeover: Revision::new(TAKEOVER | noise.number()),
         }
     }
 }
@@ -146,7 +146,7 @@ fn without_takeover(found: Option<Record>, expected: Option<Record>) -> Option<R
 
 /// What follows from a few numbers, without a pattern.
 fn noise(numbers: &[u64]) -> Rng {
-    numbers.iter().fold(Rng::new(0), |mut noise, number| Rng::new(noise.next() ^ number))
+    numbers.iter().fold(Rng::new(0), |mut noise, number| Rng::new(noise.number() ^ number))
 }
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000_000_000);

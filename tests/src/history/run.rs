@@ -35,8 +35,11 @@ pub struct Stores {
     pub hostile: bool,
     /// The one workload to be made, instead of all.
     pub only: Option<&'static str>,
-    open: Box<dyn Fn(&Arc<Lot>) -> Vec<Arc<dyn DynStore>>>,
+    open: Box<Open>,
 }
+
+/// Opens what one history goes over.
+type Open = dyn Fn(&Arc<Lot>) -> Vec<Arc<dyn DynStore>>;
 
 impl Stores {
     /// Opens one store for each history, and a handle on it for each instance of the application.

@@ -12,7 +12,7 @@ impl Rng {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,7 +22,7 @@ impl Rng {
 
     /// A number in this range, which is not empty.
     pub fn within(&mut self, range: Range<usize>) -> usize {
-        range.start + (self.next() % (range.end - range.start) as u64) as usize
+        range.start + (self.number() % (range.end - range.start) as u64) as usize
     }
 
     /// True once in so many times.
@@ -57,7 +57,7 @@ mod tests {
     fn a_seed_gives_the_same_numbers_again_and_another_seed_gives_others() {
         let numbers = |seed| {
             let mut rng = Rng::new(seed);
-            std::array::from_fn::<_, 4, _>(|_| rng.next())
+            std::array::from_fn::<_, 4, _>(|_| rng.number())
         };
         assert_eq!(numbers(7), numbers(7));
         assert_ne!(numbers(7), numbers(8));

@@ -198,7 +198,7 @@ impl Schedule {
         // What a method is meant for does not keep anybody from writing with it, and then without a lock.
         let method = if reads || self.rng.one_in(4) { Method::GET } else { Method::POST };
         let cookie = match self.rng.one_in(25) {
-            true => Some(forged(std::array::from_fn(|_| self.rng.next() as u8))),
+            true => Some(forged(std::array::from_fn(|_| self.rng.number() as u8))),
             false => self.browsers[browser].cookie(),
         };
         let server = self.rng.pick(&self.servers).clone();

@@ -75,7 +75,7 @@ impl Broken {
     pub(super) fn every(&self, times: usize) -> bool {
         let mut memory = self.memory();
         memory.calls += 1;
-        memory.calls % times == 0
+        memory.calls.is_multiple_of(times)
     }
 
     /// Stores a record whatever is there.

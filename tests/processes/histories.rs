@@ -9,7 +9,7 @@ use crate::servers::{Shared, times};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_of_several_processes_on_one_folder_hold_what_is_promised() {
     let first = times("CLOAKROOM_HISTORY_SEED", 0);
-    let count = if first > 0 { 1 } else { times("CLOAKROOM_PROCESS_HISTORIES", 8) };
+    let count = if first > 0 { 1 } else { times("CLOAKROOM_PROCESS_HISTORIES", 5) };
     let (mut requests, mut killed) = (0, 0);
     for seed in (first.max(1)..).take(count) {
         let seed = seed as u64;

@@ -1,14 +1,102 @@
 //! Counting: nothing is lost, nothing counts twice.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloakroom::stores::MemoryStore;
+use cloakroom::stores::{Durability, FileStore, MemoryStore};
 use cloakroom::testing::{self, TestClock};
 use cloakroom::{Locking, OnConflict, Settings};
 use cloakroom_redb::RedbStore;
 use cloakroom_store::Store;
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_tests::{Browser, Hesitant, Request, Response, Script, Site};
+use tempfile::TempDir;
+
+/// Where the sessions of a test are kept: a fresh store each time.
+trait Stores {
+    type Store: Store;
+
+    /// How often each of many clients writes: less where it takes longer.
+    const TIMES: usize = 200;
+
+    fn store(&self) -> Self::Store;
+}
+
+struct InMemory;
+
+/// Each store in a place of its own, which is gone when the test ends.
+struct InRedb(TempDir);
+struct InFiles(TempDir);
+
+impl Stores for InMemory {
+    type Store = MemoryStore;
+
+    fn store(&self) -> MemoryStore {
+        MemoryStore::new()
+    }
+}
+
+impl Stores for InRedb {
+    type Store = RedbStore;
+
+    fn store(&self) -> RedbStore {
+        RedbStore::open(another_path(&self.0)).unwrap()
+    }
+}
+
+impl Stores for InFiles {
+    type Store = FileStore;
+
+    const TIMES: usize = 50;
+
+    /// Counting does not depend on what a power failure would leave, and takes thousands of writes.
+    fn store(&self) -> FileStore {
+        FileStore::builder().durability(Durability::Relaxed).open(another_path(&self.0)).unwrap()
+    }
+}
+
+fn another_path(folder: &TempDir) -> PathBuf {
+    let others = folder.path().read_dir().unwrap().count();
+    folder.path().join(others.to_string())
+}
+
+/// Runs each of these tests on every store.
+macro_rules! on_every_store {
+    ($($test:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::InMemory).await;
+            })*
+        }
+
+        mod in_redb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::InRedb(tempfile::tempdir().unwrap())).await;
+            })*
+        }
+
+        mod in_files {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::InFiles(tempfile::tempdir().unwrap())).await;
+            })*
+        }
+    };
+}
+
+on_every_store!(
+    thirty_two_clients_update_a_session_thousands_of_times_exactly,
+    updates_never_conflict_with_what_the_request_itself_has_read,
+    read_then_insert_is_exact_for_a_request_that_has_the_session_to_itself,
+    read_then_insert_without_a_lock_counts_what_succeeded_and_answers_the_rest_409,
+    inserts_of_different_keys_all_survive,
+    exactly_one_of_thirty_two_clients_takes_a_value,
+    emptying_a_session_never_takes_what_another_request_has_just_saved_with_it,
+    with_overwrite_the_later_write_wins,
+    what_was_read_before_others_changed_it_is_no_base_for_a_write_whatever_that_comes_to,
+);
 
 const MODES: [Locking; 4] = [Locking::ByMethod, Locking::Implicit, Locking::Early, Locking::Explicit];
 
@@ -60,33 +148,18 @@ async fn updates_are_exact(store: impl Store, locking: Locking, clients: usize, 
     assert_eq!(browser.get("/get=n/get=other").await.body, format!("{total} 1"), "{locking:?}");
 }
 
-/// U1, U4. On the memory store.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_two_clients_update_a_session_in_memory_6_400_times_exactly() {
-    for locking in MODES {
-        updates_are_exact(MemoryStore::new(), locking, 32, 200).await;
-    }
-}
-
-/// U1, U4. On the redb store.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_two_clients_update_a_session_in_redb_6_400_times_exactly() {
-    let folder = tempfile::tempdir().unwrap();
-    // Every one of these is synced to the disk, one after the other: the modes take their time together.
-    let modes = MODES.map(|locking| {
-        let store = RedbStore::open(folder.path().join(format!("{locking:?}.redb"))).unwrap();
-        tokio::spawn(updates_are_exact(store, locking, 32, 200))
-    });
+/// U1, U4. In every mode at the same time: on a disk each update waits for it, and the modes wait together.
+async fn thirty_two_clients_update_a_session_thousands_of_times_exactly<S: Stores>(stores: S) {
+    let modes = MODES.map(|locking| tokio::spawn(updates_are_exact(stores.store(), locking, 32, S::TIMES)));
     for mode in modes {
         mode.await.unwrap();
     }
 }
 
 /// U1, U4. GET requests, which never have the session to themselves, and requests that have read the key before.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn updates_never_conflict_with_what_the_request_itself_has_read() {
+async fn updates_never_conflict_with_what_the_request_itself_has_read(stores: impl Stores) {
     for locking in MODES {
-        let (site, _) = site(Hesitant(MemoryStore::new()), locking).await;
+        let (site, _) = site(Hesitant(stores.store()), locking).await;
         let browser = Browser::new(&site);
         browser.post("/set=other:1").await;
         for request in
@@ -103,8 +176,7 @@ async fn updates_never_conflict_with_what_the_request_itself_has_read() {
 }
 
 /// U1. Reading, adding one, and inserting is exact wherever the request has the session to itself.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn read_then_insert_is_exact_for_a_request_that_has_the_session_to_itself() {
+async fn read_then_insert_is_exact_for_a_request_that_has_the_session_to_itself(stores: impl Stores) {
     let exclusive = [
         (Locking::ByMethod, Request::post("/inc=n")),
         (Locking::ByMethod, Request::post("/get=other/yield/inc=n")),
@@ -115,7 +187,7 @@ async fn read_then_insert_is_exact_for_a_request_that_has_the_session_to_itself(
         (Locking::Explicit, Request::post("/get=other/lock/get=n/yield/lock/inc=n/unlock")),
     ];
     for (locking, request) in exclusive {
-        let (site, _) = site(Hesitant(MemoryStore::new()), locking).await;
+        let (site, _) = site(Hesitant(stores.store()), locking).await;
         let browser = Browser::new(&site);
         browser.post("/set=other:1").await;
         let responses = hammer(&browser, 16, 20, request.clone()).await;
@@ -125,14 +197,13 @@ async fn read_then_insert_is_exact_for_a_request_that_has_the_session_to_itself(
 }
 
 /// U1, F4. Without a lock every request that lost the race is told, and nothing of it is saved.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn read_then_insert_without_a_lock_counts_what_succeeded_and_answers_the_rest_409() {
+async fn read_then_insert_without_a_lock_counts_what_succeeded_and_answers_the_rest_409(stores: impl Stores) {
     for (locking, path) in [
         (Locking::ByMethod, "/inc=n/yield"),
         (Locking::Explicit, "/inc=n/yield"),
         (Locking::Explicit, "/len/inc=n/yield/add=m"),
     ] {
-        let (site, _) = site(Hesitant(MemoryStore::new()), locking).await;
+        let (site, _) = site(Hesitant(stores.store()), locking).await;
         let browser = Browser::new(&site);
         browser.post("/set=other:1").await;
         let responses = hammer(&browser, 16, 40, Request::get(path)).await;
@@ -144,10 +215,9 @@ async fn read_then_insert_without_a_lock_counts_what_succeeded_and_answers_the_r
 }
 
 /// U1. Requests that write keys of their own all win, whatever else changes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inserts_of_different_keys_all_survive() {
+async fn inserts_of_different_keys_all_survive(stores: impl Stores) {
     for locking in [Locking::ByMethod, Locking::Explicit] {
-        let (site, _) = site(Hesitant(MemoryStore::new()), locking).await;
+        let (site, _) = site(Hesitant(stores.store()), locking).await;
         let browser = Browser::new(&site);
         browser.post("/set=other:1").await;
         let clients: Vec<_> = (0..64)
@@ -164,10 +234,9 @@ async fn inserts_of_different_keys_all_survive() {
 }
 
 /// U4. Of 32 clients one gets the value: where other values stay, where it was the last one, and with a user.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exactly_one_of_thirty_two_clients_takes_a_value() {
+async fn exactly_one_of_thirty_two_clients_takes_a_value(stores: impl Stores) {
     for locking in [Locking::ByMethod, Locking::Explicit] {
-        let (site, _) = site(Hesitant(MemoryStore::new()), locking).await;
+        let (site, _) = site(Hesitant(stores.store()), locking).await;
         for before in ["/set=t:1/set=other:1", "/set=t:1", "/in=ann/set=t:1"] {
             for path in ["/take=t", "/len/take=t"] {
                 for _ in 0..4 {
@@ -188,10 +257,9 @@ async fn exactly_one_of_thirty_two_clients_takes_a_value() {
 }
 
 /// U1, U4. Taking the last value empties the session; what another request put in at the same time stays.
-#[tokio::test]
-async fn emptying_a_session_never_takes_what_another_request_has_just_saved_with_it() {
+async fn emptying_a_session_never_takes_what_another_request_has_just_saved_with_it(stores: impl Stores) {
     for emptying in ["/get=t/a/take=t", "/get=t/a/remove=t", "/get=other/a/remove=t/remove=other"] {
-        let (site, script) = site(MemoryStore::new(), Locking::Explicit).await;
+        let (site, script) = site(stores.store(), Locking::Explicit).await;
         let browser = Browser::new(&site);
         browser.post("/set=t:1").await;
         let tab = browser.tab();
@@ -230,12 +298,11 @@ async fn two_servers_over_a_store_with_leases_count_exactly() {
 }
 
 /// Design, Locking. `on_conflict = overwrite`: the later one wins, nobody is refused.
-#[tokio::test]
-async fn with_overwrite_the_later_write_wins() {
+async fn with_overwrite_the_later_write_wins(stores: impl Stores) {
     let script = Script::default();
     let settings =
         Settings { locking: Locking::Explicit, on_conflict: OnConflict::Overwrite, ..Settings::default() };
-    let site = Site::start(MemoryStore::new(), settings, script.routes()).await;
+    let site = Site::start(stores.store(), settings, script.routes()).await;
     let browser = Browser::new(&site);
     browser.post("/set=x:1/set=y:1").await;
     let tab = browser.tab();
@@ -248,13 +315,14 @@ async fn with_overwrite_the_later_write_wins() {
 }
 
 /// U1. A request whose snapshot was taken anew in between still decided on what it had read before.
-#[tokio::test]
-async fn what_was_read_before_others_changed_it_is_no_base_for_a_write_whatever_that_comes_to() {
+async fn what_was_read_before_others_changed_it_is_no_base_for_a_write_whatever_that_comes_to(
+    stores: impl Stores,
+) {
     for refresh in ["add=visits", "set=mine:1/save", "reload"] {
         for (write, meanwhile) in
             [("set=n:6", "/set=n:6"), ("remove=n", "/remove=n"), ("len/set=n:7", "/set=n:6")]
         {
-            let (site, script) = site(MemoryStore::new(), Locking::Explicit).await;
+            let (site, script) = site(stores.store(), Locking::Explicit).await;
             let browser = Browser::new(&site);
             browser.post("/set=n:5/set=other:1").await;
             let (tab, path) = (browser.tab(), format!("/get=n/a/{refresh}/{write}"));

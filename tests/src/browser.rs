@@ -1,3 +1,4 @@
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -100,7 +101,12 @@ impl Browser {
 
     /// The same browser, at another server of the same site.
     pub fn at_server(&self, site: &Site) -> Self {
-        Self { address: site.address, jar: Arc::clone(&self.jar), connection: Default::default() }
+        self.at_address(site.address)
+    }
+
+    /// The same, at any loopback server.
+    pub fn at_address(&self, address: SocketAddr) -> Self {
+        Self { address, jar: Arc::clone(&self.jar), connection: Default::default() }
     }
 
     /// Its cookies.
@@ -126,37 +132,55 @@ impl Browser {
     /// Sends a request with the cookies it has, and keeps those that come back. It claims to speak HTTPS, as a browser
     /// does of `localhost`.
     pub async fn send(&self, request: Request) -> Response {
+        self.try_send(request).await.unwrap()
+    }
+
+    /// The same to a server that may die: an error if no whole response comes. The next request goes through a new
+    /// connection then.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub async fn try_send(&self, request: Request) -> io::Result<Response> {
         let path = request.path.clone();
-        let response = self.send_and_ignore_cookies(request).await;
+        let response = self.try_raw(&self.with_cookies(request).to_bytes()).await?;
         for cookie in response.cookies() {
             self.jar().receive(cookie, &path, true).unwrap();
         }
-        response
+        Ok(response)
     }
 
     /// The same, but the response gets lost: no cookie is kept.
-    pub async fn send_and_ignore_cookies(&self, mut request: Request) -> Response {
-        let own = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
-        if let Some(cookies) = self.jar().cookie_header(&request.path, true).filter(|_| !own) {
-            request = request.header("Cookie", cookies);
-        }
-        self.raw(&request.to_bytes()).await
+    pub async fn send_and_ignore_cookies(&self, request: Request) -> Response {
+        self.raw(&self.with_cookies(request).to_bytes()).await
     }
 
     /// Sends these bytes as they are, and reads a response.
     pub async fn raw(&self, bytes: &[u8]) -> Response {
+        self.try_raw(bytes).await.unwrap()
+    }
+
+    async fn try_raw(&self, bytes: &[u8]) -> io::Result<Response> {
         let mut connection = self.connection.lock().await;
-        if connection.is_none() {
-            *connection = Some(BufStream::new(TcpStream::connect(self.address).await.unwrap()));
+        // Taken out, and put back only if it is still good.
+        let mut stream = match connection.take() {
+            Some(stream) => stream,
+            None => BufStream::new(TcpStream::connect(self.address).await?),
+        };
+        stream.write_all(bytes).await?;
+        stream.flush().await?;
+        let response = read_response(&mut stream).await?;
+        if response.header("connection") != Some("close") {
+            *connection = Some(stream);
         }
-        let stream = connection.as_mut().unwrap();
-        stream.write_all(bytes).await.unwrap();
-        stream.flush().await.unwrap();
-        let response = read_response(stream).await;
-        if response.header("connection") == Some("close") {
-            *connection = None;
+        Ok(response)
+    }
+
+    fn with_cookies(&self, request: Request) -> Request {
+        let own = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        match self.jar().cookie_header(&request.path, true) {
+            Some(cookies) if !own => request.header("Cookie", cookies),
+            _ => request,
         }
-        response
     }
 
     /// Sends a request and hangs up as soon as `arrived` is ready, without waiting for a response.
@@ -186,12 +210,12 @@ impl Request {
 }
 
 /// Reads a head, then a body with a length, in chunks, or up to the end.
-async fn read_response(stream: &mut BufStream<TcpStream>) -> Response {
-    let status_line = read_line(stream).await;
+async fn read_response(stream: &mut BufStream<TcpStream>) -> io::Result<Response> {
+    let status_line = read_line(stream).await?;
     let status = status_line.split(' ').nth(1).expect("a status line").parse().unwrap();
     let mut headers = Vec::new();
     loop {
-        let line = read_line(stream).await;
+        let line = read_line(stream).await?;
         let Some((name, value)) = line.split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
@@ -199,25 +223,29 @@ async fn read_response(stream: &mut BufStream<TcpStream>) -> Response {
     let mut body = Vec::new();
     if let Some(length) = response.header("content-length") {
         body.resize(length.parse().unwrap(), 0);
-        stream.read_exact(&mut body).await.unwrap();
+        stream.read_exact(&mut body).await?;
     } else if response.header("transfer-encoding") == Some("chunked") {
         loop {
-            let size = usize::from_str_radix(&read_line(stream).await, 16).unwrap();
+            let size = usize::from_str_radix(&read_line(stream).await?, 16).unwrap();
             let start = body.len();
             body.resize(start + size, 0);
-            stream.read_exact(&mut body[start..]).await.unwrap();
-            read_line(stream).await;
+            stream.read_exact(&mut body[start..]).await?;
+            read_line(stream).await?;
             if size == 0 {
                 break;
             }
         }
     }
     response.body = String::from_utf8(body).unwrap();
-    response
+    Ok(response)
 }
 
-async fn read_line(stream: &mut BufStream<TcpStream>) -> String {
+/// A line without its end, which must have come.
+async fn read_line(stream: &mut BufStream<TcpStream>) -> io::Result<String> {
     let mut line = Vec::new();
-    stream.read_until(b'\n', &mut line).await.unwrap();
-    String::from_utf8_lossy(&line).trim_end().to_owned()
+    stream.read_until(b'\n', &mut line).await?;
+    match line.last() {
+        Some(b'\n') => Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
 }

@@ -8,13 +8,17 @@ mod gate;
 mod head;
 mod hesitant;
 pub mod history;
+mod processes;
 mod script;
 mod site;
+mod writing;
 
 pub use browser::{Browser, Request, Response};
 pub use direct::{Call, Direct, cut_off, poll_once};
 pub use gate::Gate;
 pub use head::CookieFields;
 pub use hesitant::Hesitant;
+pub use processes::{Process, Server};
 pub use script::Script;
 pub use site::Site;
+pub use writing::{Slot, file_store};

@@ -1,3 +1,5 @@
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
@@ -23,6 +25,7 @@ use crate::Gate;
 /// | `save`, `reload`, `lock`, `unlock` | the same |
 /// | `subject`, `origin`, `within=60`, `handle` | answers that |
 /// | `a`, `b` | passes the gate |
+/// | `enter`, `leave` | is in a place where there is room for one, in all processes together; panics if it is taken |
 /// | `yield` | lets other tasks run |
 /// | `status=500`, `panic` | ends |
 /// | `header` | sets a header and a cookie of its own on the response |
@@ -33,6 +36,8 @@ pub struct Script {
     pub a: Gate,
     /// Gate `b`.
     pub b: Gate,
+    /// The place for one: a file that is there while somebody is in it.
+    pub place: Option<PathBuf>,
 }
 
 /// What a step does to the response.
@@ -89,6 +94,8 @@ impl Script {
             "within" => says = session.authenticated_within(seconds()).await?.to_string(),
             "a" => self.a.pass().await,
             "b" => self.b.pass().await,
+            "enter" => drop(File::create_new(self.place()).expect("nobody else is here")),
+            "leave" => fs::remove_file(self.place()).expect("we are here"),
             "yield" => tokio::task::yield_now().await,
             "status" => return Ok(Step::Status(argument.parse().expect("a status"))),
             "header" => return Ok(Step::Header),
@@ -97,6 +104,10 @@ impl Script {
             other => panic!("no such step: {other}"),
         }
         Ok(Step::Says(says))
+    }
+
+    fn place(&self) -> &PathBuf {
+        self.place.as_ref().expect("a script with a place")
     }
 
     /// `step`, or with `try.` before it, what kind of error it came to.

@@ -11,12 +11,14 @@ mod parked;
 mod plan;
 mod rng;
 mod schedule;
+mod sockets;
 mod traffic;
 
 pub use lot::Lot;
 pub use many::{Budget, find, forever_green};
 pub use rng::Rng;
 pub use schedule::run;
+pub use sockets::{SystemClock, Town};
 
 use std::fmt;
 use std::sync::Arc;

@@ -122,7 +122,7 @@ impl Traffic {
     }
 }
 
-fn received(set_cookies: &[String]) -> Received {
+pub(super) fn received(set_cookies: &[String]) -> Received {
     let [set_cookie] = set_cookies else {
         assert!(set_cookies.is_empty(), "at most one cookie is set: {}", set_cookies.len());
         return Received::Nothing;
@@ -131,4 +131,4 @@ fn received(set_cookies: &[String]) -> Received {
     if value.is_empty() { Received::Removed } else { Received::Set(value.to_owned()) }
 }
 
-const COOKIE: &str = "__Host-id";
+pub(super) const COOKIE: &str = "__Host-id";

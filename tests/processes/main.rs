@@ -1,0 +1,12 @@
+//! What holds between several processes that share one folder of sessions. Letters and numbers in doc comments are those of
+//! the properties and failures that the design lists.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod counting;
+mod ends;
+mod histories;
+mod kills;
+mod servers;
+mod stopped;
+mod unplugged;
+mod visitors;

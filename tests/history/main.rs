@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cloakroom::stores::MemoryStore;
 use cloakroom_redb::RedbStore;
 use cloakroom_store::conformance::reference::ReferenceStore;
+use cloakroom_tests::file_store;
 use cloakroom_tests::history::run::{Budget, Lot, Stores, forever_green};
 
 #[test]
@@ -21,6 +22,15 @@ fn redb() {
     // Opening it takes longer than a history, so all go over one. Each has users of its own.
     let store = Arc::new(RedbStore::open(folder.path().join("sessions.redb")).unwrap());
     let stores = Stores::new("redb", move |_| vec![Arc::clone(&store)]);
+    forever_green(&stores.with_threads(), Budget::of(200));
+}
+
+/// Two instances of the application, each with a store of its own on one folder, as two processes would have. Nothing is
+/// synced: a schedule does not cut the power.
+#[test]
+fn file() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = Stores::new("file", move |_| [(); 2].map(|()| file_store(folder.path(), "relaxed")).into());
     forever_green(&stores.with_threads(), Budget::of(200));
 }
 

@@ -70,13 +70,19 @@ async fn renew(engine: Arc<Engine>, key: Key, lease: LeaseId) {
     ticks.tick().await; // The first is at once.
     while held.elapsed() + step + ttl <= limit {
         ticks.tick().await;
-        // The revision is for taking over an expired lease, which a renewal never does.
-        let claim = Claim { lease, now: engine.clock.now(), ttl, takeover: Revision::new(0) };
         let Some(leases) = engine.store.leases() else { return };
         // An error or silence may pass before the lease runs out; a refusal will not.
-        if let Ok(Ok(false)) = tokio::time::timeout(step, leases.renew(key, claim)).await {
+        if let Ok(Ok(false)) = tokio::time::timeout(step, leases.renew(key, engine.renewal(lease))).await {
             return;
         }
+    }
+}
+
+impl Engine {
+    /// The claim of a holder who wants to keep its lease.
+    pub(crate) fn renewal(&self, lease: LeaseId) -> Claim {
+        // The revision is for taking over an expired lease, which a renewal never does.
+        Claim { lease, now: self.clock.now(), ttl: self.settings.lease_ttl, takeover: Revision::new(0) }
     }
 }
 

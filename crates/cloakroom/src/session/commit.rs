@@ -88,6 +88,7 @@ impl Inner {
         let Some(held) = state.attached.stored() else { return Ok(()) };
         let key = held.key;
         events::conflict(&key);
+        self.check_lock(state, key).await?;
         if tries.watch.elapsed() > self.engine.settings.store_budget + self.engine.settings.lock_timeout {
             return Err(Error::with_detail(ErrorKind::Unavailable, "the session kept changing"));
         }

@@ -124,6 +124,37 @@ impl Inner {
         }
     }
 
+    /// After a conflict: fails if the request had locked the session and somebody else has it by now. A holder that slept
+    /// through its lease must not come between its successor's reads and writes.
+    pub(super) async fn check_lock(&self, state: &mut State, key: Key) -> Result<()> {
+        let exclusive = state.exclusive.as_ref().filter(|exclusive| exclusive.turn.key() == key);
+        let Some(lease) = exclusive.and_then(|exclusive| exclusive.lease.as_ref()).map(HeldLease::id) else {
+            return Ok(());
+        };
+        let engine = Arc::clone(&self.engine);
+        let call = Box::pin(async move {
+            let store = Arc::clone(&engine.store);
+            let leases = store.leases().ok_or(cloakroom_store::Error::new(StoreErrorKind::Other))?;
+            leases.renew(key, engine.renewal(lease)).await
+        });
+        match self
+            .engine
+            .calls
+            .run(events::StoreCall::new("renew", Some(&key)), &mut state.budget, call)
+            .await
+        {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                state.release();
+                Err(Error::with_detail(ErrorKind::Conflict, "the lock ran out, and another request took it"))
+            }
+            Err(error) => {
+                events::store_error(&key, &error);
+                Err(error.into())
+            }
+        }
+    }
+
     pub(super) async fn lock(&self, state: &mut State) -> Result<()> {
         let key = match &state.attached {
             Attached::Stored(held) => held.key,

@@ -126,8 +126,8 @@ pub struct Settings {
     /// renewed while the request runs. Defaults to 10 seconds.
     #[serde(with = "duration")]
     pub lease_ttl: Duration,
-    /// For how long a lock is renewed; a request that takes longer goes on without it, and its save is refused if somebody
-    /// else has written meanwhile. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
+    /// For how long a lock is renewed; a request that takes longer goes on without it, and saves nothing more once another
+    /// has locked the session or written. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
     #[serde(with = "duration")]
     pub lease_limit: Duration,
     /// What happens when a request wrote a key that it had read, and another request changed that key in between.

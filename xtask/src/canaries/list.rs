@@ -140,6 +140,16 @@ pub(super) const CANARIES: &[Canary] = &[
             _",
     },
     Canary {
+        name: "a holder that lost its lock goes on saving",
+        property: "L2",
+        test: "reference",
+        file: "session/commit.rs",
+        find: "        self.check_lock(state, key).await?;",
+        replace: "        if !{broken} {
+            self.check_lock(state, key).await?;
+        }",
+    },
+    Canary {
         name: "the response does not wait for the commit",
         property: "H2",
         test: "reference",

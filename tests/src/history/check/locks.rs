@@ -1,8 +1,8 @@
-//! L1. L2 is in `updates`: a save of a stale holder is a lost update.
+//! L1, L2. L2 is in `updates` as well: a save of a stale holder may be a lost update.
 
 use super::Findings;
 use super::facts::Facts;
-use crate::history::{Action, Handle, Moment, Request};
+use crate::history::{Action, Handle, Moment, Outcome, Request};
 
 struct Hold<'a> {
     request: usize,
@@ -21,12 +21,11 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
             let overlap = second.from.order < first.until.order;
             // Asleep for longer than that, a holder may be taken for dead.
             let alive = second.from.millis < first.asked.millis + facts.history.rules.lease;
+            let requests = [first.request, second.request];
             if overlap && alive {
-                found.add(
-                    "L1",
-                    [first.request, second.request],
-                    "two requests held one lock at the same time",
-                );
+                found.add("L1", requests, "two requests held one lock at the same time");
+            } else if overlap && saves_after(facts, first, second.from) {
+                found.add("L2", requests, "a holder saved something after its lock had passed to another");
             }
         }
     }
@@ -37,6 +36,16 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Findings<'_>) {
             found.add("L1", facts.company(number).map(|(other, _)| other).chain([number]), explanation);
         }
     }
+}
+
+/// Whether a holder began to write after that moment, and it was saved.
+fn saves_after(facts: &Facts<'_>, holder: &Hold<'_>, lost: Moment) -> bool {
+    facts.writes.iter().any(|write| {
+        write.request == holder.request
+            && write.session.as_ref() == Some(holder.session)
+            && write.outcome == Outcome::Ok
+            && write.start.order > lost.order
+    })
 }
 
 /// Whether the request began with the lock and came to a conflict, though everybody who may have written meanwhile had

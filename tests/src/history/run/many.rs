@@ -60,12 +60,13 @@ pub fn forever_green(stores: &Stores, budget: Budget) {
         println!("{}", excerpt(&history, &(0..history.requests.len()).collect::<Vec<_>>()));
     }
     let property = env::var("CLOAKROOM_HISTORY_PROPERTY").ok();
-    let Some((seed, violations)) = find(stores, budget, property.as_deref().as_slice()) else {
+    let Some((seed, mut violations)) = find(stores, budget, property.as_deref().as_slice()) else {
         if budget.count > 1 {
             println!("{}: {} seeds, no violation", stores.name, budget.count);
         }
         return;
     };
+    violations.retain(|violation| property.as_ref().is_none_or(|property| property == violation.property));
     let mut text = String::new();
     for violation in violations.iter().take(SHOWN) {
         _ = write!(text, "\n{violation}");

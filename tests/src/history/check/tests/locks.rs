@@ -28,6 +28,16 @@ fn a_holder_that_slept_past_its_lease_may_be_overtaken() {
 }
 
 #[test]
+fn what_a_holder_saves_after_its_lock_has_passed_to_another_is_against_l2() {
+    let mut story = with_one();
+    story.begin(0, Some(S1), "lock/append-2").does(Some(S1));
+    let one = story.number();
+    story.later(10).ok(0, S1, "lock");
+    story.back_to(one).does(Some(S1)).saw(&[1, 2]).ends(200);
+    story.rejected("L2");
+}
+
+#[test]
 fn one_holder_after_the_other_is_accepted() {
     let mut story = with_one();
     story.ok(0, S1, "lock/look").saw(&[1]);

@@ -18,12 +18,15 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cloakroom_store::{
     Acquired, Claim, Cursor, DynLeases, DynScan, DynSubjects, Error, Key, LeaseId, Leases, Page, Record,
     Result, Revision, Scan, Store, Subject, Subjects, Timestamp,
 };
+
+use tokio::sync::Semaphore;
 
 pub use self::disk::Durability;
 use self::folder::Folder;
@@ -37,19 +40,21 @@ use crate::random::Random;
 /// | | |
 /// | --- | --- |
 /// | atomic | yes: a file is written aside, and put into place by one rename or link |
-/// | durable | a change is synced before it is acknowledged, but for a touch; or nothing is, with [`Durability::Relaxed`] |
+/// | durable | changes are synced before they are acknowledged, but for touches, leases and what is purged; or nothing is, with [`Durability::Relaxed`] |
 /// | crash | after a power failure each session is the old or the new version; a lengthened life may be the former one |
-/// | shared | by processes of one machine, each with a store of its own on the same folder; network file systems are refused |
+/// | shared | by processes of one machine and one user, each with a store of its own on the same folder; on Linux network file systems are refused |
 /// | facets | leases, subjects and scan |
 ///
-/// A lease ends at once when its holder's process dies, or drops the store. Whoever waits for one held by another process asks again
-/// every few milliseconds.
+/// A lease ends at once when its holder's process dies, or drops the store. Whoever waits for one held by another
+/// process asks again every few milliseconds.
 ///
-/// Calls run on tokio's threads for blocking work, so they panic outside of a tokio runtime.
+/// Calls run on tokio's threads for blocking work, at most 64 at a time, so they panic outside of a tokio runtime. An open
+/// store holds 65 files open. A process that is stopped (`SIGSTOP`) in the middle of a change keeps others from
+/// changing one in 64 sessions until it goes on; reading goes on.
 ///
 /// What lies in the folder can be read by its owner only (modes 0700 and 0600), is not encrypted, and opens no session.
-/// `docs/format.md` describes it. Copies that do not keep the files' modification times (`cp` without `--preserve`) hold
-/// sessions that have expired.
+/// `docs/format.md` describes it. Do not put it where old files are cleaned away, as in `/tmp`. Copies that do not keep
+/// the files' modification times (`cp` without `--preserve`) hold sessions that have expired.
 ///
 /// ```
 /// use cloakroom::stores::FileStore;
@@ -63,6 +68,8 @@ use crate::random::Random;
 /// ```
 pub struct FileStore {
     folder: Arc<Folder>,
+    /// How many calls may run at a time: a disk that hangs must not take all of tokio's threads with it.
+    threads: Arc<Semaphore>,
 }
 
 impl FileStore {
@@ -79,13 +86,22 @@ impl FileStore {
         FileStoreBuilder::new()
     }
 
+    fn new(folder: Folder) -> Self {
+        Self { folder: Arc::new(folder), threads: Arc::new(Semaphore::new(THREADS)) }
+    }
+
     /// Does `work` where it may block. Once begun it is finished, whether or not anybody still waits for it.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let folder = Arc::clone(&self.folder);
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
+        let turn = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::unavailable)?;
+        let work = move || {
+            let _turn = turn;
+            work(&folder)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(answer) => answer,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
@@ -181,7 +197,8 @@ impl Leases for FileStore {
             }
             Ok(())
         };
-        tokio::time::timeout(at_most, free).await.unwrap_or(Ok(()))
+        // Whoever asked knows the time, and so whether the lease has run out: they are to look now and then.
+        tokio::time::timeout(at_most.min(LONGEST_WAIT), free).await.unwrap_or(Ok(()))
     }
 }
 
@@ -203,7 +220,6 @@ impl Subjects for FileStore {
 }
 
 impl Scan for FileStore {
-    /// A page is whole shards, each a 256th of the sessions.
     async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
         let cursor = cursor.cloned();
         self.run(move |folder| folder.page(cursor.as_ref(), limit)).await
@@ -211,6 +227,12 @@ impl Scan for FileStore {
 
     async fn count(&self) -> Result<u64> {
         self.run(Folder::count).await
+    }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        self.folder.closing.store(true, Ordering::Relaxed);
     }
 }
 
@@ -230,6 +252,8 @@ fn jittered(pause: Duration) -> Duration {
 /// How long a waiter pauses between two looks at a lease, at first and at last.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+const THREADS: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,15 @@ impl Disk {
         Self { durability, observer: Some(observer) }
     }
 
+    /// The same disk, for what must last in any case.
+    pub(super) fn durable(&self) -> Self {
+        Self {
+            durability: Durability::Full,
+            #[cfg(test)]
+            observer: self.observer.clone(),
+        }
+    }
+
     /// Writes a new file, readable for its owner only, and syncs it. There must be none at `path`.
     pub(super) fn write_new(&self, path: &Path, bytes: &[u8], modified: SystemTime) -> io::Result<()> {
         self.about_to(&Change::Write { path, bytes })?;
@@ -112,7 +121,13 @@ impl Disk {
     pub(super) fn make_folder(&self, path: &Path) -> io::Result<()> {
         self.about_to(&Change::MakeFolder { path })?;
         match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            // Gone by now, perhaps, which is then what the caller is told.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match fs::metadata(path)?.is_dir() {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            }
             result => result,
         }
     }

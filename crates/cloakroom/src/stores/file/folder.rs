@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Revision, Timestamp, decode, encode};
 
@@ -23,13 +24,15 @@ pub(super) struct Folder {
     pub(super) presence: Presence,
     pub(super) settlement: Settlement,
     pub(super) purge_turn: super::purge::Turn,
+    /// Nobody waits any more for what takes long.
+    pub(super) closing: AtomicBool,
 }
 
 /// A record and the file it was read from, which stays the same file whatever takes its name.
 #[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) record: Record,
-    pub(super) file: File,
+struct Stored {
+    record: Record,
+    file: File,
 }
 
 impl Folder {
@@ -41,6 +44,7 @@ impl Folder {
             let lock = lock.insert(self.locks.lock(key)?);
             self.keep_marked(lock, &marker, subject, key)?;
         }
+        let _unsettled = self.settlement.begin(key);
         match self.disk.link(draft.path(), &self.layout.record(key)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::exists()),
             result => result.map_err(refused)?,
@@ -50,7 +54,9 @@ impl Folder {
     }
 
     pub(super) fn load(&self, key: &Key) -> Result<Option<Record>> {
-        Ok(self.read(key)?.map(|stored| stored.record))
+        let record = self.record(key);
+        self.settle_what_was_read(key)?;
+        record
     }
 
     pub(super) fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
@@ -65,9 +71,11 @@ impl Folder {
         if let Some((subject, marker)) = &newcomer {
             self.keep_marked(&lock, marker, subject, key)?;
         }
+        let unsettled = self.settlement.begin(key);
         self.disk.rename(draft.path(), &self.layout.record(key)).map_err(refused)?;
         drop(lock);
         self.settle(key)?;
+        drop(unsettled);
         if before.subject != record.subject {
             self.forget_marker(before.subject.as_ref(), key, Some(record.revision));
         }
@@ -96,15 +104,18 @@ impl Folder {
         let lock = self.locks.lock(key)?;
         // What is damaged is removed like any other.
         let subject = self.read(key).ok().flatten().and_then(|stored| stored.record.subject);
+        let unsettled = self.settlement.begin(key);
         let removed = self.remove(&lock, key)?;
         drop(lock);
         // Even if there was nothing: somebody else may have removed it a moment ago and not have synced it yet.
         self.settle(key)?;
+        drop(unsettled);
         self.forget_marker(subject.as_ref(), key, None);
         Ok(removed)
     }
 
-    /// Removes a record, and the lease on it, if it is still as `wanted` under the lock; answers its subject.
+    /// Removes a record, and the lease on it, if it is still as `wanted` under the lock; answers what it was. The caller
+    /// settles it.
     pub(super) fn remove_if(&self, key: &Key, wanted: impl Fn(&Record) -> bool) -> Result<Option<Record>> {
         let lock = self.locks.lock(key)?;
         let Some(Stored { record, .. }) = self.read(key)?.filter(|stored| wanted(&stored.record)) else {
@@ -114,9 +125,13 @@ impl Folder {
         Ok(Some(record))
     }
 
+    /// The record under `key`, whether or not it is settled.
+    pub(super) fn record(&self, key: &Key) -> Result<Option<Record>> {
+        Ok(self.read(key)?.map(|stored| stored.record))
+    }
+
     /// What is stored under `key`, read once.
-    pub(super) fn read(&self, key: &Key) -> Result<Option<Stored>> {
-        self.settle_what_failed(key)?;
+    fn read(&self, key: &Key) -> Result<Option<Stored>> {
         let mut file = match File::open(self.layout.record(key)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.still_there(&self.layout.shard_of(key))?;
@@ -125,11 +140,11 @@ impl Folder {
             file => file.map_err(Error::unavailable)?,
         };
         let metadata = file.metadata().map_err(Error::unavailable)?;
-        if metadata.len() > MAX_LEN {
-            return Err(Error::corrupt("too long for a record"));
+        if !metadata.is_file() || metadata.len() > MAX_LEN {
+            return Err(Error::corrupt("no file, or too long for a record"));
         }
         let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-        file.read_to_end(&mut bytes).map_err(Error::unavailable)?;
+        (&mut file).take(MAX_LEN).read_to_end(&mut bytes).map_err(Error::unavailable)?;
         let mut record = decode(key, &bytes)?;
         record.expires_at =
             self.expiry.of(metadata.modified().map_err(Error::unavailable)?, record.expires_at);
@@ -139,12 +154,13 @@ impl Folder {
     /// Puts a record in the place of the one that the holder of the lock has just read.
     pub(super) fn rewrite(&self, _: &WriteLock<'_>, key: &Key, record: &Record) -> Result<()> {
         let draft = self.draft(key, record)?;
+        let _unsettled = self.settlement.begin(key);
         self.disk.rename(draft.path(), &self.layout.record(key)).map_err(refused)?;
         self.settle(key)
     }
 
     fn expect(&self, key: &Key, expected: Revision) -> Result<Record> {
-        let record = self.load(key)?.ok_or_else(Error::missing)?;
+        let record = self.record(key)?.ok_or_else(Error::missing)?;
         if record.revision == expected { Ok(record) } else { Err(Error::conflict()) }
     }
 

@@ -85,7 +85,9 @@ impl Layout {
     ///
     /// # Errors
     /// As [`fs::read_dir`].
-    pub(super) fn keys_in(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<(Key, DirEntry)>>> {
+    pub(super) fn keys_in(
+        folder: &Path,
+    ) -> io::Result<impl Iterator<Item = io::Result<(Key, DirEntry)>> + use<>> {
         Ok(fs::read_dir(folder)?.filter_map(|entry| match entry {
             Ok(entry) => entry.file_name().to_str()?.parse().ok().map(|key| Ok((key, entry))),
             Err(error) => Some(Err(error)),

@@ -21,7 +21,7 @@ struct Lease {
 impl Folder {
     pub(super) fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let lock = self.locks.lock(key)?;
-        let Some(mut record) = self.load(key)? else { return Ok(Acquired::Missing) };
+        let Some(mut record) = self.record(key)? else { return Ok(Acquired::Missing) };
         let found = self.lease(key)?;
         let mut refused: fn(io::Error) -> Error = refused;
         match found {
@@ -49,11 +49,12 @@ impl Folder {
 
     pub(super) fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
         let _lock = self.locks.lock(key)?;
-        let held = self.held_by(key, claim.lease)?.is_some_and(|lease| lease.until > claim.now);
-        if held {
-            self.keep_lease(key, claim).map_err(refused)?;
+        match self.held_by(key, claim.lease)?.filter(|lease| lease.until > claim.now) {
+            // A claim that comes late shortens nothing.
+            Some(lease) if lease.until >= claim.now.saturating_add(claim.ttl) => Ok(true),
+            Some(_) => self.keep_lease(key, claim).map(|()| true).map_err(refused),
+            None => Ok(false),
         }
-        Ok(held)
     }
 
     pub(super) fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {

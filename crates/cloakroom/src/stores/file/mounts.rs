@@ -51,7 +51,7 @@ fn is_shared(kind: &str) -> bool {
     SHARED.contains(&kind) || kind == "fuse" || kind.starts_with("fuse.")
 }
 
-const SHARED: [&str; 24] = [
+const SHARED: [&str; 26] = [
     "9p",
     "acfs",
     "afs",
@@ -70,12 +70,14 @@ const SHARED: [&str; 24] = [
     "nfs4",
     "ocfs2",
     "orangefs",
+    "panfs",
     "prl_fs",
     "pvfs2",
     "smb3",
     "smbfs",
     "vboxsf",
     "virtiofs",
+    "vmhgfs",
 ];
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 use std::{fmt, fs, io};
 
@@ -57,11 +57,12 @@ impl FileStoreBuilder {
     /// # Errors
     /// The folder is somebody else's: it has files but is no store; it was written by a version that this one does not know;
     /// every user of the machine may write into it; it is on a network file system; the file system keeps no times in
-    /// milliseconds, or has no hard links; or it cannot be read or written. Nothing in it has been changed then.
+    /// milliseconds, or has neither locks nor hard links; it, or a folder in it, belongs to another user; or it cannot be
+    /// read or written. What was in it has not been changed then, but empty folders of ours may have been made.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<FileStore, ConfigError> {
         let path = path.as_ref();
         self.open_on(path, Disk::new(self.durability))
-            .map(|folder| FileStore { folder: Arc::new(folder) })
+            .map(FileStore::new)
             .map_err(|problem| ConfigError::new("folder", path.display(), problem.to_string()))
     }
 
@@ -84,14 +85,27 @@ impl FileStoreBuilder {
             return Err(Problem::Unprotected);
         }
         let layout = Layout::new(root);
-        if !is_made(&layout)? {
-            make(&layout, parent, &disk)?;
+        if !is_made(&layout)? || !is_complete(&layout) {
+            make(&layout, parent, &disk.durable())?;
         }
-        let presence = Presence::announce(&layout.instances)?;
+        let presence = Presence::announce(&layout.instances).map_err(|error| match error.kind() {
+            io::ErrorKind::Unsupported => Problem::NoLocks(error),
+            _ => error.into(),
+        })?;
+        check_owners(&layout, presence.owner()?)?;
         let expiry = probe(&layout, &disk, &presence)?;
         let locks = WriteLocks::open(&layout.locks)?;
         let settlement = Settlement::default();
-        Ok(Folder { layout, disk, expiry, locks, presence, settlement, purge_turn: Turn::default() })
+        Ok(Folder {
+            layout,
+            disk,
+            expiry,
+            locks,
+            presence,
+            settlement,
+            purge_turn: Turn::default(),
+            closing: AtomicBool::new(false),
+        })
     }
 }
 
@@ -115,6 +129,25 @@ fn is_made(layout: &Layout) -> Result<bool, Problem> {
         }
     }
     Ok(false)
+}
+
+/// Whether no folder is missing. One that was empty may be, where the store was copied by something that keeps files alone.
+pub(super) fn is_complete(layout: &Layout) -> bool {
+    let shards = [&layout.sessions, &layout.subjects]
+        .into_iter()
+        .flat_map(|folder| (0..=u8::MAX).map(|byte| Layout::shard_in(folder, byte)));
+    layout.folders().cloned().chain(shards).all(|folder| folder.is_dir())
+}
+
+/// What others may write into, or have made, they may exchange at any time.
+fn check_owners(layout: &Layout, us: u32) -> Result<(), Problem> {
+    let root = fs::metadata(&layout.root)?;
+    let mut theirs = root.uid() != us && root.uid() != ROOT;
+    for folder in layout.folders() {
+        let metadata = fs::symlink_metadata(folder)?;
+        theirs |= !metadata.is_dir() || metadata.uid() != us || metadata.mode() & WRITABLE_BY_OTHERS != 0;
+    }
+    if theirs { Err(Problem::Theirs) } else { Ok(()) }
 }
 
 /// Whether this may be one of the root's folders, and not somebody else's that has the same name.
@@ -168,7 +201,8 @@ fn probe(layout: &Layout, disk: &Disk, presence: &Presence) -> Result<Expiry, Pr
             file.metadata()?.modified()
         });
         disk.remove(&path)?;
-        if kept? == time {
+        // Some refuse what they cannot keep, others keep something else.
+        if kept.is_ok_and(|kept| kept == time) {
             return Ok(expiry);
         }
     }
@@ -182,6 +216,8 @@ pub(super) enum Problem {
     Foreign,
     Version,
     Unprotected,
+    Theirs,
+    NoLocks(io::Error),
     Network(String),
     NoLinks(io::Error),
     CoarseTimes,
@@ -197,6 +233,11 @@ impl fmt::Display for Problem {
             ),
             Self::Version => f.write_str("it was written by a version of Cloakroom that this one does not know"),
             Self::Unprotected => f.write_str("every user of this machine may write into it; take that away: chmod o-w"),
+            Self::Theirs => f.write_str(
+                "it, or a folder in it, belongs to another user, or others may write into it; run as its owner, or choose \
+                 another",
+            ),
+            Self::NoLocks(error) => write!(f, "its file system cannot lock files: {error}"),
             Self::Network(kind) => write!(
                 f,
                 "it is on a file system ({kind}) that other machines may share; choose a local disk, or a store that is \
@@ -222,3 +263,5 @@ const MARKER_START: &[u8] = b"cloakroom sessions, version ";
 /// How the marker's name begins before it is complete.
 const DRAFT: &str = ".cloakroom.";
 const WRITABLE_BY_ALL: u32 = 0o002;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+const ROOT: u32 = 0;

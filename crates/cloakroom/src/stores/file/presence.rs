@@ -15,7 +15,7 @@ pub(super) struct Presence {
     id: InstanceId,
     instances: PathBuf,
     /// Locked.
-    _lock: File,
+    lock: File,
     drafts: AtomicU64,
 }
 
@@ -33,20 +33,28 @@ impl Presence {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
-            // Between the two steps it looks dead, and somebody may have cleared it away.
-            if file.try_lock().is_ok() && file.metadata()?.nlink() > 0 {
-                return Ok(Self {
-                    id,
-                    instances: instances.to_owned(),
-                    _lock: file,
-                    drafts: AtomicU64::new(0),
-                });
+            // Between the two steps it looks dead, and somebody may clear it away.
+            match file.try_lock() {
+                Ok(()) if file.metadata()?.nlink() > 0 => {
+                    let instances = instances.to_owned();
+                    return Ok(Self { id, instances, lock: file, drafts: AtomicU64::new(0) });
+                }
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    let _ = fs::remove_file(instances.join(id.file_name()));
+                    return Err(error);
+                }
             }
         }
     }
 
     pub(super) fn id(&self) -> InstanceId {
         self.id
+    }
+
+    /// Whose files this process makes.
+    pub(super) fn owner(&self) -> io::Result<u32> {
+        Ok(self.lock.metadata()?.uid())
     }
 
     /// Whether that instance lives.
@@ -80,10 +88,13 @@ impl Presence {
             }
         }
         for instance in fs::read_dir(&self.instances)? {
-            let path = instance?.path();
-            let Ok(file) = File::open(&path) else { continue };
-            if file.try_lock().is_ok() {
-                remove(&path)?;
+            let instance = instance?;
+            let id = instance.file_name().to_str().and_then(InstanceId::of);
+            // Not our own: on some systems closing any descriptor of a file gives up all locks on it.
+            if let Some(id) = id.filter(|id| *id != self.id)
+                && !self.is_alive(id)?
+            {
+                remove(&instance.path())?;
             }
         }
         Ok(())
@@ -101,8 +112,13 @@ impl InstanceId {
         format!("{:016x}", self.0)
     }
 
+    fn of(name: &str) -> Option<Self> {
+        let id = Self(u64::from_str_radix(name, 16).ok()?);
+        (id.file_name() == name).then_some(id)
+    }
+
     fn of_draft(name: &str) -> Option<Self> {
-        u64::from_str_radix(name.split_once('.')?.0, 16).ok().map(Self)
+        Self::of(name.split_once('.')?.0)
     }
 }
 

@@ -22,12 +22,13 @@ impl Folder {
         let first = self.purge_turn.sessions.load(Ordering::Relaxed);
         for step in 0..=u8::MAX {
             let shard = first.wrapping_add(step);
+            self.purge_turn.sessions.store(shard, Ordering::Relaxed);
+            if self.closing.load(Ordering::Relaxed) {
+                return Err(Error::unavailable("the store is being closed"));
+            }
             match self.purge_shard(shard, cutoff, limit, &mut removed) {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.purge_turn.sessions.store(shard, Ordering::Relaxed);
-                    return Ok(removed);
-                }
+                Ok(false) => return Ok(removed),
                 // The others go all the same.
                 Err(error) => failure = Some(error),
             }
@@ -94,9 +95,11 @@ impl Folder {
         for found in Layout::keys_in(&self.layout.leases)? {
             let (key, entry) = found?;
             let record = self.layout.record(&key);
-            if !record.try_exists()?
+            // Where nobody can tell, it stays.
+            let is_gone = || matches!(record.try_exists(), Ok(false));
+            if is_gone()
                 && let Ok(_lock) = self.locks.lock(&key)
-                && !record.try_exists()?
+                && is_gone()
             {
                 self.disk.remove(&entry.path())?;
             }
@@ -110,7 +113,8 @@ impl Folder {
         let shard = self.purge_turn.subjects.fetch_add(1, Ordering::Relaxed);
         let shard = self.layout.subject_shard(shard);
         for subject in fs::read_dir(shard).map_err(Error::unavailable)? {
-            self.clear_markers_of(&subject.map_err(Error::unavailable)?.path())?;
+            // One that cannot be looked into keeps nobody from the others.
+            let _ = self.clear_markers_of(&subject.map_err(Error::unavailable)?.path());
         }
         Ok(())
     }

@@ -1,27 +1,62 @@
-//! When a sync fails nobody knows what is safe. What can be read then is not shown until another has succeeded:
-//! whoever gets no clear answer reads it back, and would take what a power failure undoes for done.
+//! What can be read and is not known to be on the disk yet.
+//!
+//! Whoever gets no clear answer to a write reads it back, and would take for done what a power failure undoes. So a load
+//! that finds something unsettled syncs it before it answers, or fails. Only changes of this process are known here.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cloakroom_store::{Error, Key, Result};
 
 use super::folder::Folder;
 
-/// The syncs of each shard that have failed, counted.
+/// By the first byte of the key: what is synced together.
 #[derive(Debug)]
 pub(super) struct Settlement([Shard; 256]);
 
 #[derive(Debug, Default)]
 struct Shard {
+    /// The keys whose names are being changed, from before it can be seen until it is synced.
+    pending: Mutex<Vec<Key>>,
+    /// The syncs that have failed, counted.
     failed: AtomicU64,
     /// How many had failed when one began that then succeeded.
     settled: AtomicU64,
 }
 
+/// A change that others can see, or will soon, and that is not synced.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Unsettled<'a> {
+    shard: &'a Shard,
+    key: Key,
+}
+
+impl Settlement {
+    /// Notes that the name of `key` is about to be changed, until the answer is dropped.
+    pub(super) fn begin(&self, key: &Key) -> Unsettled<'_> {
+        let shard = self.shard(key);
+        shard.pending().push(*key);
+        Unsettled { shard, key: *key }
+    }
+
+    /// Whether what can be read under `key` is known to be on the disk.
+    fn is_settled(&self, key: &Key) -> bool {
+        let shard = self.shard(key);
+        // In this order: a sync that fails is counted before its change is done with.
+        let pending = shard.pending().contains(key);
+        !pending && shard.failed.load(Ordering::SeqCst) == shard.settled.load(Ordering::SeqCst)
+    }
+
+    fn shard(&self, key: &Key) -> &Shard {
+        &self.0[usize::from(key.as_bytes()[0])]
+    }
+}
+
 impl Folder {
     /// Makes what was done to the name of `key` last.
     pub(super) fn settle(&self, key: &Key) -> Result<()> {
-        let shard = &self.settlement.0[usize::from(key.as_bytes()[0])];
+        let shard = self.settlement.shard(key);
         let failed = shard.failed.load(Ordering::SeqCst);
         let synced = self.disk.sync_folder(&self.layout.shard_of(key));
         match synced {
@@ -42,14 +77,28 @@ impl Folder {
         Ok(())
     }
 
-    /// Tries again what failed in the shard of `key`; before anything is read from it.
-    pub(super) fn settle_what_failed(&self, key: &Key) -> Result<()> {
-        let shard = &self.settlement.0[usize::from(key.as_bytes()[0])];
-        if shard.failed.load(Ordering::SeqCst) == shard.settled.load(Ordering::SeqCst) {
+    /// For what was just read under `key`, before it is answered.
+    pub(super) fn settle_what_was_read(&self, key: &Key) -> Result<()> {
+        if self.settlement.is_settled(key) {
             return Ok(());
         }
-        // Nothing has been changed by whoever is about to read.
+        // Whoever reads has changed nothing.
         self.settle(key).map_err(Error::unavailable)
+    }
+}
+
+impl Shard {
+    fn pending(&self) -> MutexGuard<'_, Vec<Key>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.shard.pending();
+        if let Some(place) = pending.iter().position(|key| *key == self.key) {
+            pending.swap_remove(place);
+        }
     }
 }
 

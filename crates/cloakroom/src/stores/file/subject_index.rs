@@ -71,7 +71,7 @@ impl Folder {
     /// Removes the marker of `key` in the folder of a subject if the record is still the settled one.
     fn unmark(&self, folder: &Path, key: &Key, settled: Option<Revision>) -> Result<()> {
         let _lock = self.locks.lock(key)?;
-        if present(self.load(key))?.map(|record| record.revision) != settled {
+        if present(self.record(key))?.map(|record| record.revision) != settled {
             return Ok(());
         }
         self.disk.remove(&folder.join(key.to_string())).map_err(refused)?;
@@ -89,7 +89,7 @@ impl Folder {
         }
         let mut stale = Vec::new();
         for key in keys {
-            let record = present(self.load(&key))?;
+            let record = present(self.record(&key))?;
             let subject = record.as_ref().and_then(|record| record.subject.as_ref());
             if subject.is_none_or(|subject| self.layout.subject(subject) != folder) {
                 stale.push((key, record.map(|record| record.revision)));
@@ -115,6 +115,7 @@ impl Folder {
         let folder = self.layout.subject(subject);
         let mut keys = self.marked(&folder)?;
         keys.retain(|key| Some(key) != except);
+        let _unsettled: Vec<_> = keys.iter().map(|key| self.settlement.begin(key)).collect();
         let mut ended = Vec::new();
         let mut failure = None;
         for key in &keys {

@@ -5,6 +5,8 @@ use std::fs;
 
 use super::super::FileStore;
 use super::super::disk::{Disk, Durability};
+use super::super::layout::Layout;
+use super::super::open::is_complete;
 use super::crash::{Tape, record_on, without};
 use super::crash_disk::{CrashDisk, Done, Random};
 use super::{Hook, at, claim, held, key, lock, of, open_on, place, record};
@@ -72,14 +74,17 @@ fn crash_everywhere(tape: &[Done], from: usize) -> Result<usize, String> {
     Ok(seen.len())
 }
 
-/// It opens, and every shard is there.
+/// Where there is a marker there is everything else; without one it is made good. It opens, and every shard is there.
 fn check(place: &std::path::Path) -> Result<(), String> {
+    let layout = Layout::new(place.join("s"));
+    if layout.marker().exists() && !is_complete(&layout) {
+        return Err("a folder is missing".to_owned());
+    }
     let opened = FileStore::builder().open_on(&place.join("s"), Disk::new(Durability::Relaxed));
     let folder = opened.map_err(|problem| problem.to_string())?;
     folder.count().map_err(|error| format!("{error:?}"))?;
-    let shards = (0..=u8::MAX).map(|byte| folder.layout.subject_shard(byte));
-    if !shards.chain([folder.layout.drafts.clone(), folder.layout.leases.clone()]).all(|path| path.is_dir()) {
-        return Err("a folder is missing".to_owned());
+    if !is_complete(&layout) {
+        return Err("a folder was not made".to_owned());
     }
     folder.create(&key(1), &of("ann", record(1, 100))).unwrap();
     assert_eq!(held(folder.acquire(&key(1), &claim(1, 0, 2)).unwrap()), of("ann", record(1, 100)));

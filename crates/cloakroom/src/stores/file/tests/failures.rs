@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use cloakroom_store::{Applied, ErrorKind, Key, LeaseId, Record, Result, Timestamp};
 use tempfile::TempDir;
 
 use super::super::disk::{Change, Disk, Durability};
 use super::super::folder::Folder;
-use super::{Hook, another, at, claim, key, names_in, of, open_on, place, record, rev, subject};
+use super::{Hook, Observer, another, at, claim, key, names_in, of, open_on, place, record, rev, subject};
 
 const MAYBE: ErrorKind = ErrorKind::Unavailable(Applied::Maybe);
 const NO: ErrorKind = ErrorKind::Unavailable(Applied::No);
@@ -118,7 +119,7 @@ fn what_could_not_be_synced_is_not_shown_until_it_can_be() {
     // A power failure would undo it: whoever sees it now would say that it is done.
     assert_eq!(folder.load(&key(1)).unwrap_err().kind(), NO);
     assert_eq!(folder.load(&key(2)).unwrap().unwrap().revision, rev(1), "other shards are not concerned");
-    assert_eq!(folder.replace(&key(1), &record(3, 1_000), rev(2)).unwrap_err().kind(), NO);
+    assert_eq!(folder.replace(&key(1), &record(3, 1_000), rev(2)).unwrap_err().kind(), MAYBE);
 
     let synced = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&synced);
@@ -129,9 +130,60 @@ fn what_could_not_be_synced_is_not_shown_until_it_can_be() {
         Ok(())
     });
     for _ in 0..3 {
-        assert_eq!(folder.load(&key(1)).unwrap().unwrap().revision, rev(2));
+        assert_eq!(folder.load(&key(1)).unwrap().unwrap().revision, rev(3));
     }
     assert_eq!(synced.load(Ordering::SeqCst), 1);
+}
+
+/// A sync may take longer than anybody waits for it, who then looks whether the change is there.
+#[test]
+fn what_is_still_being_synced_is_synced_by_whoever_reads_it() {
+    let (place, _, folder) = prepared();
+    drop(folder);
+    let slow = Arc::new(Slow::default());
+    let folder = open_on(place.path(), Disk::observed(Durability::Full, Arc::clone(&slow) as _));
+    let syncs = || slow.syncs.load(Ordering::SeqCst);
+    let before = syncs();
+    thread::scope(|scope| {
+        slow.first_waits.store(true, Ordering::SeqCst);
+        let writer = scope.spawn(|| folder.replace(&key(1), &record(2, 1_000), rev(1)));
+        slow.barrier.wait();
+        assert_eq!(folder.load(&key(2)).unwrap().unwrap().revision, rev(1));
+        assert_eq!(syncs(), before + 1, "another session is not concerned");
+        assert_eq!(folder.load(&key(1)).unwrap().unwrap().revision, rev(2));
+        assert_eq!(syncs(), before + 2);
+        slow.barrier.wait();
+        writer.join().unwrap().unwrap();
+    });
+    assert_eq!(folder.load(&key(1)).unwrap().unwrap().revision, rev(2));
+    assert_eq!(syncs(), before + 2);
+}
+
+/// Counts the syncs of folders, one of which may take its time.
+#[derive(Debug)]
+struct Slow {
+    syncs: AtomicUsize,
+    first_waits: AtomicBool,
+    barrier: Barrier,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Self { syncs: AtomicUsize::new(0), first_waits: AtomicBool::new(false), barrier: Barrier::new(2) }
+    }
+}
+
+impl Observer for Slow {
+    fn about_to(&self, change: &Change<'_>) -> io::Result<()> {
+        if matches!(change, Change::SyncFolder { .. }) {
+            self.syncs.fetch_add(1, Ordering::SeqCst);
+            if self.first_waits.swap(false, Ordering::SeqCst) {
+                self.barrier.wait();
+                self.barrier.wait();
+            }
+        }
+        Ok(())
+    }
 }
 
 #[test]

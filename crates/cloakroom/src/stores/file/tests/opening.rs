@@ -74,6 +74,39 @@ fn a_folder_that_every_user_may_write_into_is_refused() {
 }
 
 #[test]
+fn a_folder_that_others_may_change_a_part_of_is_refused() {
+    for part in ["sessions", "subjects", "leases", "locks", "instances", "drafts"] {
+        let (place, folder) = fresh();
+        let part = folder.layout.root.join(part);
+        drop(folder);
+        fs::set_permissions(&part, Permissions::from_mode(0o770)).unwrap();
+        let problem = opened(&place.path().join("s")).unwrap_err();
+        assert!(matches!(problem, Problem::Theirs), "{problem:?}");
+        fs::set_permissions(&part, Permissions::from_mode(0o700)).unwrap();
+        let aside = place.path().join("aside");
+        fs::rename(&part, &aside).unwrap();
+        std::os::unix::fs::symlink(&aside, &part).unwrap();
+        let problem = opened(&place.path().join("s")).unwrap_err();
+        assert!(matches!(problem, Problem::Theirs), "{problem:?}");
+    }
+}
+
+/// Some ways to copy a folder leave out what is empty in it.
+#[test]
+fn folders_that_are_missing_are_made_again() {
+    let (place, folder) = fresh();
+    folder.create(&key(1), &record(1, 100)).unwrap();
+    let root = folder.layout.root.clone();
+    drop(folder);
+    for gone in ["sessions/07", "subjects/a1", "leases", "drafts"] {
+        fs::remove_dir(root.join(gone)).unwrap();
+    }
+    let folder = another(place.path());
+    folder.create(&key(7), &of("ann", record(1, 100))).unwrap();
+    assert_eq!(folder.count().unwrap(), 2);
+}
+
+#[test]
 fn a_folder_is_made_in_one_that_exists_only() {
     let place = place();
     assert!(matches!(opened(&place.path().join("a/b")).unwrap_err(), Problem::NoParent));

@@ -143,20 +143,21 @@ fn what_is_still_being_synced_is_synced_by_whoever_reads_it() {
     let slow = Arc::new(Slow::default());
     let folder = open_on(place.path(), Disk::observed(Durability::Full, Arc::clone(&slow) as _));
     let syncs = || slow.syncs.load(Ordering::SeqCst);
+    let load =
+        |number| folder.load(&key(number)).map(|record| (record.map(|record| record.revision), syncs()));
     let before = syncs();
-    thread::scope(|scope| {
+    let seen = thread::scope(|scope| {
         slow.first_waits.store(true, Ordering::SeqCst);
         let writer = scope.spawn(|| folder.replace(&key(1), &record(2, 1_000), rev(1)));
         slow.barrier.wait();
-        assert_eq!(folder.load(&key(2)).unwrap().unwrap().revision, rev(1));
-        assert_eq!(syncs(), before + 1, "another session is not concerned");
-        assert_eq!(folder.load(&key(1)).unwrap().unwrap().revision, rev(2));
-        assert_eq!(syncs(), before + 2);
+        // Another session, which this does not concern, and the one.
+        let seen = [load(2), load(1)];
         slow.barrier.wait();
         writer.join().unwrap().unwrap();
+        seen.map(Result::unwrap)
     });
-    assert_eq!(folder.load(&key(1)).unwrap().unwrap().revision, rev(2));
-    assert_eq!(syncs(), before + 2);
+    assert_eq!(seen, [(Some(rev(1)), before + 1), (Some(rev(2)), before + 2)]);
+    assert_eq!(load(1).unwrap(), (Some(rev(2)), before + 2));
 }
 
 /// Counts the syncs of folders, one of which may take its time.

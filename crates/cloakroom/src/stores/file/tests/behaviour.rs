@@ -159,12 +159,12 @@ fn a_write_lock_that_somebody_keeps_is_waited_for_and_then_the_call_fails() {
 #[test]
 fn a_lock_file_that_was_cleaned_away_is_made_again_for_all() {
     let (place, one) = fresh();
-    let mut other = another(place.path());
-    other.locks.patience = ms(20);
     one.create(&key(1), &record(1, 1_000)).unwrap();
     for lock in fs::read_dir(&one.layout.locks).unwrap() {
         fs::remove_file(lock.unwrap().path()).unwrap();
     }
+    let mut other = another(place.path());
+    other.locks.patience = ms(20);
     let held = one.locks.lock(&key(1)).unwrap();
     assert_eq!(other.delete(&key(1)).unwrap_err().kind(), NO);
     drop(held);

@@ -14,7 +14,7 @@ pub mod run;
 
 pub use action::{Action, Token, User};
 pub use app::{App, Stage};
-pub use check::{Violation, check};
+pub use check::{PROPERTIES, Violation, check};
 pub use cookie::{Cookie, Handle};
 pub use outcome::Outcome;
 pub use record::{Done, Entry, Everything, History, Moment, Received, Request, Response, Rules, Seen, Whose};

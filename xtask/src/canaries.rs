@@ -46,12 +46,12 @@ pub(crate) fn run(workspace: &Path) -> Result<(), String> {
     }
     let mut wrong = Vec::new();
     for test in ["reference", "hostile"] {
-        if let Err(why) = accepted(&mut copy.cargo(&["--", test, "--exact"])) {
+        if let Err(why) = accepted(&mut checker(&copy, test)) {
             wrong.push(format!("with no fault: {why}"));
         }
     }
     for canary in CANARIES {
-        match rejected(&mut copy.cargo(&["--", canary.test, "--exact"]), canary) {
+        match rejected(&mut checker(&copy, canary.test), canary) {
             Ok(seed) => println!("{:<4} {:<60} seed {seed}", canary.property, canary.name),
             Err(why) => wrong.push(format!("{}: {why}", canary.name)),
         }
@@ -59,17 +59,28 @@ pub(crate) fn run(workspace: &Path) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
+/// One test of the history checker, with nothing in its environment but what is said here.
+fn checker(copy: &Copy, test: &str) -> Command {
+    let mut command = copy.cargo(&["--", test, "--exact"]);
+    for name in ["CLOAKROOM_CANARY", "CLOAKROOM_HISTORY_SEED", "CLOAKROOM_HISTORY_PROPERTY"] {
+        command.env_remove(name);
+    }
+    command.env("CLOAKROOM_HISTORY_SEEDS", SEEDS);
+    command
+}
+
 fn accepted(command: &mut Command) -> Result<(), String> {
-    let output = command.env("CLOAKROOM_HISTORY_SEEDS", SEEDS).output().map_err(|error| error.to_string())?;
-    match output.status.success() {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    match output.status.success() && report.contains("1 passed") {
         true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(report.into_owned()),
     }
 }
 
 /// Runs the checker on a broken engine; answers the seed that gave it away.
 fn rejected(command: &mut Command, canary: &Canary) -> Result<String, String> {
-    command.env("CLOAKROOM_CANARY", canary.name).env("CLOAKROOM_HISTORY_SEEDS", SEEDS);
+    command.env("CLOAKROOM_CANARY", canary.name);
     // It may violate others as well, and sooner.
     command.env("CLOAKROOM_HISTORY_PROPERTY", canary.property).env("RUST_BACKTRACE", "0");
     let output = command.output().map_err(|error| error.to_string())?;

@@ -17,6 +17,7 @@ const NEEDED: &[Package] = &[
         program: "curl",
         reason: "an HTTP client that is not ours: the demo's plain-text routes, with a cookie jar",
     },
+    Package { name: "procps", program: "kill", reason: "signals to the processes that the tests start" },
     Package {
         name: "chromium",
         program: "chromium",

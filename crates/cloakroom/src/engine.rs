@@ -42,6 +42,8 @@ pub(crate) enum Written {
     /// The record is not as expected: it moved on, or there is one where none should be.
     Conflict,
     Missing,
+    /// Nobody knows whether it was applied, and the record is gone by now.
+    Gone,
 }
 
 impl Engine {
@@ -169,11 +171,10 @@ impl Engine {
             }
             match found {
                 Some(revision) if Some(revision) == expected => {}
+                Some(_) => return Err(error.into()),
                 // A create is not sent again: should the first one arrive late, it would bring a record back that was
-                // ended in between.
-                None if expected.is_none() => return Ok(Written::Missing),
-                // A record that is gone was perhaps replaced before, and the replacement seen.
-                _ => return Err(error.into()),
+                // ended in between. A replacement was perhaps seen before the record went.
+                None => return Ok(Written::Gone),
             }
         }
         Err(Error::with_detail(ErrorKind::Unavailable, "the outcome of a write stayed unknown"))

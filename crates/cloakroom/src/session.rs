@@ -205,12 +205,16 @@ impl Session {
     /// this request did not come with. What is recorded and not saved stays recorded, unless the session is gone.
     ///
     /// For long-lived streams, which learn that way that a visitor has signed out.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`ErrorKind::Conflict`] if this request had locked the session and does not have it any more.
     pub async fn reload(&self) -> Result<bool> {
         let mut state = self.ready().await?;
         if state.degraded {
             return Err(Error::new(ErrorKind::Degraded));
         }
         self.0.refresh(&mut state).await?;
+        self.0.check_lock(&mut state).await?;
         if matches!(state.attached, Attached::Dropped) {
             state.changes = Default::default();
         }

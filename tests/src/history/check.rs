@@ -55,6 +55,12 @@ pub fn check(history: &History) -> Result<(), Vec<Violation>> {
     if found.violations.is_empty() { Ok(()) } else { Err(found.violations) }
 }
 
+/// The properties that are checked.
+pub const PROPERTIES: &[&str] = &[
+    "U1", "U2", "U4", "U7", "D1", "D3", "D4", "D5", "I1", "I2", "I3", "I5", "R1", "R2", "R3", "R4", "L1",
+    "L2", "H1", "H2", "H3", "H4",
+];
+
 /// What was found so far.
 struct Findings<'a> {
     history: &'a History,
@@ -68,6 +74,7 @@ impl Findings<'_> {
         requests: impl IntoIterator<Item = usize>,
         explanation: impl Into<String>,
     ) {
+        assert!(PROPERTIES.contains(&property), "{property} is not listed");
         let mut requests: Vec<_> = requests.into_iter().collect();
         requests.sort_unstable();
         requests.dedup();

@@ -46,6 +46,8 @@ impl Request {
                 action if action.is_immediate() => match done.error.as_deref() {
                     None => return Outcome::Ok,
                     Some("Unavailable") => return Outcome::Unknown,
+                    // With a lock that was lost, all that was recorded is; with a key that had changed, it is kept.
+                    Some("Conflict") => return Outcome::Unknown,
                     Some(_) => {}
                 },
                 _ => {}

@@ -11,13 +11,17 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Copies what git would, to `target/canaries`; what was there before goes.
+    /// Copies what is built to `target/canaries`; what was there before goes.
     pub(super) fn make(workspace: &Path) -> Result<Self, String> {
+        let root = workspace.join("target").join("canaries");
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-        let root = workspace.join("target").join("canaries");
-        let copied = fs::remove_dir_all(&root).or(Ok(())).and_then(|()| copy(workspace, &root));
-        copied.map_err(|error: std::io::Error| format!("{}: {error}", root.display()))?;
+        let copied = fs::remove_dir_all(&root)
+            .or(Ok(()))
+            .and_then(|()| fs::create_dir_all(&root))
+            .and_then(|()| PARTS.iter().try_for_each(|part| copy(&workspace.join(part), &root.join(part))));
+        let target = copied.and_then(|()| std::path::absolute(target));
+        let target = target.map_err(|error: std::io::Error| format!("{}: {error}", root.display()))?;
         Ok(Self { root, target })
     }
 
@@ -61,15 +65,17 @@ impl Copy {
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if from.is_file() {
+        return fs::copy(from, to).map(drop);
+    }
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == "target" || name == ".git" {
-            continue;
-        }
-        let (from, to) = (entry.path(), to.join(name));
-        if entry.file_type()?.is_dir() { copy(&from, &to)? } else { _ = fs::copy(&from, &to)? }
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(name))?;
     }
     Ok(())
 }
+
+/// What the workspace is built from.
+const PARTS: [&str; 9] =
+    ["Cargo.toml", "Cargo.lock", "README.md", "docs", "crates", "tests", "benches", "xtask", "clippy.toml"];

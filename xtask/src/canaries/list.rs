@@ -144,10 +144,10 @@ pub(super) const CANARIES: &[Canary] = &[
         property: "L2",
         test: "reference",
         file: "session/commit.rs",
-        find: "        self.check_lock(state, key).await?;",
-        replace: "        if !{broken} {
-            self.check_lock(state, key).await?;
-        }",
+        find: "        self.check_lock(state).await
+    }",
+        replace: "        if {broken} { Ok(()) } else { self.check_lock(state).await }
+    }",
     },
     Canary {
         name: "the response does not wait for the commit",

@@ -66,7 +66,7 @@ impl Engine {
                     events::destroyed(&key);
                     return Ok(true);
                 }
-                Written::Missing => return Ok(false),
+                Written::Missing | Written::Gone => return Ok(false),
                 Written::Conflict => {}
             }
         }

@@ -88,14 +88,14 @@ impl Inner {
         let Some(held) = state.attached.stored() else { return Ok(()) };
         let key = held.key;
         events::conflict(&key);
-        self.check_lock(state, key).await?;
         if tries.watch.elapsed() > self.engine.settings.store_budget + self.engine.settings.lock_timeout {
             return Err(Error::with_detail(ErrorKind::Unavailable, "the session kept changing"));
         }
         if state.exclusive.is_none() && tries.turn.is_none() {
             tries.turn = Some(self.engine.queues.wait(key, self.engine.settings.lock_timeout).await?);
         }
-        self.refresh(state).await
+        self.refresh(state).await?;
+        self.check_lock(state).await
     }
 
     /// Stores a session for the first time.
@@ -121,7 +121,7 @@ impl Inner {
             match engine.write(&mut state.budget, key, &record, None, None).await? {
                 Written::Applied => {}
                 // It got lost, or is late: the next one has a key of its own.
-                Written::Missing => continue,
+                Written::Missing | Written::Gone => continue,
                 // Another session under a random 128-bit locator: this is no coincidence.
                 Written::Conflict => break,
             }
@@ -185,6 +185,7 @@ impl Inner {
             Written::Applied => {}
             Written::Conflict => return Ok(Attempt::Conflict),
             Written::Missing => return Ok(Attempt::Lost),
+            Written::Gone => return Err(Error::with_detail(ErrorKind::Unavailable, UNKNOWN)),
         }
         if lease.is_some() {
             state.lease_released();
@@ -313,5 +314,6 @@ impl Snapshot {
     }
 }
 
+const UNKNOWN: &str = "a write got no answer, and its record is gone";
 /// How often a new session is begun while the store loses its first record.
 const MAX_BEGINNINGS: usize = 3;

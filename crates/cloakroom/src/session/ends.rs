@@ -73,7 +73,7 @@ impl Inner {
         let lease = self.last_lease(state, key);
         match self.engine.write(&mut state.budget, key, &tombstone, Some(expected), lease).await? {
             Written::Conflict => return Ok(Attempt::Conflict),
-            Written::Missing => return Ok(Attempt::Lost),
+            Written::Missing | Written::Gone => return Ok(Attempt::Lost),
             Written::Applied => {}
         }
         if lease.is_some() {

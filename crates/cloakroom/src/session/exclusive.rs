@@ -9,6 +9,7 @@ use super::state::{Attached, Exclusive, Inner, State};
 use crate::clock::Stopwatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
+use crate::lifecycle::Changes;
 use crate::lock::HeldLease;
 
 /// Exclusive use.
@@ -124,13 +125,12 @@ impl Inner {
         }
     }
 
-    /// After a conflict: fails if the request had locked the session and somebody else has it by now. A holder that slept
-    /// through its lease must not come between its successor's reads and writes.
-    pub(super) async fn check_lock(&self, state: &mut State, key: Key) -> Result<()> {
-        let exclusive = state.exclusive.as_ref().filter(|exclusive| exclusive.turn.key() == key);
-        let Some(lease) = exclusive.and_then(|exclusive| exclusive.lease.as_ref()).map(HeldLease::id) else {
-            return Ok(());
-        };
+    /// After the record has changed: fails if the request had locked the session and does not have it any more. A holder
+    /// that slept through its lease must not come between its successor's reads and writes, so it saves nothing more.
+    pub(super) async fn check_lock(&self, state: &mut State) -> Result<()> {
+        let Some(exclusive) = &state.exclusive else { return Ok(()) };
+        let key = exclusive.turn.key();
+        let Some(lease) = exclusive.lease.as_ref().map(HeldLease::id) else { return Ok(()) };
         let engine = Arc::clone(&self.engine);
         let call = Box::pin(async move {
             let store = Arc::clone(&engine.store);
@@ -145,8 +145,10 @@ impl Inner {
         {
             Ok(true) => Ok(()),
             Ok(false) => {
+                state.changes = Changes::default();
+                state.attached = Attached::Dropped;
                 state.release();
-                Err(Error::with_detail(ErrorKind::Conflict, "the lock ran out, and another request took it"))
+                Err(Error::with_detail(ErrorKind::Conflict, "the lock ran out before this was saved"))
             }
             Err(error) => {
                 events::store_error(&key, &error);

@@ -22,8 +22,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cloakroom_store::{
-    Acquired, Claim, Cursor, DynLeases, DynScan, DynSubjects, Error, Key, LeaseId, Leases, Page, Record,
-    Result, Revision, Scan, Store, Subject, Subjects, Timestamp,
+    Acquired, Applied, Claim, Cursor, DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, LeaseId,
+    Leases, Page, Record, Result, Revision, Scan, Store, Subject, Subjects, Timestamp,
 };
 
 use tokio::sync::Semaphore;
@@ -44,6 +44,8 @@ use crate::random::Random;
 /// | crash | after a power failure each session is the old or the new version; a lengthened life may be the former one |
 /// | shared | by processes of one machine and one user, each with a store of its own on the same folder; on Linux network file systems are refused |
 /// | facets | leases, subjects and scan |
+///
+/// Another process may see a change a moment before it is synced; this one does not.
 ///
 /// A lease ends at once when its holder's process dies, or drops the store. Whoever waits for one held by another
 /// process asks again every few milliseconds.
@@ -179,10 +181,14 @@ impl Leases for FileStore {
     ) -> Result<()> {
         let (key, record) = (*key, record.clone());
         self.run(move |folder| {
-            folder.replace(&key, &record, expected)?;
-            // One that cannot be given back ends by itself.
-            let _ = folder.release(&key, lease);
-            Ok(())
+            let replaced = folder.replace(&key, &record, expected);
+            let maybe =
+                replaced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unavailable(Applied::Maybe));
+            if replaced.is_ok() || maybe {
+                // One that cannot be given back ends by itself.
+                let _ = folder.release(&key, lease);
+            }
+            replaced
         })
         .await
     }

@@ -3,7 +3,7 @@ use std::fmt::Write;
 
 use super::{Stores, run};
 use crate::history::explain::excerpt;
-use crate::history::{Violation, check};
+use crate::history::{PROPERTIES, Violation, check};
 
 /// Which seeds to try.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,7 @@ impl Budget {
     /// # Panics
     /// If what the environment says is no number.
     pub fn of(count: u64) -> Self {
+        assert_ne!(number("CLOAKROOM_HISTORY_SEEDS"), Some(0), "no seed checks nothing");
         if let Some(seed) = number("CLOAKROOM_HISTORY_SEED") {
             return Self { first: seed, count: 1 };
         }
@@ -60,6 +61,9 @@ pub fn forever_green(stores: &Stores, budget: Budget) {
         println!("{}", excerpt(&history, &(0..history.requests.len()).collect::<Vec<_>>()));
     }
     let property = env::var("CLOAKROOM_HISTORY_PROPERTY").ok();
+    if let Some(name) = &property {
+        assert!(PROPERTIES.contains(&&**name), "{name} is no property that is checked: {PROPERTIES:?}");
+    }
     let Some((seed, mut violations)) = find(stores, budget, property.as_deref().as_slice()) else {
         if budget.count > 1 {
             println!("{}: {} seeds, no violation", stores.name, budget.count);

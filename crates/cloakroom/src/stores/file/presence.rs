@@ -91,8 +91,10 @@ impl Presence {
             let instance = instance?;
             let id = instance.file_name().to_str().and_then(InstanceId::of);
             // Not our own: on some systems closing any descriptor of a file gives up all locks on it.
-            if let Some(id) = id.filter(|id| *id != self.id)
-                && !self.is_alive(id)?
+            if id.is_some_and(|id| id != self.id)
+                // Kept locked until it is gone: it may be one that is announcing itself, and then tries another.
+                && let Ok(file) = File::open(instance.path())
+                && file.try_lock().is_ok()
             {
                 remove(&instance.path())?;
             }

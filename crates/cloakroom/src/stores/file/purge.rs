@@ -24,7 +24,7 @@ impl Folder {
             let shard = first.wrapping_add(step);
             self.purge_turn.sessions.store(shard, Ordering::Relaxed);
             if self.closing.load(Ordering::Relaxed) {
-                return Err(Error::unavailable("the store is being closed"));
+                return Err(cut_short(removed, Error::unavailable("the store is being closed")));
             }
             match self.purge_shard(shard, cutoff, limit, &mut removed) {
                 Ok(true) => {}
@@ -37,11 +37,7 @@ impl Folder {
         let _ = self.presence.clear_the_dead(&self.layout.drafts);
         let _ = self.clear_leases();
         let _ = self.clear_markers();
-        match failure {
-            None => Ok(removed),
-            Some(error) if removed == 0 => Err(error),
-            Some(error) => Err(Error::maybe_applied(error)),
-        }
+        failure.map_or(Ok(removed), |error| Err(cut_short(removed, error)))
     }
 
     /// Removes what has expired in a shard, and answers whether that was all of it.
@@ -118,4 +114,9 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// The error of a purge that may have removed something before.
+fn cut_short(removed: usize, error: Error) -> Error {
+    if removed == 0 { error } else { Error::maybe_applied(error) }
 }

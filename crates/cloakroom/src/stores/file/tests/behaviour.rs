@@ -211,6 +211,22 @@ fn a_purge_ends_early_when_the_store_is_closed() {
 }
 
 #[test]
+fn a_purge_that_ends_early_says_that_it_may_have_removed_something() {
+    let (place, hook) = (place(), Hook::new());
+    let folder = Arc::new(open_on(place.path(), Disk::observed(Durability::Relaxed, Arc::clone(&hook) as _)));
+    folder.create(&key(1), &record(1, 100)).unwrap();
+    folder.create(&key(2), &record(1, 100)).unwrap();
+    let closed = Arc::clone(&folder);
+    hook.set(move |_| {
+        closed.closing.store(true, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    });
+    assert_eq!(folder.purge(at(200), 9).unwrap_err().kind(), ErrorKind::Unavailable(Applied::Maybe));
+    hook.clear();
+    assert_eq!(folder.count().unwrap(), 1);
+}
+
+#[test]
 fn a_touch_changes_the_files_time_and_nothing_else() {
     let (_place, folder) = fresh();
     folder.create(&key(1), &record(1, 1_000)).unwrap();

@@ -5,4 +5,4 @@ pub mod requests;
 mod times;
 
 pub use counting::{allocated_bytes, allocations};
-pub use times::{Times, key};
+pub use times::{Times, key, loads_beside};

@@ -1,5 +1,8 @@
 //! How long calls take, and which sessions they are about.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cloakroom_store::Key;
@@ -57,6 +60,34 @@ impl Times {
             at(1.0)
         );
     }
+}
+
+/// Prints how long loads take on another thread while `work` runs. Each is of one of the sessions
+/// with these numbers, and finds it.
+pub fn loads_beside(
+    numbers: Range<u64>,
+    mut load: impl FnMut(&Key) -> bool + Send,
+    what: &str,
+    work: impl FnOnce(),
+) {
+    let done = AtomicBool::new(false);
+    let loads = thread::scope(|scope| {
+        let loads = scope.spawn(|| {
+            let mut loads = Times::default();
+            for number in numbers.cycle() {
+                let key = key(number);
+                assert!(loads.measure(|| load(&key)));
+                if done.load(Relaxed) {
+                    break;
+                }
+            }
+            loads
+        });
+        work();
+        done.store(true, Relaxed);
+        loads.join().expect("the loads")
+    });
+    loads.print(&format!("load beside {what}"));
 }
 
 /// A key as mixed as a hash, by splitmix64.

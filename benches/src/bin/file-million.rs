@@ -9,14 +9,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use cloakroom::stores::{Durability, FileStore};
-use cloakroom_benches::{Times, key};
-use cloakroom_store::{Record, Revision, Store, Timestamp};
+use cloakroom_benches::{Times, key, loads_beside};
+use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() {
@@ -40,10 +38,9 @@ fn main() {
     compare(&runtime, &store, &bare, Call::Delete, MILLION..MILLION + 5_000);
 
     println!("\nsweeps");
-    let store = Arc::new(store);
-    loads_beside(&store, "nothing", || thread::sleep(Duration::from_secs(2)));
+    loads_beside(SWEPT..MILLION, load(&store), "nothing", || thread::sleep(Duration::from_secs(2)));
     let mut idle = Times::default();
-    loads_beside(&store, "a purge that finds nothing", || {
+    loads_beside(SWEPT..MILLION, load(&store), "a purge that finds nothing", || {
         for _ in 0..3 {
             let removed = idle.measure(|| runtime.block_on(store.purge(Timestamp::from_millis(1), 1000)));
             assert_eq!(removed.expect("a purge"), 0);
@@ -51,7 +48,7 @@ fn main() {
     });
     idle.print("purge that finds nothing among a million");
     let mut batches = Times::default();
-    loads_beside(&store, "a sweep of nine tenths", || {
+    loads_beside(SWEPT..MILLION, load(&store), "a sweep of nine tenths", || {
         while batches.measure(|| runtime.block_on(store.purge(CUTOFF, 1000))).expect("a purge") == 1000 {}
     });
     batches.print("purge of 1000");
@@ -113,28 +110,10 @@ fn compare(
     println!("  => {:.2} of bare, by medians", ours.median().as_secs_f64() / theirs.median().as_secs_f64());
 }
 
-/// Prints how long loads of live sessions take on another thread while `work` runs.
-fn loads_beside(store: &Arc<FileStore>, what: &str, work: impl FnOnce()) {
-    let done = AtomicBool::new(false);
-    let loads = thread::scope(|scope| {
-        let loads = scope.spawn(|| {
-            let runtime = Builder::new_current_thread().build().expect("a runtime");
-            let mut loads = Times::default();
-            for number in (SWEPT..MILLION).cycle() {
-                let key = key(number);
-                let found = loads.measure(|| runtime.block_on(store.load(&key)));
-                assert!(found.expect("a load").is_some());
-                if done.load(Relaxed) {
-                    break;
-                }
-            }
-            loads
-        });
-        work();
-        done.store(true, Relaxed);
-        loads.join().expect("the loads")
-    });
-    loads.print(&format!("load beside {what}"));
+/// A load of a live session.
+fn load(store: &FileStore) -> impl FnMut(&Key) -> bool + Send {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    move |key| runtime.block_on(store.load(key)).expect("a load").is_some()
 }
 
 /// Plain files in 256 folders, changed in the ways that are atomic.

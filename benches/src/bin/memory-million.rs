@@ -10,14 +10,13 @@
 
 use std::fs;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cloakroom::stores::MemoryStore;
-use cloakroom_benches::{Times, allocated_bytes, allocations, key};
-use cloakroom_store::{Record, Revision, Store, Timestamp};
+use cloakroom_benches::{Times, allocated_bytes, allocations, key, loads_beside};
+use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
 
 fn main() {
     let store = MemoryStore::new();
@@ -31,7 +30,7 @@ fn main() {
     }
     assert_eq!(allocations(), before, "a load allocates nothing");
 
-    loads_beside(&store, "nothing", || thread::sleep(Duration::from_secs(1)));
+    loads_beside(SWEPT..MILLION, load(&store), "nothing", || thread::sleep(Duration::from_secs(1)));
     let mut least = Times::default();
     for _ in 0..5 {
         least.keep_least(sweep(&store, 32));
@@ -72,33 +71,16 @@ fn sweep(store: &MemoryStore, limit: usize) -> Times {
     refill(store);
     let mut purges = Times::default();
     let started = Instant::now();
-    loads_beside(store, &format!("a sweep in batches of {limit}"), || {
+    loads_beside(SWEPT..MILLION, load(store), &format!("a sweep in batches of {limit}"), || {
         while purges.measure(|| now(store.purge(CUTOFF, limit)).expect("a purge")) == limit {}
     });
     println!("  swept {SWEPT} sessions in {:.2?}", started.elapsed());
     purges
 }
 
-/// Prints how long loads of live sessions take on another thread while `work` runs.
-fn loads_beside(store: &MemoryStore, what: &str, work: impl FnOnce()) {
-    let done = AtomicBool::new(false);
-    let loads = thread::scope(|scope| {
-        let loads = scope.spawn(|| {
-            let mut loads = Times::default();
-            for number in (SWEPT..MILLION).cycle() {
-                let key = key(number);
-                assert!(loads.measure(|| now(store.load(&key))).expect("a load").is_some());
-                if done.load(Relaxed) {
-                    break;
-                }
-            }
-            loads
-        });
-        work();
-        done.store(true, Relaxed);
-        loads.join().expect("the loads")
-    });
-    loads.print(&format!("load beside {what}"));
+/// A load of a live session.
+fn load(store: &MemoryStore) -> impl FnMut(&Key) -> bool + Send {
+    |key| now(store.load(key)).expect("a load").is_some()
 }
 
 /// Makes the first nine tenths expired and the rest alive, whatever is there.

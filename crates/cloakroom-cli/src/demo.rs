@@ -21,13 +21,13 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use cloakroom::axum_v0_8::SessionLayer;
 use cloakroom::{SessionKey, SessionManager};
+use cloakroom_cli::store::StoreUrl;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::options::Demo;
 use crate::pages::{SCRIPT, STYLE};
 use crate::say;
-use crate::store::StoreUrl;
 use show::Seen;
 use shutdown::Shutdown;
 
@@ -53,8 +53,9 @@ pub(crate) fn run(options: Demo) -> Result<(), String> {
 
 async fn serve(options: Demo) -> Result<(), String> {
     let chosen = settings::choose(&options)?;
-    let store = options.store.open()?;
-    let sessions = store.sessions(chosen.settings().clone()).map_err(|error| chosen.explain(&error))?;
+    let opened = options.store.open().await?;
+    let sessions = SessionManager::with_store(opened.store, chosen.settings().clone())
+        .map_err(|error| chosen.explain(&error))?;
     let mut shutdown = Shutdown::listen().map_err(|error| format!("no signals: {error}"))?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; choose another address with --listen", options.listen)
@@ -63,6 +64,9 @@ async fn serve(options: Demo) -> Result<(), String> {
 
     let site = Site { sessions: sessions.clone(), store: Arc::new(options.store) };
     say(io::stdout(), &announcement(address, &site));
+    if let Some(warning) = opened.warning {
+        say(io::stdout(), &format!("Warning: {warning}.\n"));
+    }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(async {

@@ -4,7 +4,6 @@ mod config;
 mod demo;
 mod options;
 mod pages;
-mod store;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

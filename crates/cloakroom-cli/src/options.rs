@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
-use crate::store::StoreUrl;
+use cloakroom_cli::store::StoreUrl;
 
 /// Server-side HTTP sessions: tools and a site to try them on.
 #[derive(Debug, Parser)]
@@ -33,7 +33,7 @@ pub(crate) struct Demo {
     /// Where to listen.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub(crate) listen: SocketAddr,
-    /// Where to keep sessions: redb:PATH (an embedded file), file:FOLDER (a file each), or memory.
+    /// Where to keep sessions: redb:PATH (an embedded file), file:FOLDER (a file each), sqlite:PATH, redis://HOST, redis+sentinel://HOST/MASTER, redis+cluster://HOST, postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE, memcached://HOST, or memory.
     #[arg(long, value_name = "STORE", default_value = "redb:./cloakroom-demo.redb")]
     pub(crate) store: StoreUrl,
     /// End a session after this time without a request, such as 30m.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Store, Subject};
+use cloakroom_store::{DynStore, Store, Subject};
 
 pub use self::info::{Handle, SessionInfo, Times};
 use crate::client_address::client_ip;
@@ -58,16 +58,24 @@ impl SessionManager {
     /// # Errors
     /// If a setting cannot be used; the message names it, its value, and what to do.
     pub fn new(store: impl Store, settings: Settings) -> Result<Self, ConfigError> {
+        Self::with_store(Arc::new(store), settings)
+    }
+
+    /// Sessions kept in a store that is chosen at run time, from a command line or a configuration file.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_store(store: Arc<dyn DynStore>, settings: Settings) -> Result<Self, ConfigError> {
         Self::assemble(store, settings, Clock::System, Random::os())
     }
 
     pub(crate) fn assemble(
-        store: impl Store,
+        store: Arc<dyn DynStore>,
         settings: Settings,
         clock: Clock,
         random: Random,
     ) -> Result<Self, ConfigError> {
-        let engine = Engine::new(Arc::new(store), settings, clock, random)?;
+        let engine = Engine::new(store, settings, clock, random)?;
         events::started(&engine.settings);
         Ok(Self(Arc::new(engine)))
     }

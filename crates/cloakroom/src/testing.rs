@@ -75,6 +75,7 @@ mod jar;
 mod session;
 
 use cloakroom_store::Store;
+use std::sync::Arc;
 
 #[cfg(feature = "tower")]
 pub use self::client::Client;
@@ -97,7 +98,7 @@ pub fn manager(
     settings: Settings,
     clock: &TestClock,
 ) -> Result<SessionManager, ConfigError> {
-    SessionManager::assemble(store, settings, Clock::Test(clock.clone()), Random::os())
+    SessionManager::assemble(Arc::new(store), settings, Clock::Test(clock.clone()), Random::os())
 }
 
 /// [`SessionManager::new`] on an operating system that gives no random bytes.
@@ -108,5 +109,5 @@ pub fn manager_without_randomness(
     store: impl Store,
     settings: Settings,
 ) -> Result<SessionManager, ConfigError> {
-    SessionManager::assemble(store, settings, Clock::System, Random::failing())
+    SessionManager::assemble(Arc::new(store), settings, Clock::System, Random::failing())
 }

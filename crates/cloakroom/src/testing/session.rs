@@ -102,7 +102,7 @@ impl SessionBuilder {
     /// If the settings cannot be used.
     pub fn build(self) -> Session {
         let store = Arc::new(MemoryStore::new());
-        let sessions = SessionManager::assemble(Arc::clone(&store), self.settings, self.clock, Random::os())
+        let sessions = SessionManager::assemble(store.clone(), self.settings, self.clock, Random::os())
             .expect("settings that can be used");
         let engine = Arc::clone(sessions.engine());
         let sign_in = self.subject.map(|subject| SignIn { subject, after: Default::default() });

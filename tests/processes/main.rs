@@ -1,7 +1,8 @@
-//! What holds between several processes that share one folder of sessions. Letters and numbers in doc comments are those of
+//! What holds between several processes that share one store. Letters and numbers in doc comments are those of
 //! the properties and failures that the design lists.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+mod backends;
 mod counting;
 mod ends;
 mod histories;

@@ -1,9 +1,9 @@
-//! A folder, and processes on it.
+//! A store, and processes on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cloakroom::stores::FileStore;
-use cloakroom_tests::{Process, Server, file_store};
+use cloakroom_tests::{Backend, Process, Server, file_store};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
@@ -36,9 +36,8 @@ impl Shared {
 
     /// A server process with one of the applications that it knows.
     pub(crate) async fn site(&self, application: &str, settings: &str) -> Server {
-        let path = self.path();
-        let arguments = [application, path.to_str().unwrap(), self.durability, settings];
-        Server::start(env!("CARGO_BIN_EXE_site"), arguments).await
+        let store = format!("{}:{}", self.durability, self.path().display());
+        site(application, &store, self.parent.path(), settings).await
     }
 
     /// A process that writes into these slots, on from so many steps.
@@ -53,6 +52,17 @@ impl Shared {
     pub(crate) fn open(&self) -> FileStore {
         file_store(self.path(), self.durability)
     }
+}
+
+/// A server process over this store.
+pub(crate) async fn site(application: &str, store: &str, folder: &Path, settings: &str) -> Server {
+    let place = folder.join("place");
+    Server::start(env!("CARGO_BIN_EXE_site"), [application, store, place.to_str().unwrap(), settings]).await
+}
+
+/// So many of them at the same time, whose routes are scripts.
+pub(crate) async fn sites(number: usize, backend: &Backend, settings: &str) -> Vec<Server> {
+    join_all((0..number).map(|_| site("script", &backend.url, backend.folder(), settings))).await
 }
 
 /// A number that an environment variable may raise for a longer run.

@@ -2,6 +2,7 @@
 //! each other.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod backend;
 mod browser;
 mod direct;
 mod gate;
@@ -13,6 +14,7 @@ mod script;
 mod site;
 mod writing;
 
+pub use backend::Backend;
 pub use browser::{Browser, Request, Response};
 pub use direct::{Call, Direct, cut_off, poll_once};
 pub use gate::Gate;

@@ -1,15 +1,18 @@
-//! A web site in a process of its own, with its sessions in a folder that it may share: `site APPLICATION FOLDER DURABILITY
-//! SETTINGS`, settings as TOML. The application is `script` or `history`. It runs on the system's clock until its standard input ends.
+//! A web site in a process of its own, with its sessions in a store that it may share: `site APPLICATION STORE PLACE SETTINGS`.
+//! The application is `script` or `history`; the store is written as on the command line of `cloakroom`, or as `full:FOLDER` or
+//! `relaxed:FOLDER` for a folder of files; the place is the file that a script enters; the settings are TOML. It runs on the
+//! system's clock until its standard input ends.
 //!
 //! It says `listening ADDRESS`, and `at GATE` for each request that waits there. It is told `open GATE` and `end_all USER`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use cloakroom::SessionManager;
 use cloakroom::axum_v0_8::SessionLayer;
+use cloakroom_cli::store::StoreUrl;
+use cloakroom_store::DynStore;
 use cloakroom_tests::history::App;
 use cloakroom_tests::history::run::SystemClock;
 use cloakroom_tests::{Gate, Script, file_store};
@@ -19,12 +22,15 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [application, folder, durability, settings] = &arguments[..] else {
-        panic!("site APPLICATION FOLDER DURABILITY SETTINGS")
+    let [application, store, place, settings] = &arguments[..] else {
+        panic!("site APPLICATION STORE PLACE SETTINGS")
     };
-    let store = file_store(folder, durability);
-    let sessions = SessionManager::new(store, toml::from_str(settings).unwrap()).unwrap();
-    let script = Script { place: Some(Path::new(folder).with_extension("place")), ..Script::default() };
+    let store: Arc<dyn DynStore> = match store.split_once(':') {
+        Some((durability @ ("full" | "relaxed"), folder)) => Arc::new(file_store(folder, durability)),
+        _ => store.parse::<StoreUrl>().unwrap().open().await.unwrap().store,
+    };
+    let sessions = SessionManager::with_store(store, toml::from_str(settings).unwrap()).unwrap();
+    let script = Script { place: Some(place.into()), ..Script::default() };
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("listening {}", listener.local_addr().unwrap());

@@ -7,6 +7,7 @@ mod counting;
 mod ends;
 mod histories;
 mod kills;
+mod restarts;
 mod servers;
 mod stopped;
 mod unplugged;

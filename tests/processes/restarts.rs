@@ -76,7 +76,7 @@ struct Visitor {
     name: String,
     acknowledged: usize,
     failed: usize,
-    /// How long after the server's return it was served again.
+    /// How long after the server's return it was served again, and not refused after that.
     resumed: Option<Duration>,
 }
 
@@ -98,18 +98,20 @@ impl Visitor {
             // With the session to itself and without.
             let request = if turn % 2 == 0 { Request::post("/add=n") } else { Request::get("/add=n") };
             let answer = self.browser.send(request).await;
+            let after = *state.borrow();
             match answer.status {
                 200 => {
                     self.acknowledged += 1;
-                    if let (State::BackSince(since), None) = (*state.borrow(), self.resumed) {
-                        self.resumed = Some(since.elapsed());
+                    if self.resumed.is_none() {
+                        self.resumed = since_the_return(after);
                     }
                 }
                 503 => {
                     assert_eq!(answer.cookies(), Vec::<String>::new(), "an outage changes no cookie");
                     assert!(answer.header("retry-after").is_some());
-                    assert_ne!(before, State::Up, "{answer:?} although the server was up");
+                    assert_ne!((before, after), (State::Up, State::Up), "{answer:?}");
                     self.failed += 1;
+                    self.resumed = since_the_return(after);
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 _ => panic!("{answer:?}"),
@@ -124,6 +126,13 @@ impl Visitor {
         let most = self.acknowledged + self.failed;
         assert!((self.acknowledged..=most).contains(&count), "{} <= {count} <= {most}", self.acknowledged);
         self
+    }
+}
+
+fn since_the_return(state: State) -> Option<Duration> {
+    match state {
+        State::BackSince(since) => Some(since.elapsed()),
+        _ => None,
     }
 }
 

@@ -11,6 +11,7 @@ use axum::{Extension, Router};
 use cloakroom::axum_v0_8::SessionLayer;
 use cloakroom::stores::MemoryStore;
 use cloakroom::{Error, Session, SessionKey, SessionManager, Settings};
+use cloakroom_store::DynStore;
 use tower::ServiceExt;
 
 const COUNT: SessionKey<u64> = SessionKey::new("count");
@@ -42,7 +43,15 @@ impl Bench {
     /// # Panics
     /// If the settings cannot be used.
     pub async fn new(kind: Kind, settings: Settings) -> Self {
-        let sessions = SessionManager::new(MemoryStore::new(), settings).expect("settings that can be used");
+        Self::over(Arc::new(MemoryStore::new()), kind, settings).await
+    }
+
+    /// The same over this store.
+    ///
+    /// # Panics
+    /// If the settings cannot be used, or the store does not answer.
+    pub async fn over(store: Arc<dyn DynStore>, kind: Kind, settings: Settings) -> Self {
+        let sessions = SessionManager::with_store(store, settings).expect("settings that can be used");
         let routes = Router::new()
             .route("/plain", get(async || "1".to_owned()))
             .route("/read", get(async |session: Session| read(session).await))

@@ -16,8 +16,13 @@ impl Times {
     pub fn measure<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let answer = call();
-        self.0.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        self.push(started.elapsed());
         answer
+    }
+
+    /// Notes the time of a call that was measured already.
+    pub fn push(&mut self, time: Duration) {
+        self.0.push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Keeps the lesser time of each call, of two rounds of the same calls.

@@ -56,9 +56,13 @@ type Open = dyn Fn(&Arc<Lot>) -> Vec<Arc<dyn DynStore>>;
 impl Stores {
     /// Opens one store for each history, and a handle on it for each instance of the application.
     pub fn new<S: Store>(name: &'static str, open: impl Fn(&Arc<Lot>) -> Vec<S> + 'static) -> Self {
-        let open = move |lot: &Arc<Lot>| -> Vec<Arc<dyn DynStore>> {
+        Self::of(name, move |lot| {
             open(lot).into_iter().map(|store| Arc::new(store) as Arc<dyn DynStore>).collect()
-        };
+        })
+    }
+
+    /// The same for stores whose type is known at run time.
+    pub fn of(name: &'static str, open: impl Fn(&Arc<Lot>) -> Vec<Arc<dyn DynStore>> + 'static) -> Self {
         Self { name, threads: Threads::None, hostile: false, only: None, open: Box::new(open) }
     }
 

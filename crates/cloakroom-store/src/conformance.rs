@@ -89,7 +89,7 @@
 //! them all: hold its length in a test of your own, and no update takes a check away unseen. Races are run many times,
 //! interleaved in different ways on one task and on tasks of their own. Checks live in the year 2100, so that
 //! a backend with a clock of its own does not find expired what the check calls alive; only those about the ends of time
-//! leave it. [`ReferenceStore`](reference::ReferenceStore) is a store that passes all of them; for every check there is a store, broken on purpose, that
+//! leave it, and those of [`expiry`], which go by the real one. [`ReferenceStore`](reference::ReferenceStore) is a store that passes all of them; for every check there is a store, broken on purpose, that
 //! fails it, among this crate's tests.
 
 use std::fmt;
@@ -100,6 +100,7 @@ use crate::BoxFuture;
 mod block_on;
 pub mod cancellation;
 pub mod durability;
+pub mod expiry;
 pub mod facets;
 pub mod foreign;
 mod harness;
@@ -123,7 +124,7 @@ pub mod waiting;
 #[doc(inline)]
 pub use crate::__cloakroom_suite as suite;
 pub use block_on::block_on;
-pub use harness::{Facet, Foreign, Harness, Outcome, Plain};
+pub use harness::{Expiry, Facet, Foreign, Harness, Outcome, Plain};
 
 /// All checks, in the order of the modules they are in.
 pub const CHECKS: &[Check] = crate::__cloakroom_checks!(__cloakroom_list []);

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Timestamp;
 
@@ -17,6 +18,13 @@ pub struct Record {
     pub subject: Option<Subject>,
     /// The session itself, opaque to stores.
     pub data: Arc<[u8]>,
+}
+
+impl Record {
+    /// How long a backend that removes expired records by itself keeps them at least, after
+    /// [`expires_at`](Self::expires_at): ten minutes. An expired session is told from an unknown one in that time, and
+    /// clocks may differ by it.
+    pub const NATIVE_EXPIRY_MARGIN: Duration = Duration::from_secs(600);
 }
 
 impl fmt::Debug for Record {

@@ -15,6 +15,8 @@ use crate::{DynLeases, DynScan, DynSubjects, Key, Record, Result, Revision, Time
 /// - A call that answered `Ok` is visible to every later call, from every caller.
 /// - Expiry is told, not known: a record is served until it is deleted or purged, whatever its
 ///   `expires_at` says. The engine decides what has expired.
+/// - A backend that removes expired records by itself (Redis, memcached) goes by its own clock, and keeps each for at least
+///   [`Record::NATIVE_EXPIRY_MARGIN`] after its `expires_at`. Then there is nothing to purge.
 /// - Any of these may be polled once and then continued on another task, and a future that is dropped
 ///   leaves no broken connection behind.
 ///
@@ -71,7 +73,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Removes at most `limit` records that expired before `cutoff` (`expires_at < cutoff`, checked
     /// atomically with the removal); answers how many. Fewer than `limit` means that none are left. Damaged and foreign
-    /// records are passed over and fail nothing.
+    /// records are passed over and fail nothing. Zero, without a look, where the backend removes them by itself.
     fn purge(&self, cutoff: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
     /// Exclusive use across processes: `Some(self)` where [`Leases`](crate::Leases) is implemented.

@@ -24,18 +24,30 @@ use std::fmt;
 use std::sync::Arc;
 
 use cloakroom_store::{DynStore, Store};
+use tokio::runtime::Handle;
 
 /// The stores that a history goes over.
 pub struct Stores {
     /// Their name, for reports.
     pub name: &'static str,
     /// They have threads of their own, which a call has to be waited for.
-    pub threads: bool,
+    pub threads: Threads,
     /// Their calls fail in every way a call can fail.
     pub hostile: bool,
     /// The one workload to be made, instead of all.
     pub only: Option<&'static str>,
     open: Box<Open>,
+}
+
+/// What a store's calls need beside the schedule's own thread.
+#[derive(Clone, Debug)]
+pub enum Threads {
+    /// Nothing.
+    None,
+    /// Threads that it starts itself.
+    Own,
+    /// Those of this runtime.
+    Of(Handle),
 }
 
 /// Opens what one history goes over.
@@ -47,13 +59,19 @@ impl Stores {
         let open = move |lot: &Arc<Lot>| -> Vec<Arc<dyn DynStore>> {
             open(lot).into_iter().map(|store| Arc::new(store) as Arc<dyn DynStore>).collect()
         };
-        Self { name, threads: false, hostile: false, only: None, open: Box::new(open) }
+        Self { name, threads: Threads::None, hostile: false, only: None, open: Box::new(open) }
     }
 
     /// Waits for each call to end before the next begins.
     #[must_use]
     pub fn with_threads(self) -> Self {
-        Self { threads: true, ..self }
+        Self { threads: Threads::Own, ..self }
+    }
+
+    /// The same for stores whose connections belong to another runtime, with a clock that goes on.
+    #[must_use]
+    pub fn on(self, runtime: Handle) -> Self {
+        Self { threads: Threads::Of(runtime), ..self }
     }
 
     /// Makes this workload only, of those in `plan`.

@@ -22,7 +22,19 @@ impl Copy {
             .and_then(|()| PARTS.iter().try_for_each(|part| copy(&workspace.join(part), &root.join(part))));
         let target = copied.and_then(|()| std::path::absolute(target));
         let target = target.map_err(|error: std::io::Error| format!("{}: {error}", root.display()))?;
-        Ok(Self { root, target })
+        let copy = Self { root, target };
+        copy.tell_apart().map_err(|error| format!("{}: {error}", copy.root.display()))?;
+        Ok(copy)
+    }
+
+    /// Gives the copied crates a version of their own. Cargo would take what it built of them for the workspace's, as both
+    /// are built into one folder.
+    fn tell_apart(&self) -> std::io::Result<()> {
+        let manifest = self.root.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)?;
+        let version = text.lines().find(|line| line.starts_with("version = ")).unwrap_or_default();
+        let told_apart = format!("{}+broken\"", version.trim_end_matches('"'));
+        fs::write(&manifest, text.replacen(version, &told_apart, 1))
     }
 
     /// Replaces a piece of text that must be in the file exactly once.

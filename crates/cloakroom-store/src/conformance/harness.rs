@@ -18,6 +18,11 @@ pub trait Harness: Send + Sync {
     /// that is `Some`.
     fn facets(&self) -> &[Facet];
 
+    /// How expired records leave the store. Defaults to [`Expiry::Purged`].
+    fn expiry(&self) -> Expiry {
+        Expiry::Purged
+    }
+
     /// Puts something under `key` that is not a record of it, past the store.
     ///
     /// No check holds a handle across this call, so a file that only one process may open can be closed for it.
@@ -43,6 +48,15 @@ pub trait Harness: Send + Sync {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(sleep(duration))
     }
+}
+
+/// Who removes what has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// [`Store::purge`], and nothing else.
+    Purged,
+    /// The backend, by a clock of its own; [`Store::purge`] removes nothing.
+    Native,
 }
 
 /// What [`Harness::plant`] plants.

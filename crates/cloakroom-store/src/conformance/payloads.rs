@@ -1,7 +1,7 @@
 //! Every field comes back exactly, whatever is in it.
 
-use super::Harness;
 use super::probe::{Probe, at, expiring, key, of, record};
+use super::{Expiry, Harness};
 use crate::{ErrorKind, Record, Timestamp};
 
 /// A record may have no data at all; it is a record nevertheless.
@@ -102,8 +102,10 @@ pub async fn revisions_have_64_bits(harness: &dyn Harness) {
 pub async fn timestamps_are_kept_to_the_millisecond(harness: &dyn Harness) {
     let store = Probe::new(harness);
     let times = [0, 1, 999, 1 << 31, 1 << 32, (1 << 53) + 1, Timestamp::MAX.as_millis() - 1, u64::MAX];
-    for (n, millis) in (1..).zip(times) {
-        let expires_at = Timestamp::from_millis(millis);
+    for (n, expires_at) in (1..).zip(times.map(Timestamp::from_millis)) {
+        if harness.expiry() == Expiry::Native && expires_at < at(0) {
+            continue; // The backend may have removed that by now.
+        }
         store.put(key(n), &expiring(expires_at, &record(1))).await;
         assert_eq!(store.stored(key(n)).await.map(|stored| stored.expires_at), Some(expires_at));
         store

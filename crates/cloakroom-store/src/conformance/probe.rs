@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Facet, Harness};
+use super::{Expiry, Facet, Harness};
 use crate::{
     Acquired, BoxFuture, Claim, Cursor, DynLeases, DynScan, DynStore, DynSubjects, Error, ErrorKind, Key,
     LeaseId, Page, Record, Result, Revision, Subject, Timestamp,
@@ -31,6 +31,28 @@ impl Probe {
         let listed = harness.facets().contains(&facet);
         assert_eq!(there, listed, "the store has the facet {facet:?} (left) exactly if it is listed (right)");
         listed.then_some(probe)
+    }
+
+    /// A handle on a store whose expired records are for `purge` to remove; `None` if its backend does that, which is
+    /// checked.
+    pub(super) async fn purging(harness: &dyn Harness) -> Option<Self> {
+        let probe = Self::new(harness);
+        if harness.expiry() == Expiry::Purged {
+            return Some(probe);
+        }
+        let expired = expiring(at(-1), &record(1));
+        probe.put(key(1), &expired).await;
+        assert_eq!(probe.purge(at(0), usize::MAX).await.expect("purge succeeds"), 0);
+        assert_eq!(probe.stored(key(1)).await, Some(expired), "the backend removes it, in its own time");
+        None
+    }
+
+    /// Purges what expired before `at(0)`, which is one record, and nothing where the backend removes it by itself;
+    /// answers whether it is gone.
+    pub(super) async fn purge_one(&self, harness: &dyn Harness) -> bool {
+        let purged = harness.expiry() == Expiry::Purged;
+        assert_eq!(self.purge(at(0), 10).await.expect("purge succeeds"), usize::from(purged));
+        purged
     }
 
     pub(super) fn create(&self, key: Key, record: &Record) -> BoxFuture<'static, Result<()>> {

@@ -1,4 +1,4 @@
-//! `purge` removes what has expired, in small portions.
+//! `purge` removes what has expired, in small portions, and nothing where the backend does so itself.
 
 use super::Harness;
 use super::probe::{Probe, at, expiring, key, record, refused};
@@ -6,7 +6,7 @@ use crate::{ErrorKind, Timestamp};
 
 /// `purge` removes what expired strictly before the cutoff, and never anything else.
 pub async fn purge_takes_only_what_expired_before_the_cutoff(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     for offset in [-1, 0, 1] {
         store.put(key((offset + 1) as u64), &expiring(at(offset), &record(1))).await;
     }
@@ -19,7 +19,7 @@ pub async fn purge_takes_only_what_expired_before_the_cutoff(harness: &dyn Harne
 
 /// Nothing expires before the epoch, and a record with the last timestamp there is never expires.
 pub async fn purge_knows_the_ends_of_time(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     let epoch = Timestamp::from_millis(0);
     store.put(key(1), &expiring(epoch, &record(1))).await;
     store.put(key(2), &expiring(Timestamp::MAX, &record(2))).await;
@@ -31,14 +31,14 @@ pub async fn purge_knows_the_ends_of_time(harness: &dyn Harness) {
 
 /// One `purge` removes no more than `limit` records.
 pub async fn purge_takes_at_most_the_limit(harness: &dyn Harness) {
-    let store = expired(harness, 7).await;
+    let Some(store) = expired(harness, 7).await else { return };
     assert!(purged(&store, at(0), 3).await <= 3);
     assert!(remaining(&store, 7).await >= 4, "at most three are gone");
 }
 
 /// Answering fewer than `limit` means that nothing expired is left.
 pub async fn fewer_than_the_limit_means_that_none_are_left(harness: &dyn Harness) {
-    let store = expired(harness, 7).await;
+    let Some(store) = expired(harness, 7).await else { return };
     for _ in 0..=7 {
         if purged(&store, at(0), 3).await < 3 {
             assert_eq!(remaining(&store, 7).await, 0);
@@ -50,7 +50,7 @@ pub async fn fewer_than_the_limit_means_that_none_are_left(harness: &dyn Harness
 
 /// `purge` answers how many records it removed.
 pub async fn purge_answers_how_many_it_removed(harness: &dyn Harness) {
-    let store = expired(harness, 5).await;
+    let Some(store) = expired(harness, 5).await else { return };
     store.put(key(100), &record(1)).await;
     let mut left = 5;
     for limit in [1, 2, 100, 100] {
@@ -63,21 +63,21 @@ pub async fn purge_answers_how_many_it_removed(harness: &dyn Harness) {
 
 /// A limit of zero removes nothing.
 pub async fn a_limit_of_zero_removes_nothing(harness: &dyn Harness) {
-    let store = expired(harness, 3).await;
+    let Some(store) = expired(harness, 3).await else { return };
     assert_eq!(purged(&store, at(0), 0).await, 0);
     assert_eq!(remaining(&store, 3).await, 3);
 }
 
 /// There may be no limit to speak of.
 pub async fn the_greatest_limit_is_no_overflow(harness: &dyn Harness) {
-    let store = expired(harness, 3).await;
+    let Some(store) = expired(harness, 3).await else { return };
     assert_eq!(purged(&store, at(0), usize::MAX).await, 3);
     assert_eq!(remaining(&store, 3).await, 0);
 }
 
 /// A touched record is purged by the expiry it was given then.
 pub async fn purge_goes_by_the_last_touch(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     store.put(key(1), &record(1)).await;
     assert!(store.touch(key(1), at(0), at(90_000)).await.expect("touch succeeds"));
     assert_eq!(purged(&store, at(80_000), 10).await, 0);
@@ -88,7 +88,7 @@ pub async fn purge_goes_by_the_last_touch(harness: &dyn Harness) {
 
 /// A replaced record is purged by the expiry of its replacement, be that later or earlier.
 pub async fn purge_goes_by_the_last_replace(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     let (later, earlier) = (expiring(at(90_000), &record(2)), expiring(at(1_000), &record(2)));
     for (n, new) in [(1, &later), (2, &earlier)] {
         store.put(key(n), &record(1)).await;
@@ -102,7 +102,7 @@ pub async fn purge_goes_by_the_last_replace(harness: &dyn Harness) {
 
 /// A purged record is gone like a deleted one, and its key takes a new one.
 pub async fn a_purged_record_is_gone(harness: &dyn Harness) {
-    let store = expired(harness, 1).await;
+    let Some(store) = expired(harness, 1).await else { return };
     assert_eq!(purged(&store, at(0), 10).await, 1);
     refused(store.replace(key(0), &record(2), &record(0)).await, &[ErrorKind::Missing]);
     assert!(!store.delete(key(0)).await.expect("delete succeeds"), "there is no record");
@@ -114,7 +114,7 @@ pub async fn a_purged_record_is_gone(harness: &dyn Harness) {
 
 /// Deleted records are not purged: they are not counted, and nothing is left of them to trip over.
 pub async fn purge_passes_over_deleted_records(harness: &dyn Harness) {
-    let store = expired(harness, 4).await;
+    let Some(store) = expired(harness, 4).await else { return };
     for n in 0..2 {
         assert!(store.delete(key(n)).await.expect("delete succeeds"));
     }
@@ -122,13 +122,13 @@ pub async fn purge_passes_over_deleted_records(harness: &dyn Harness) {
     assert_eq!(remaining(&store, 4).await, 0);
 }
 
-/// A store with this many records that have expired.
-async fn expired(harness: &dyn Harness, records: u64) -> Probe {
-    let store = Probe::new(harness);
+/// A store with this many records that have expired; `None` if it is not for `purge` to remove them.
+async fn expired(harness: &dyn Harness, records: u64) -> Option<Probe> {
+    let store = Probe::purging(harness).await?;
     for n in 0..records {
         store.put(key(n), &expiring(at(-1 - n as i64), &record(n))).await;
     }
-    store
+    Some(store)
 }
 
 /// How many of the first keys have a record.

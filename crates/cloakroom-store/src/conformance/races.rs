@@ -106,7 +106,7 @@ pub async fn create_against_delete_is_refused_or_stays(harness: &dyn Harness) {
 
 /// A purge re-checks the expiry as it removes: a record that a touch found alive is not purged.
 pub async fn purge_against_touch_spares_what_was_touched(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     for (n, mode) in modes() {
         store.put(key(n), &record(1)).await;
         // The purge's clock is ahead of the touch's.
@@ -122,7 +122,7 @@ pub async fn purge_against_touch_spares_what_was_touched(harness: &dyn Harness) 
 
 /// A purge re-checks the expiry as it removes: what was replaced by a longer-lived record is not purged.
 pub async fn purge_against_replace_spares_what_was_replaced(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     for (n, mode) in modes() {
         store.put(key(n), &record(1)).await;
         let longer = expiring(at(90_000), &record(2));
@@ -141,7 +141,7 @@ pub async fn purge_against_replace_spares_what_was_replaced(harness: &dyn Harnes
 
 /// Purges at the same time count each record once between them.
 pub async fn purge_against_purge_counts_each_record_once(harness: &dyn Harness) {
-    let store = Probe::new(harness);
+    let Some(store) = Probe::purging(harness).await else { return };
     for (n, mode) in modes() {
         for i in 0..3 {
             store.put(key(3 * n + i), &expiring(at(-1), &record(i))).await;

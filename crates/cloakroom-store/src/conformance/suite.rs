@@ -59,6 +59,11 @@ macro_rules! __cloakroom_checks {
                 a_purged_record_is_gone
                 purge_passes_over_deleted_records
             }
+            expiry {
+                what_expired_minutes_ago_is_still_served
+                what_expired_long_ago_goes_by_itself_or_not_at_all
+                a_lengthened_record_outlives_its_first_expiry
+            }
             races {
                 of_several_creates_exactly_one_wins
                 of_several_replaces_exactly_one_wins

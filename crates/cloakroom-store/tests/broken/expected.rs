@@ -3,6 +3,40 @@ use super::Fault;
 /// Which checks fail on the store with each fault, and no others do. `group::*` stands for all of a group.
 pub const SEEN_BY: &[(Fault, &[&str])] = &[
     (Fault::None, &[]),
+    (Fault::ExpiresNatively, &[]),
+    (
+        Fault::ExpiresNativelyUnsaid,
+        &[
+            "purge_knows_the_ends_of_time",
+            "timestamps_are_kept_to_the_millisecond",
+            "touch_reaches_the_ends_of_time",
+            "what_expired_long_ago_goes_by_itself_or_not_at_all",
+        ],
+    ),
+    (Fault::ExpiresNativelyAtOnce, &["what_expired_minutes_ago_is_still_served"]),
+    (Fault::ExpiresNativelyNever, &["what_expired_long_ago_goes_by_itself_or_not_at_all"]),
+    (
+        Fault::ExpiresNativelyAndPurges,
+        &[
+            "purge_against_purge_counts_each_record_once",
+            "purge_against_replace_spares_what_was_replaced",
+            "purge_against_touch_spares_what_was_touched",
+            "purge_is_not_stopped_by_foreign_bytes",
+            "removals_survive_a_restart",
+            "touches_survive_a_restart",
+            "a_record_that_is_gone_is_not_listed",
+            "count_counts_what_is_stored",
+            "purge::*",
+        ],
+    ),
+    (Fault::NativeExpiryForgetsTouches, &["a_lengthened_record_outlives_its_first_expiry"]),
+    (
+        Fault::NativeExpiryForgetsReplaces,
+        &[
+            "what_expired_long_ago_goes_by_itself_or_not_at_all",
+            "a_lengthened_record_outlives_its_first_expiry",
+        ],
+    ),
     (
         Fault::DataEndsAtNul,
         &[
@@ -97,6 +131,9 @@ pub const SEEN_BY: &[(Fault, &[&str])] = &[
     (
         Fault::LoadHidesExpired,
         &[
+            "what_expired_long_ago_goes_by_itself_or_not_at_all",
+            "what_expired_minutes_ago_is_still_served",
+            "a_lengthened_record_outlives_its_first_expiry",
             "create_over_an_expired_record_answers_exists",
             "an_expired_record_is_still_loaded",
             "an_expired_record_can_be_replaced_and_deleted",
@@ -163,6 +200,8 @@ pub const SEEN_BY: &[(Fault, &[&str])] = &[
     (
         Fault::ReplaceOnlyLengthens,
         &[
+            "what_expired_long_ago_goes_by_itself_or_not_at_all",
+            "what_expired_minutes_ago_is_still_served",
             "replace_takes_over_every_field",
             "replace_may_shorten_a_life",
             "timestamps_are_kept_to_the_millisecond",
@@ -203,7 +242,11 @@ pub const SEEN_BY: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::ReplaceRefusesExpired,
-        &["an_expired_record_can_be_replaced_and_deleted", "timestamps_are_kept_to_the_millisecond"],
+        &[
+            "a_lengthened_record_outlives_its_first_expiry",
+            "an_expired_record_can_be_replaced_and_deleted",
+            "timestamps_are_kept_to_the_millisecond",
+        ],
     ),
     (Fault::ReplaceOverwritesForeign, &["replace_never_overwrites_foreign_bytes"]),
     (
@@ -257,6 +300,7 @@ pub const SEEN_BY: &[(Fault, &[&str])] = &[
     (
         Fault::TouchChangesTheRevision,
         &[
+            "a_lengthened_record_outlives_its_first_expiry",
             "every_handle_sees_what_was_acknowledged",
             "touch_moves_the_expiry_and_nothing_else",
             "touch_causes_no_conflict",

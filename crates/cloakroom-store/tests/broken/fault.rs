@@ -159,4 +159,26 @@ faults! {
     ListsNoLeases,
     ListsNoSubjects,
     ListsNoScan,
+    ExpiresNatively,
+    ExpiresNativelyUnsaid,
+    ExpiresNativelyAtOnce,
+    ExpiresNativelyNever,
+    ExpiresNativelyAndPurges,
+    NativeExpiryForgetsTouches,
+    NativeExpiryForgetsReplaces,
+}
+
+impl Fault {
+    /// Whether the store says that it removes expired records by itself.
+    pub fn says_native_expiry(self) -> bool {
+        matches!(
+            self,
+            Self::ExpiresNatively
+                | Self::ExpiresNativelyAtOnce
+                | Self::ExpiresNativelyNever
+                | Self::ExpiresNativelyAndPurges
+                | Self::NativeExpiryForgetsTouches
+                | Self::NativeExpiryForgetsReplaces
+        )
+    }
 }

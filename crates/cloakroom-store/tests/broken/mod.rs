@@ -19,6 +19,7 @@ pub use fault::Fault;
 mod expected;
 mod fault;
 mod leases;
+mod native_expiry;
 mod scan;
 mod store;
 mod subjects;

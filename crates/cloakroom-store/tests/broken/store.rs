@@ -142,6 +142,7 @@ impl Store for Broken {
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         self.locked(key)?;
+        self.expire().await?;
         let loaded = self.record(key).await;
         match (self.fault, &loaded) {
             (Fault::LoadFailsBeforeTheFirstCreate, Ok(None)) if self.memory().created.is_empty() => {
@@ -252,7 +253,7 @@ impl Store for Broken {
         if let Ok(Some(before)) = before {
             memory.replaced.insert(*key, before);
         }
-        if !self.has(Fault::PurgeForgetsReplaces) {
+        if !self.has(Fault::PurgeForgetsReplaces) && !self.has(Fault::NativeExpiryForgetsReplaces) {
             memory.expiry.insert(*key, record.expires_at);
         }
         Ok(())
@@ -335,7 +336,7 @@ impl Store for Broken {
             _ => {}
         }
         let alive = Store::touch(&self.inner, key, now, expires_at).await?;
-        if alive && !self.has(Fault::PurgeForgetsTouches) {
+        if alive && !self.has(Fault::PurgeForgetsTouches) && !self.has(Fault::NativeExpiryForgetsTouches) {
             let mut memory = self.memory();
             let known = memory.expiry.entry(*key).or_insert(expires_at);
             *known = expires_at.max(*known);
@@ -382,6 +383,12 @@ impl Store for Broken {
     }
 
     async fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
+        if self.expires_natively()
+            && !self.has(Fault::ExpiresNativelyAndPurges)
+            && !self.has(Fault::ExpiresNativelyUnsaid)
+        {
+            return Ok(0);
+        }
         let millisecond = std::time::Duration::from_millis(1);
         let (cutoff, limit) = match self.fault {
             Fault::PurgeTakesTheCutoff => (cutoff.saturating_add(millisecond), limit),

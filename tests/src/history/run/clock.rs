@@ -20,7 +20,10 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new(lot: &Arc<Lot>) -> Self {
         let lot = Arc::clone(lot);
-        Self { sessions: TestClock::new(), order: AtomicU64::new(0), millis: AtomicU64::new(0), lot }
+        let sessions = TestClock::new();
+        // Past any time at which a backend with a clock of its own would find these sessions expired.
+        sessions.advance(A_CENTURY);
+        Self { sessions, order: AtomicU64::new(0), millis: AtomicU64::new(0), lot }
     }
 
     pub(super) fn advance(&self, millis: u64) {
@@ -41,3 +44,5 @@ impl Stage for Clock {
         Box::pin(async move { _ = lot.park(Stop::Pause).await })
     }
 }
+
+const A_CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);

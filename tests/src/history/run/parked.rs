@@ -6,6 +6,9 @@ use cloakroom_store::{
     Result, Revision, Store, Subject, Timestamp, decode, encode,
 };
 
+use tokio::runtime::Handle;
+
+use super::Threads;
 use super::lot::{Lot, Stop, Verdict};
 
 /// A store whose calls wait for the schedule, which also says how they come out.
@@ -13,7 +16,7 @@ use super::lot::{Lot, Stop, Verdict};
 pub(super) struct ParkedStore {
     inner: Arc<dyn DynStore>,
     lot: Arc<Lot>,
-    threads: bool,
+    threads: Threads,
     /// Nothing waits here.
     open: bool,
     /// The last record that was loaded: the answer to another question.
@@ -21,12 +24,12 @@ pub(super) struct ParkedStore {
 }
 
 impl ParkedStore {
-    pub(super) fn new(inner: Arc<dyn DynStore>, lot: Arc<Lot>, threads: bool) -> Self {
+    pub(super) fn new(inner: Arc<dyn DynStore>, lot: Arc<Lot>, threads: Threads) -> Self {
         Self { inner, lot, threads, open: false, last: Mutex::default() }
     }
 
     /// The same store without any queue.
-    pub(super) fn open(inner: Arc<dyn DynStore>, lot: Arc<Lot>, threads: bool) -> Self {
+    pub(super) fn open(inner: Arc<dyn DynStore>, lot: Arc<Lot>, threads: Threads) -> Self {
         Self { open: true, ..Self::new(inner, lot, threads) }
     }
 
@@ -44,7 +47,7 @@ impl ParkedStore {
         verdict: Verdict,
         work: BoxFuture<'static, Result<T>>,
     ) -> Result<T> {
-        let (lot, threads) = (&self.lot, self.threads);
+        let (lot, threads) = (&self.lot, &self.threads);
         match verdict {
             Verdict::Go | Verdict::Mixed | Verdict::Damaged(_) => carry_out(lot, threads, work).await,
             Verdict::Linger => {
@@ -59,10 +62,10 @@ impl ParkedStore {
                 Err(Error::maybe_applied("the schedule lost the answer"))
             }
             Verdict::Late => {
-                let lot = Arc::clone(lot);
+                let (lot, threads) = (Arc::clone(lot), threads.clone());
                 tokio::spawn(async move {
                     lot.park(Stop::Late).await;
-                    _ = carry_out(&lot, threads, work).await;
+                    _ = carry_out(&lot, &threads, work).await;
                 });
                 Err(Error::maybe_applied("the schedule keeps it for later"))
             }
@@ -103,14 +106,15 @@ impl ParkedStore {
 /// for an idle one, and let the clock go on: while a blocking task runs, it does not.
 async fn carry_out<T: Send + 'static>(
     lot: &Arc<Lot>,
-    threads: bool,
+    threads: &Threads,
     work: BoxFuture<'static, Result<T>>,
 ) -> Result<T> {
-    if !threads {
-        return work.await;
-    }
+    let runtime = match threads {
+        Threads::None => return work.await,
+        Threads::Own => Handle::current(),
+        Threads::Of(runtime) => runtime.clone(),
+    };
     let _busy = lot.busy();
-    let runtime = tokio::runtime::Handle::current();
     tokio::task::spawn_blocking(move || runtime.block_on(work)).await.unwrap()
 }
 

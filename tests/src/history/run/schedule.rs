@@ -63,9 +63,10 @@ impl Schedule {
         let clock = Arc::new(Clock::new(&lot));
         let opened = (stores.open)(&lot);
         let manager = |store| testing::manager(store, plan.settings.clone(), &clock.sessions).unwrap();
-        let probes = manager(ParkedStore::open(Arc::clone(&opened[0]), Arc::clone(&lot), stores.threads));
+        let probes =
+            manager(ParkedStore::open(Arc::clone(&opened[0]), Arc::clone(&lot), stores.threads.clone()));
         let servers = opened.into_iter().map(|store| {
-            let parked = ParkedStore::new(store, Arc::clone(&lot), stores.threads);
+            let parked = ParkedStore::new(store, Arc::clone(&lot), stores.threads.clone());
             App::router(manager(parked), Arc::clone(&clock) as Arc<dyn Stage>)
         });
         let servers = servers.collect();

@@ -86,7 +86,7 @@ impl Services {
     }
 
     /// Their environment variables, with their URLs.
-    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(variable, server)| (*variable, server.url()))
     }
 }

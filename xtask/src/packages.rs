@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::process::{Command, Stdio};
 
+use cloakroom_test_services::find_program;
+
 /// A package, the program by which we see that it is there, and why a test needs it.
 struct Package {
     name: &'static str,
@@ -24,6 +26,24 @@ const NEEDED: &[Package] = &[
         reason: "a browser that is not ours: the demo's pages as a visitor uses them, and the cookie as it is kept",
     },
     Package { name: "chromium-driver", program: "chromedriver", reason: "tells Chromium what to do" },
+    Package {
+        name: "redis-server",
+        program: "redis-server",
+        reason: "private servers for the store on Redis: one alone, a cluster, a primary with its replica",
+    },
+    Package { name: "redis-sentinel", program: "redis-sentinel", reason: "watches that primary" },
+    Package { name: "redis-tools", program: "redis-cli", reason: "makes that cluster" },
+    Package {
+        name: "postgresql",
+        program: "postgres",
+        reason: "a private server for the store on PostgreSQL, and psql to set it up",
+    },
+    Package {
+        name: "mariadb-server",
+        program: "mariadbd",
+        reason: "a private server for the store on MySQL and MariaDB, and a client to set it up",
+    },
+    Package { name: "memcached", program: "memcached", reason: "private servers for the store on memcached" },
 ];
 
 /// What `cargo xtask packages` prints.
@@ -51,30 +71,25 @@ pub(crate) fn install_missing() -> Result<(), String> {
     })
 }
 
-/// Looks along `PATH`, so that a program that did not come from a package counts as well.
+/// A program that did not come from a package counts as well.
 fn is_there(package: &Package) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(package.program).is_file())
+    find_program(package.program).is_some()
 }
 
 fn install(packages: &[&str]) -> Result<(), String> {
     let privileges = privileges()?;
-    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
-    // A fresh machine has no package lists; an old list names files that are gone. So: update, then install.
-    for arguments in [&["update", "--quiet"][..], &install] {
-        let command = [privileges, &["apt-get"], arguments].concat();
-        let status = Command::new(command[0])
-            .args(&command[1..])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .status()
-            .map_err(|error| format!("{}: {error}", command.join(" ")))?;
-        if !status.success() {
-            return Err(format!("`{}` failed: {status}", command.join(" ")));
-        }
-    }
-    Ok(())
+    let script = ["sh", "-c", INSTALL, "install", "/usr/sbin/policy-rc.d"];
+    let command = [privileges, &script, packages].concat();
+    let status = Command::new(command[0])
+        .args(&command[1..])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("{}: {error}", command[0]))?;
+    if status.success() { Ok(()) } else { Err(format!("apt-get failed: {status}")) }
 }
+
+const INSTALL: &str = include_str!("install.sh");
 
 /// What to put before `apt-get`: nothing for root, `sudo -n` where that asks no question.
 fn privileges() -> Result<&'static [&'static str], String> {
@@ -92,20 +107,4 @@ fn privileges() -> Result<&'static [&'static str], String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_on_the_path_is_seen_and_another_is_not() {
-        let package = |program| Package { name: "", program, reason: "" };
-        assert!(is_there(&package("sh")));
-        assert!(!is_there(&package("no-such-program-anywhere")));
-    }
-
-    #[test]
-    fn every_package_says_why_it_is_needed() {
-        for package in NEEDED {
-            assert!(!package.reason.is_empty(), "{} has no reason", package.name);
-        }
-    }
-}
+mod tests;

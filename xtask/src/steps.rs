@@ -14,11 +14,20 @@ impl<'a> Steps<'a> {
         Self { folder, outcomes: Vec::new() }
     }
 
-    /// Runs cargo, the one that runs us.
+    /// Runs cargo.
     pub(crate) fn cargo(&mut self, name: &str, arguments: &[&str]) {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        self.cargo_with(name, arguments, []);
+    }
+
+    /// The same with these environment variables.
+    pub(crate) fn cargo_with<'v>(
+        &mut self,
+        name: &str,
+        arguments: &[&str],
+        variables: impl IntoIterator<Item = (&'v str, &'v str)>,
+    ) {
         println!("\n== {name}: cargo {}", arguments.join(" "));
-        let outcome = match Command::new(cargo).args(arguments).current_dir(self.folder).status() {
+        let outcome = match cargo().args(arguments).envs(variables).current_dir(self.folder).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(status.to_string()),
             Err(error) => Err(error.to_string()),
@@ -46,4 +55,9 @@ impl<'a> Steps<'a> {
         println!("{} of {} steps passed", self.outcomes.len() - failed, self.outcomes.len());
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

@@ -13,8 +13,12 @@ use toml::{Table, Value};
 const NOT_STORES: [&str; 3] = ["cloakroom", "cloakroom-store", "cloakroom-cli"];
 
 /// Each store crate's one driver. What a store crate needs beside it (a runtime to wait on, say) is listed with it.
-const DRIVERS: &[(&str, &[&str])] =
-    &[("cloakroom-redb", &["redb"]), ("cloakroom-redis", &["redis", "rustls", "tokio", "tracing"])];
+const DRIVERS: &[(&str, &[&str])] = &[
+    ("cloakroom-memcached", &["tokio"]),
+    ("cloakroom-redb", &["redb"]),
+    ("cloakroom-redis", &["redis", "rustls", "tokio", "tracing"]),
+    ("cloakroom-sqlx", &["libsqlite3-sys", "sqlx", "tokio"]),
+];
 
 /// The engine's files that decide and do nothing else.
 const PURE: [&str; 5] = ["lifecycle", "oplog", "envelope", "cookie", "token"];

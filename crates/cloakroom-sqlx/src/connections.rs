@@ -100,6 +100,7 @@ where
     }
 
     /// The rows that a statement answers which changes something. It is sent once at most.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) async fn write(&self, statement: Statement<DB>) -> Result<Vec<DB::Row>> {
         let sent = AtomicBool::new(false);
         let rows = self.run(&sent, |connection| Box::pin(statement.fetch_all(connection)));

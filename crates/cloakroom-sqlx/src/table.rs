@@ -23,6 +23,12 @@ impl TableName {
         Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned() })
     }
 
+    /// The schema it is in, if one was given.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
     /// The table's own name, without a schema: what index names and channels are made of.
     pub(crate) fn name(&self) -> &str {
         &self.name

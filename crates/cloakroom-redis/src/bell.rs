@@ -79,7 +79,7 @@ impl Seats {
     fn call(&self, key: &Key) -> bool {
         let calls = lock(&self.calls).remove(key).unwrap_or_default();
         // A waiter that is gone does not take the call.
-        calls.into_iter().fold(false, |any, call| call.send(()).is_ok() || any)
+        calls.into_iter().filter_map(|call| call.send(()).ok()).count() > 0
     }
 
     fn call_everybody(&self) {

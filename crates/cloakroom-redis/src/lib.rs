@@ -13,6 +13,7 @@ mod reply;
 mod route;
 mod scan;
 mod script;
+mod sentinel;
 mod server;
 mod space;
 mod store;

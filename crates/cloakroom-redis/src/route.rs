@@ -1,25 +1,23 @@
 //! How a connection to the right server is made.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult,
     TlsCertificates,
 };
-use std::time::Duration;
 
 use crate::address::Address;
+use crate::sentinel::Sentinels;
 
-/// The ways to a server that takes writes, or in a cluster to any node.
+/// The way to a server that takes writes, or in a cluster to any node.
 pub(crate) enum Route {
-    /// The first that answers.
+    /// The first of these that answers.
     Direct(Vec<Client>),
     /// The one that sentinels name.
-    Sentinel {
-        sentinels: Vec<Client>,
-        name: String,
-        server: ConnectionInfo,
-        certificates: Option<TlsCertificates>,
-    },
+    Sentinel(Sentinels),
 }
 
 impl Route {
@@ -30,48 +28,28 @@ impl Route {
         Ok(match address {
             Address::One(server) => Self::Direct(vec![client(server.clone(), certificates)?]),
             Address::Cluster(nodes) => Self::Direct(clients(nodes)?),
-            Address::Sentinel { sentinels, name, server } => Self::Sentinel {
-                sentinels: clients(sentinels)?,
-                name: name.clone(),
-                server: server.clone(),
-                certificates: certificates.cloned(),
-            },
+            Address::Sentinel { sentinels, name, server } => {
+                Self::Sentinel(Sentinels::new(clients(sentinels)?, name, server, certificates))
+            }
         })
     }
 
     /// Connects; `pushes` is told what the server says unasked, and when the connection breaks.
-    pub(crate) async fn connect(
-        &self,
-        pushes: impl AsyncPushSender + Clone,
-    ) -> RedisResult<MultiplexedConnection> {
-        let config = || patient().set_push_sender(pushes.clone());
-        let mut last = RedisError::from((ErrorKind::InvalidClientConfig, "no server is named"));
+    pub(crate) async fn connect(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
+        let config = patient().set_push_sender(Arc::new(pushes));
         match self {
             Self::Direct(servers) => {
+                let mut failure = RedisError::from((ErrorKind::InvalidClientConfig, "no server is named"));
                 for server in servers {
-                    match server.get_multiplexed_async_connection_with_config(&config()).await {
+                    match server.get_multiplexed_async_connection_with_config(&config).await {
                         Ok(connection) => return Ok(connection),
-                        Err(error) => last = error,
+                        Err(error) => failure = error,
                     }
                 }
+                Err(failure)
             }
-            Self::Sentinel { sentinels, name, server, certificates } => {
-                for sentinel in sentinels {
-                    let primary = match ask(sentinel, name).await {
-                        Ok(addr) => client(at(server, addr), certificates.as_ref())?,
-                        Err(error) => {
-                            last = error;
-                            continue;
-                        }
-                    };
-                    match primary_connection(&primary, &config()).await {
-                        Ok(connection) => return Ok(connection),
-                        Err(error) => last = error,
-                    }
-                }
-            }
+            Self::Sentinel(sentinels) => sentinels.connect(&config).await,
         }
-        Err(last)
     }
 }
 
@@ -85,40 +63,7 @@ pub(crate) fn client(server: ConnectionInfo, certificates: Option<&TlsCertificat
     }
 }
 
-/// Where a sentinel says that the primary is.
-async fn ask(sentinel: &Client, name: &str) -> RedisResult<(String, u16)> {
-    let question = async {
-        let mut connection = sentinel.get_multiplexed_async_connection_with_config(&patient()).await?;
-        let mut question = redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-        question.query_async::<Option<(String, u16)>>(&mut connection).await
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, question).await {
-        Ok(answer) => answer?.ok_or_else(|| {
-            (ErrorKind::MasterNameNotFoundBySentinel, "the sentinel knows no primary of this name").into()
-        }),
-        Err(_) => Err(timed_out("a sentinel did not answer")),
-    }
-}
-
-/// A connection to what a sentinel takes for the primary, if it is one: for a while after a failover some may be mistaken.
-async fn primary_connection(
-    primary: &Client,
-    config: &AsyncConnectionConfig,
-) -> RedisResult<MultiplexedConnection> {
-    let mut connection = primary.get_multiplexed_async_connection_with_config(config).await?;
-    let role = async {
-        let role: redis::Value = redis::cmd("ROLE").query_async(&mut connection).await?;
-        Ok::<_, RedisError>(crate::reply::first_string(role))
-    };
-    let role = tokio::time::timeout(CONNECT_TIMEOUT, role).await;
-    match role.unwrap_or_else(|_| Err(timed_out("the primary did not answer")))?.as_deref() {
-        Some(b"master") => Ok(connection),
-        _ => Err((ErrorKind::Io, "what the sentinels name is not a primary").into()),
-    }
-}
-
-/// The same server elsewhere.
+/// The same login and the same security at another address.
 pub(crate) fn at(server: &ConnectionInfo, (host, port): (String, u16)) -> ConnectionInfo {
     let addr = match server.addr() {
         ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
@@ -129,7 +74,7 @@ pub(crate) fn at(server: &ConnectionInfo, (host, port): (String, u16)) -> Connec
     server.clone().set_addr(addr)
 }
 
-/// The driver gives up an answer after half a second unless told otherwise; each call has a deadline of ours instead.
+/// The driver gives an answer up after half a second unless told otherwise; each call has a deadline of ours instead.
 pub(crate) fn patient() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))

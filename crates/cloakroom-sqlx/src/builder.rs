@@ -10,8 +10,8 @@ pub struct Builder<S> {
     table: String,
     pub(crate) deadline: Duration,
     pub(crate) max_connections: u32,
-    #[cfg(feature = "postgres")]
     pub(crate) listen_url: Option<String>,
+    pub(crate) relaxed: bool,
     store: PhantomData<fn() -> S>,
 }
 
@@ -21,8 +21,8 @@ impl<S> Builder<S> {
             table: "cloakroom_sessions".to_owned(),
             deadline: Duration::from_secs(5),
             max_connections,
-            #[cfg(feature = "postgres")]
             listen_url: None,
+            relaxed: false,
             store: PhantomData,
         }
     }

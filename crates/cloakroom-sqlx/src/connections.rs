@@ -53,12 +53,16 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     DB::Arguments: IntoArguments<DB>,
 {
+    /// At most `max` connections of our own, made when they are needed, and kept.
+    pub(crate) fn kept(options: Options<DB>, max: u32, deadline: Duration) -> Self {
+        Self { source: Source::Own(Own::new(options, max)), deadline }
+    }
+
     /// At most `max` connections of our own, made when they are needed. Those that nobody uses are asked every second
     /// whether they are still there, so that no write finds one broken that was left over from before a restart of the
     /// server; after a minute they are closed.
     pub(crate) fn own(options: Options<DB>, max: u32, deadline: Duration) -> Self {
-        let permits = Semaphore::new(max.max(1) as usize);
-        let own = Arc::new(Own { options, permits, idle: Mutex::default() });
+        let own = Own::new(options, max);
         tokio::spawn(look_after(Arc::downgrade(&own)));
         Self { source: Source::Own(own), deadline }
     }
@@ -100,7 +104,6 @@ where
     }
 
     /// The rows that a statement answers which changes something. It is sent once at most.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) async fn write(&self, statement: Statement<DB>) -> Result<Vec<DB::Row>> {
         let sent = AtomicBool::new(false);
         let rows = self.run(&sent, |connection| Box::pin(statement.fetch_all(connection)));
@@ -108,7 +111,6 @@ where
     }
 
     /// What a statement did that answers no rows. It is sent once at most.
-    #[cfg(feature = "mysql")]
     pub(crate) async fn execute(&self, statement: Statement<DB>) -> Result<DB::QueryResult> {
         let sent = AtomicBool::new(false);
         let done = self.run(&sent, |connection| Box::pin(statement.execute(connection)));
@@ -194,6 +196,11 @@ where
 }
 
 impl<DB: Database> Own<DB> {
+    fn new(options: Options<DB>, max: u32) -> Arc<Self> {
+        let permits = Semaphore::new(max.max(1) as usize);
+        Arc::new(Self { options, permits, idle: Mutex::default() })
+    }
+
     /// The connection at this place, if there is one that has not been used since the last round.
     fn take_unused(&self, at: usize) -> Option<Idle<DB>> {
         let mut idle = self.idle();

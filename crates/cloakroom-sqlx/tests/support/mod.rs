@@ -1,5 +1,7 @@
 //! What the tests of every database share.
 
+#![allow(dead_code, reason = "none uses all of it")]
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::process;

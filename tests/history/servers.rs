@@ -26,7 +26,9 @@ fn histories(name: &'static str, backend: Backend) {
     let opened = stores.clone();
     let sound = Stores::of(name, move |_| opened.to_vec()).on(network().handle().clone());
     forever_green(&sound, Budget::of(SEEDS));
-    for (fault, property, workload) in CANARIES {
+    let canaries =
+        CANARIES.iter().filter(|(fault, ..)| !backend.expires() || *fault != Fault::UpsertOnMissing);
+    for (fault, property, workload) in canaries {
         let broken = tampered(name, &stores, *fault).only(workload);
         let found = find(&broken, Budget::fixed(CANARY_SEEDS), &[property]);
         let (seed, _) = found.unwrap_or_else(|| panic!("{fault:?} on {name}: no {property} in {workload}"));
@@ -47,7 +49,8 @@ fn tampered(name: &'static str, stores: &[Arc<dyn DynStore>], fault: Fault) -> S
     Stores::of(name, open).on(network().handle().clone())
 }
 
-/// What fits: the faults that need nothing but the contract.
+/// What fits: the faults that need nothing but the contract. Where the backend expires records by a clock of its own, no
+/// record is ever missing in a history, whose sweeps are in the future.
 const CANARIES: &[(Fault, &str, &str)] = &[
     (Fault::BlindUpsert, "U1", "list"),
     (Fault::UpsertOnMissing, "D1", "sleepers"),

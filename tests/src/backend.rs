@@ -30,7 +30,7 @@ impl Backend {
         /// A Redis that syncs its log of changes with each of them.
         redis: Redis,
         /// A primary and its replica, found through sentinels.
-        redis_sentinel: RedisSentinel,
+        redis_sentinel: PatientRedisSentinel,
         /// Three primaries.
         redis_cluster: RedisCluster,
         /// PostgreSQL.
@@ -57,6 +57,11 @@ impl Backend {
     /// Opens it in this process.
     pub async fn open(&self) -> Arc<dyn DynStore> {
         self.url.parse::<StoreUrl>().unwrap().open().await.unwrap().store
+    }
+
+    /// Whether it removes expired records by itself.
+    pub fn expires(&self) -> bool {
+        ["redis", "memcached"].iter().any(|name| self.url.starts_with(name))
     }
 
     /// The server, to be ended and started again.

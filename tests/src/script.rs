@@ -1,5 +1,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,6 +28,7 @@ use crate::Gate;
 /// | `subject`, `origin`, `within=60`, `handle` | answers that |
 /// | `a`, `b` | passes the gate |
 /// | `enter`, `leave` | is in a place where there is room for one, in all processes together; panics if it is taken |
+/// | `entered` | answers how many requests of this process have entered so far |
 /// | `yield` | lets other tasks run |
 /// | `status=500`, `panic` | ends |
 /// | `header` | sets a header and a cookie of its own on the response |
@@ -38,6 +41,8 @@ pub struct Script {
     pub b: Gate,
     /// The place for one: a file that is there while somebody is in it.
     pub place: Option<PathBuf>,
+    /// How many have been in it.
+    pub entered: Arc<AtomicUsize>,
 }
 
 /// What a step does to the response.
@@ -94,7 +99,11 @@ impl Script {
             "within" => says = session.authenticated_within(seconds()).await?.to_string(),
             "a" => self.a.pass().await,
             "b" => self.b.pass().await,
-            "enter" => drop(File::create_new(self.place()).expect("nobody else is here")),
+            "enter" => {
+                drop(File::create_new(self.place()).expect("nobody else is here"));
+                self.entered.fetch_add(1, Ordering::SeqCst);
+            }
+            "entered" => says = self.entered.load(Ordering::SeqCst).to_string(),
             "leave" => fs::remove_file(self.place()).expect("we are here"),
             "yield" => tokio::task::yield_now().await,
             "status" => return Ok(Step::Status(argument.parse().expect("a status"))),

@@ -140,6 +140,8 @@ servers! {
     /// A Redis primary with one replica, and two sentinels of which one is enough to call it down. The URL names the
     /// sentinels and, at its end, the primary.
     RedisSentinel: redis::sentinel,
+    /// The same with sentinels that wait for a minute, and so never take a busy machine for a dead primary.
+    PatientRedisSentinel: redis::patient_sentinel,
     /// A Redis cluster of three primaries.
     RedisCluster: redis::cluster,
     /// A PostgreSQL that syncs, with the extension `pg_stat_statements`.

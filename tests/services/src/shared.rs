@@ -2,8 +2,8 @@ use std::env;
 use std::sync::OnceLock;
 
 use crate::server::{
-    Durability, MariaDb, Memcached, MemcachedPair, Postgres, Redis, RedisCluster, RedisSentinel, Server,
-    or_panic,
+    Durability, MariaDb, Memcached, MemcachedPair, PatientRedisSentinel, Postgres, Redis, RedisCluster,
+    Server, or_panic,
 };
 
 /// A server that many tests share, each in a corner of its own.
@@ -53,7 +53,7 @@ shared! {
     redis: "CLOAKROOM_TEST_REDIS" = || Redis::launch(Durability::None, &[]),
     /// `redis+sentinel://127.0.0.1:P,127.0.0.1:Q/cloakroom`, from `CLOAKROOM_TEST_REDIS_SENTINEL` or started for this
     /// process.
-    redis_sentinel: "CLOAKROOM_TEST_REDIS_SENTINEL" = || RedisSentinel::launch(Durability::None, &[]),
+    redis_sentinel: "CLOAKROOM_TEST_REDIS_SENTINEL" = || PatientRedisSentinel::launch(Durability::None, &[]),
     /// `redis+cluster://127.0.0.1:A,127.0.0.1:B,127.0.0.1:C`, from `CLOAKROOM_TEST_REDIS_CLUSTER` or started for this
     /// process.
     redis_cluster: "CLOAKROOM_TEST_REDIS_CLUSTER" = || RedisCluster::launch(Durability::None, &[]),

@@ -32,6 +32,15 @@ pub(super) fn cluster(durability: Durability, options: &[&str]) -> Result<Server
 
 /// The data servers come before the sentinels.
 pub(super) fn sentinel(durability: Durability, options: &[&str]) -> Result<Server, String> {
+    watched(durability, options, QUICK)
+}
+
+/// The same, with sentinels that do not take a busy machine for a dead primary.
+pub(super) fn patient_sentinel(durability: Durability, options: &[&str]) -> Result<Server, String> {
+    watched(durability, options, PATIENT)
+}
+
+fn watched(durability: Durability, options: &[&str], patience: u64) -> Result<Server, String> {
     let options = [&["--repl-diskless-sync-delay", "0"], options].concat();
     let primary = server(durability, &options)?;
     let port = primary.port().to_string();
@@ -41,7 +50,7 @@ pub(super) fn sentinel(durability: Durability, options: &[&str]) -> Result<Serve
     if !wait_until(|| is_in_sync(&all)) {
         return Err(all[1].failure());
     }
-    let sentinels = [watcher(&port)?, watcher(&port)?];
+    let sentinels = [watcher(&port, patience)?, watcher(&port, patience)?];
     let [one, two] = sentinels.each_ref().map(Process::port);
     all.extend(sentinels);
     let url = format!("redis+sentinel://127.0.0.1:{one},127.0.0.1:{two}/{NAME}");
@@ -50,6 +59,10 @@ pub(super) fn sentinel(durability: Durability, options: &[&str]) -> Result<Serve
         is_in_sync(data) && sentinels.iter().all(knows_the_others)
     })
 }
+
+/// After so many milliseconds of silence a primary is dead.
+const QUICK: u64 = 500;
+const PATIENT: u64 = 60_000;
 
 /// What the sentinels call the primary.
 const NAME: &str = "cloakroom";
@@ -60,10 +73,10 @@ fn server(durability: Durability, options: &[&str]) -> Result<Process, String> {
     process("redis", "redis-server", &settings, options)
 }
 
-fn watcher(primary: &str) -> Result<Process, String> {
+fn watcher(primary: &str, patience: u64) -> Result<Process, String> {
     let settings = format!(
         "sentinel monitor {NAME} 127.0.0.1 {primary} 1\n\
-         sentinel down-after-milliseconds {NAME} 500\n\
+         sentinel down-after-milliseconds {NAME} {patience}\n\
          sentinel failover-timeout {NAME} 2000\n"
     );
     process("sentinel", "redis-sentinel", &settings, &[])

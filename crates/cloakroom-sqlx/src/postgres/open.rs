@@ -1,0 +1,103 @@
+//! Making a store, and its table.
+
+use std::str::FromStr;
+
+use cloakroom_store::Result;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::{ConnectOptions, query};
+
+use super::statements::Statements;
+use super::{Listener, PostgresStore};
+use crate::connections::Connections;
+use crate::error::describe;
+use crate::record::column;
+use crate::{Builder, OpenError, schema};
+
+impl PostgresStore {
+    /// Connects to the database at `url`, with default settings: `postgres://user:password@host:port/database`.
+    ///
+    /// # Errors
+    /// As [`Builder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        Self::builder().connect(url).await
+    }
+
+    /// Makes the table and its indexes if they are not there, and checks that they are ours. Several instances may do
+    /// this at the same time; a table that is there already needs no rights to make one.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the table is somebody else's or of a later version, or cannot be made.
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        if self.is_made().await? {
+            return Ok(());
+        }
+        let made = self.connections.script(self.statements.schema.clone()).await;
+        made.map_err(|failure| self.not_made(failure))?;
+        self.is_made().await.map(drop)
+    }
+
+    /// The statements that [`migrate`](PostgresStore::migrate) runs, for a user who may create tables.
+    pub fn schema(&self) -> &str {
+        self.statements.schema.as_str()
+    }
+
+    async fn is_made(&self) -> Result<bool, OpenError> {
+        let comment = self.connections.read(|| query(self.statements.comment.clone())).await;
+        let comment = comment.map_err(|error| self.not_made(error))?;
+        let Some(row) = comment.first() else { return Ok(false) };
+        let comment: &str = column(row, 0).map_err(|error| self.not_made(error))?;
+        schema::check(&self.table, comment).map(|()| true)
+    }
+
+    fn not_made(&self, failure: impl std::error::Error + Send + Sync + 'static) -> OpenError {
+        OpenError::Migrate { table: self.table.to_string(), source: failure.into() }
+    }
+}
+
+impl Builder<PostgresStore> {
+    /// How many connections the store may have at once, beside the one on which it hears of released leases. They are made
+    /// when they are needed. Has no meaning for a pool of the application. Defaults to 10.
+    #[must_use]
+    pub fn max_connections(mut self, max: u32) -> Self {
+        self.max_connections = max;
+        self
+    }
+
+    /// Connects to the database at `url`, with connections of its own. Makes one of them, to see that it works; does not
+    /// look for the table: call [`PostgresStore::migrate`] before serving.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the table's name or the URL cannot be used, or the database cannot be reached.
+    pub async fn connect(&self, url: &str) -> Result<PostgresStore, OpenError> {
+        let table = self.checked_table()?;
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| OpenError::InvalidUrl { reason: describe::<sqlx::Postgres>(&error) })?
+            .disable_statement_logging();
+        let connections = Connections::own(options.clone(), self.max_connections, self.deadline);
+        let place = format!("postgres at {}:{}", options.get_host(), options.get_port());
+        connections.check().await.map_err(|failure| OpenError::connect(place, failure))?;
+        Ok(PostgresStore {
+            statements: Statements::new(&table),
+            listener: Listener::new(options, table.name()),
+            table,
+            connections,
+        })
+    }
+
+    /// Uses a pool that the application has. Only waiting for leases takes a connection beside it, made with the
+    /// pool's options when it is first needed.
+    ///
+    /// Let the pool's `acquire_timeout` be shorter than the [`deadline`](Builder::deadline).
+    ///
+    /// # Errors
+    /// [`OpenError::InvalidTable`].
+    pub fn pool(&self, pool: PgPool) -> Result<PostgresStore, OpenError> {
+        let table = self.checked_table()?;
+        Ok(PostgresStore {
+            statements: Statements::new(&table),
+            listener: Listener::new(PgConnectOptions::clone(&pool.connect_options()), table.name()),
+            connections: Connections::theirs(pool, self.deadline),
+            table,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! Every statement of the request path. Each is one implicit transaction: there is none to be left open.
+//!
+//! What changes a row compares the beginning of its bytes (see [`crate::record::beginning`]), and what may free a lease
+//! notifies whoever waits for it in the same statement; PostgreSQL delivers that after the commit.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::table::TableName;
+
+pub(super) struct Statements {
+    pub(super) create: SqlStr,
+    pub(super) load: SqlStr,
+    pub(super) replace: SqlStr,
+    pub(super) revision: SqlStr,
+    pub(super) touch: SqlStr,
+    pub(super) delete: SqlStr,
+    pub(super) purge: SqlStr,
+    pub(super) acquire: SqlStr,
+    pub(super) renew: SqlStr,
+    pub(super) release: SqlStr,
+    pub(super) replace_and_release: SqlStr,
+    pub(super) wait: SqlStr,
+    pub(super) list: SqlStr,
+    pub(super) end_all: SqlStr,
+    pub(super) page: SqlStr,
+    pub(super) count: SqlStr,
+    pub(super) comment: SqlStr,
+    pub(super) schema: SqlStr,
+}
+
+impl Statements {
+    pub(super) fn new(table: &TableName) -> Self {
+        let fill = |text: &str| {
+            let text =
+                text.replace("{now}", NOW).replace("{notify}", NOTIFY).replace("{is_record}", IS_RECORD);
+            AssertSqlSafe(table.fill(&text, '"')).into_sql_str()
+        };
+        Self {
+            create: fill(CREATE),
+            load: fill(LOAD),
+            replace: fill(REPLACE),
+            revision: fill(REVISION),
+            touch: fill(TOUCH),
+            delete: fill(DELETE),
+            purge: fill(PURGE),
+            acquire: fill(ACQUIRE),
+            renew: fill(RENEW),
+            release: fill(RELEASE),
+            replace_and_release: fill(REPLACE_AND_RELEASE),
+            wait: fill(WAIT),
+            list: fill(LIST),
+            end_all: fill(END_ALL),
+            page: fill(PAGE),
+            count: fill(COUNT),
+            comment: fill(COMMENT),
+            schema: fill(SCHEMA),
+        }
+    }
+}
+
+/// The time at which the server received the statement, the same throughout it: were it to go on while the statement waits
+/// for a row, a lease could be expired for one clause and not for another. So a claim that waited goes by an
+/// earlier time, takes over later, and ends sooner; never the other way round.
+const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
+
+/// Ends a statement that has `changed` rows: answers how many, and wakes those who wait for them.
+const NOTIFY: &str = "SELECT count(*), count(CASE WHEN waiting THEN \
+    pg_notify('{name}', encode(key, 'hex'))::text END) FROM changed";
+
+/// Parameter 6 is what the bytes of the key's record begin with.
+const IS_RECORD: &str = "substring(data FROM 1 FOR 35) = $6";
+
+/// Parameters: key, revision, expiry, subject, bytes. Answers a row if it was inserted.
+const CREATE: &str = "INSERT INTO {table} (key, revision, expires_at, subject, data) VALUES ($1, $2, $3, $4, $5) \
+    ON CONFLICT (key) DO NOTHING RETURNING 1";
+
+/// Parameter: key.
+const LOAD: &str = "SELECT revision, expires_at, subject, data FROM {table} WHERE key = $1";
+
+/// Parameters: as in [`CREATE`], beginning, expected revision. Answers a row if it was replaced.
+const REPLACE: &str = "UPDATE {table} SET revision = $2, expires_at = $3, subject = $4, data = $5 \
+    WHERE key = $1 AND revision = $7 AND {is_record} RETURNING 1";
+
+/// Parameter: key. A statement of its own, after a replace that found nothing: within the same one it would see the row as it was
+/// before a delete that the replace waited for.
+const REVISION: &str = "SELECT revision FROM {table} WHERE key = $1";
+
+/// Parameters: key, now, new expiry, beginning. Answers a row if the record is alive.
+const TOUCH: &str = "UPDATE {table} SET expires_at = greatest(expires_at, $3) \
+    WHERE key = $1 AND expires_at > $2 AND substring(data FROM 1 FOR 35) = $4 RETURNING 1";
+
+/// Parameter: key.
+const DELETE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = $1 RETURNING key, waiting) {notify}";
+
+/// Parameters: cutoff, how many at most. Rows that somebody else is changing, or purging, are passed over.
+const PURGE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = ANY(ARRAY(\
+    SELECT key FROM {table} WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+    RETURNING key, waiting) {notify}";
+
+/// Parameters: key, lease, length in milliseconds, revision of a takeover, beginning. Answers the record
+/// and `true` if the lease is held now; `false` and whether there is a record if not; no row without any.
+const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
+        revision = CASE WHEN lease_until <= {now} THEN $4 ELSE revision END, \
+        waiting = waiting AND lease = $2 AND lease_until > {now}, \
+        lease = $2, \
+        lease_until = CASE WHEN lease_until > {now} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
+    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR lease_until <= {now}) AND substring(data FROM 1 FOR 35) = $5 \
+    RETURNING revision, expires_at, subject, data) \
+    SELECT revision, expires_at, subject, data, true, true FROM claimed \
+    UNION ALL SELECT NULL, NULL, NULL, NULL, false, substring(data FROM 1 FOR 35) = $5 FROM {table} \
+    WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM claimed)";
+
+/// Parameters: key, lease, length in milliseconds. Answers a row if the lease was held, and is.
+const RENEW: &str = "UPDATE {table} SET lease_until = greatest(lease_until, {now} + $3) \
+    WHERE key = $1 AND lease = $2 AND lease_until > {now} RETURNING 1";
+
+/// Parameters: key, lease.
+const RELEASE: &str = "WITH changed AS (UPDATE {table} SET lease = NULL, lease_until = NULL \
+    WHERE key = $1 AND lease = $2 RETURNING key, waiting) {notify}";
+
+/// Parameters: as in [`REPLACE`], lease.
+const REPLACE_AND_RELEASE: &str = "WITH changed AS (UPDATE {table} SET \
+        revision = $2, expires_at = $3, subject = $4, data = $5, \
+        lease = CASE WHEN lease = $8 THEN NULL ELSE lease END, \
+        lease_until = CASE WHEN lease = $8 THEN NULL ELSE lease_until END \
+    WHERE key = $1 AND revision = $7 AND {is_record} RETURNING key, waiting AND lease IS NULL AS waiting) {notify}";
+
+/// Parameter: key. Answers how many milliseconds the lease has left, if it is held; its end is announced from now on.
+const WAIT: &str = "UPDATE {table} SET waiting = true WHERE key = $1 AND lease_until > {now} \
+    RETURNING lease_until - {now}";
+
+/// Parameter: subject.
+const LIST: &str = "SELECT revision, expires_at, subject, data, key FROM {table} WHERE subject = $1";
+
+/// Parameters: subject, the key that is spared or null.
+const END_ALL: &str = "WITH changed AS (DELETE FROM {table} \
+    WHERE subject = $1 AND ($2::bytea IS NULL OR key <> $2) RETURNING key, waiting) {notify}";
+
+/// Parameters: the last key of the page before, how many.
+const PAGE: &str =
+    "SELECT revision, expires_at, subject, data, key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2";
+
+const COUNT: &str = "SELECT count(*) FROM {table}";
+
+/// What the table says about itself: no row without a table.
+const COMMENT: &str =
+    "SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class WHERE oid = to_regclass('{table}')";
+
+const SCHEMA: &str = include_str!("../schema/postgres.sql");

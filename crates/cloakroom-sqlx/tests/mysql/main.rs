@@ -1,0 +1,12 @@
+//! MySQL, on a real MariaDB.
+
+#![cfg(feature = "mysql")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+#[path = "../support/mod.rs"]
+mod support;
+
+fn url() -> &'static str {
+    cloakroom_test_services::mysql()
+}

@@ -13,8 +13,11 @@ use toml::{Table, Value};
 const NOT_STORES: [&str; 3] = ["cloakroom", "cloakroom-store", "cloakroom-cli"];
 
 /// Each store crate's one driver. What a store crate needs beside it (a runtime to wait on, say) is listed with it.
-const DRIVERS: &[(&str, &[&str])] =
-    &[("cloakroom-redb", &["redb"]), ("cloakroom-sqlx", &["sqlx", "libsqlite3-sys", "tokio"])];
+const DRIVERS: &[(&str, &[&str])] = &[
+    ("cloakroom-memcached", &["tokio"]),
+    ("cloakroom-redb", &["redb"]),
+    ("cloakroom-sqlx", &["sqlx", "libsqlite3-sys", "tokio"]),
+];
 
 /// The engine's files that decide and do nothing else.
 const PURE: [&str; 5] = ["lifecycle", "oplog", "envelope", "cookie", "token"];

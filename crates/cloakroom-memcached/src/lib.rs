@@ -1,1 +1,55 @@
-//! Sessions in memcached.
+//! Sessions in memcached: quick, shared by any number of processes, and only as lasting as a cache is.
+//!
+//! [`MemcachedStore`] implements the contract of [cloakroom](https://docs.rs/cloakroom) on the meta commands of
+//! [memcached](https://memcached.org) 1.6.18 and later. It needs a tokio runtime: that on which it was connected keeps its
+//! connections, one to each server.
+//!
+//! ```no_run
+//! use cloakroom_memcached::MemcachedStore;
+//! use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemcachedStore::connect("memcached://10.0.0.1:11211,10.0.0.2:11211").await?;
+//!
+//! let key = Key::new([7; 32]);
+//! let record = Record {
+//!     revision: Revision::new(1),
+//!     expires_at: Timestamp::from_millis(1_800_000_000_000),
+//!     subject: None,
+//!     data: b"opaque".as_slice().into(),
+//! };
+//! store.create(&key, &record).await?;
+//! assert_eq!(store.load(&key).await?, Some(record));
+//! # Ok(()) }
+//! ```
+//!
+//! # What is promised
+//!
+//! - **Atomicity.** A session is one item, and every change is one compare-and-swap of it: other callers see all of it
+//!   or nothing, no update is lost, and what was deleted never comes back.
+//! - **Durability.** None. Memcached forgets the sessions it has no memory for, and all of them when it is restarted. Those
+//!   visitors are signed out.
+//! - **Sharing.** Any number of processes with the same list of servers and the same prefix.
+//! - **Failures.** A server that is down makes its own sessions [`Unavailable`](cloakroom_store::ErrorKind::Unavailable);
+//!   they are never looked for on another one. No write is sent twice. Connections come back by themselves.
+//! - **Absent.** The sessions of one user cannot be listed or ended together
+//!   ([`subjects`](cloakroom_store::Store::subjects) is `None`), and there is no walk over all of them
+//!   ([`scan`](cloakroom_store::Store::scan) is `None`): memcached can do neither.
+//!
+//! The README says what follows from that.
+
+mod address;
+mod builder;
+mod connection;
+mod deadline;
+mod error;
+mod item;
+mod leases;
+mod protocol;
+mod server;
+mod settings;
+mod store;
+
+pub use builder::Builder;
+pub use error::ConnectError;
+pub use store::MemcachedStore;

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use cloakroom_store::Key;
+
+use crate::address::read_url;
+use crate::server::Server;
+use crate::{ConnectError, MemcachedStore};
+
+/// Settings of a [`MemcachedStore`]; [`MemcachedStore::connect`] uses their defaults.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    prefix: String,
+    deadline: Duration,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self { prefix: "cloakroom:".into(), deadline: Duration::from_secs(5) }
+    }
+
+    /// What the key of every item begins with: the namespace of this application, where several share a memcached.
+    ///
+    /// Printable ASCII without blanks, at most 186 characters; checked by [`connect`](Self::connect). Defaults to
+    /// `cloakroom:`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long one call may take, with all its steps and with waiting for a connection.
+    ///
+    /// A write that is not answered by then may have been applied. A server that says nothing for that long although it was asked
+    /// is taken for dead: its connection is closed and made anew. Defaults to 5 seconds.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Connects to every server in `url`: `memcached://host:port,host:port`, or `memcached+unix:///path`. The port is 11211
+    /// if there is none.
+    ///
+    /// Each session lives on one of the servers, chosen by its key and the names of the servers, so every process must
+    /// write them alike; their order does not matter. Adding or removing a server signs out those whose
+    /// sessions belong elsewhere then, and nobody else.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if a setting is no good, or if a server cannot be reached within the deadline or is unsuitable.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn connect(&self, url: &str) -> Result<MemcachedStore, ConnectError> {
+        let addresses = read_url(url).map_err(|reason| ConnectError::Url { reason })?;
+        if self.prefix.len() > LONGEST_PREFIX || !self.prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ConnectError::Prefix { prefix: self.prefix.clone() });
+        }
+        let mut servers = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            servers.push(Server::connect(address, self.deadline).await?);
+        }
+        Ok(MemcachedStore::new(servers, self.prefix.clone(), self.deadline))
+    }
+}
+
+/// A key of memcached has at most 250 bytes, and ours is printed in hexadecimal digits after the prefix.
+pub(crate) const LONGEST_PREFIX: usize = 250 - 2 * Key::LEN;

@@ -1,0 +1,227 @@
+//! One connection: requests go out as they come, answers come back in the same order.
+//!
+//! Invariant: an answer is handed to the request it names, or the connection ends. A caller that went away changes nothing
+//! about that: its answer is read all the same, and dropped.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use crate::deadline::Deadline;
+use crate::protocol::{Command, Expected, Outcome, encode, read_answer};
+use crate::settings::Settings;
+
+/// The callers' end of a connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    calls: mpsc::Sender<Call>,
+    numbers: AtomicU64,
+    settings: Settings,
+}
+
+impl Connection {
+    /// A connection to a server with these settings, and what [`drive`] takes to bring it to life.
+    pub(crate) fn new(settings: Settings) -> (Self, mpsc::Receiver<Call>) {
+        let (calls, queue) = mpsc::channel(LONGEST_QUEUE);
+        (Self { calls, numbers: AtomicU64::new(1), settings }, queue)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.calls.is_closed()
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Sends the command once and waits for its answer.
+    pub(crate) async fn call(
+        &self,
+        key: &str,
+        command: &Command<'_>,
+        deadline: &mut Deadline,
+    ) -> Result<Outcome, Lost> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        let call = Call {
+            bytes: encode(command, key, number),
+            expected: Expected { kind: command.kind(), key: key.into(), number },
+            reply,
+        };
+        match deadline.bound(self.calls.send(call)).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return Err(Lost::unsent("the connection is closed")),
+            None => return Err(Lost::unsent("too many requests wait for this server")),
+        }
+        match deadline.bound(answer).await {
+            Some(answer) => answer.unwrap_or_else(|_| Err(Lost::unanswered("the connection is gone"))),
+            None => Err(Lost::unanswered("no answer in time")),
+        }
+    }
+}
+
+/// A request on its way, and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Call {
+    bytes: Vec<u8>,
+    expected: Expected,
+    reply: oneshot::Sender<Result<Outcome, Lost>>,
+}
+
+/// There is no answer to a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    /// Whether the server may have seen the request.
+    pub(crate) sent: bool,
+    why: Arc<str>,
+}
+
+impl Lost {
+    pub(crate) fn unsent(why: impl Into<Arc<str>>) -> Self {
+        Self { sent: false, why: why.into() }
+    }
+
+    fn unanswered(why: impl Into<Arc<str>>) -> Self {
+        Self { sent: true, why: why.into() }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// Carries requests and answers over `stream` until it breaks, gets out of step, or is silent for `patience` although an answer is
+/// due. Then no request is left without a reply.
+pub(crate) async fn drive(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut queue: mpsc::Receiver<Call>,
+    settings: Settings,
+    patience: Duration,
+) {
+    let mut wire = Wire { largest: settings.largest_item, ..Wire::default() };
+    let why: Arc<str> = wire.carry(stream, &mut queue, patience).await.into();
+    queue.close();
+    for waiting in wire.waiting {
+        let lost = Lost { sent: waiting.begins < wire.sent, why: Arc::clone(&why) };
+        let _ = waiting.reply.send(Err(lost));
+    }
+    while let Some(call) = queue.recv().await {
+        let _ = call.reply.send(Err(Lost::unsent(Arc::clone(&why))));
+    }
+}
+
+/// What is under way in both directions.
+#[derive(Default)]
+struct Wire {
+    /// Bytes to send.
+    out: VecDeque<u8>,
+    /// How many bytes were ever put into `out`, and how many of them were sent.
+    put: u64,
+    sent: u64,
+    /// In the order of their requests in `out`.
+    waiting: VecDeque<Waiting>,
+    /// Bytes received that are no complete answer yet.
+    input: Vec<u8>,
+    largest: usize,
+}
+
+struct Waiting {
+    /// How many bytes were put before the request's.
+    begins: u64,
+    expected: Expected,
+    reply: oneshot::Sender<Result<Outcome, Lost>>,
+}
+
+impl Wire {
+    /// Answers why it ended.
+    async fn carry(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        queue: &mut mpsc::Receiver<Call>,
+        patience: Duration,
+    ) -> String {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut silence = pin!(sleep(patience));
+        let mut calls = Vec::with_capacity(MOST_AT_ONCE);
+        loop {
+            self.input.reserve(READ_LEN);
+            tokio::select! {
+                count = queue.recv_many(&mut calls, MOST_AT_ONCE), if self.out.len() < ENOUGH_TO_SEND => {
+                    if count == 0 {
+                        return "the store was closed".into();
+                    }
+                    if self.waiting.is_empty() {
+                        silence.set(sleep(patience));
+                    }
+                    calls.drain(..).for_each(|call| self.put(call));
+                }
+                sent = writer.write(self.out.as_slices().0), if !self.out.is_empty() => match sent {
+                    Ok(count) => {
+                        self.out.drain(..count);
+                        self.sent += count as u64;
+                    }
+                    Err(error) => return format!("the connection broke: {error}"),
+                },
+                received = reader.read_buf(&mut self.input) => match received {
+                    Ok(0) => return "the server closed the connection".into(),
+                    Ok(_) => {
+                        if let Err(why) = self.deliver() {
+                            return why;
+                        }
+                        silence.set(sleep(patience));
+                    }
+                    Err(error) => return format!("the connection broke: {error}"),
+                },
+                () = &mut silence, if !self.waiting.is_empty() => {
+                    return "the server does not answer".into();
+                }
+            }
+        }
+    }
+
+    /// Whoever has gone away before is not asked for.
+    fn put(&mut self, call: Call) {
+        if call.reply.is_closed() {
+            return;
+        }
+        self.waiting.push_back(Waiting { begins: self.put, expected: call.expected, reply: call.reply });
+        self.put += call.bytes.len() as u64;
+        self.out.extend(call.bytes);
+    }
+
+    /// Hands out the answers that are complete.
+    fn deliver(&mut self) -> Result<(), String> {
+        let mut used = 0;
+        while used < self.input.len() {
+            let waiting = self.waiting.front().filter(|waiting| waiting.begins < self.sent);
+            let waiting = waiting.ok_or("the server answered without being asked")?;
+            let answer = read_answer(&self.input[used..], &waiting.expected, self.largest)
+                .map_err(|wrong| format!("the server is out of step: {}", wrong.0))?;
+            let Some((outcome, len)) = answer else { break };
+            used += len;
+            if let Some(waiting) = self.waiting.pop_front() {
+                let _ = waiting.reply.send(Ok(outcome));
+            }
+        }
+        self.input.drain(..used);
+        Ok(())
+    }
+}
+
+/// Requests that wait to be put on the wire.
+const LONGEST_QUEUE: usize = 1_024;
+const MOST_AT_ONCE: usize = 64;
+/// No more requests are taken while so many bytes wait to be sent.
+const ENOUGH_TO_SEND: usize = 64 << 10;
+const READ_LEN: usize = 16 << 10;

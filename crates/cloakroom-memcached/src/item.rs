@@ -1,0 +1,85 @@
+//! A session as the value of one item: its lease, then the record as every store writes it.
+
+use std::time::Duration;
+
+use cloakroom_store::{Error, Key, LeaseId, Record, Result, Timestamp, decode, encode};
+
+/// What is kept under one key. Every change writes all of it, since memcached replaces items whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) lease: Option<Lease>,
+    pub(crate) record: Record,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) holder: LeaseId,
+    pub(crate) until: Timestamp,
+}
+
+impl Item {
+    /// The item as bytes. A lease takes the same space whether it is held or not, so that no session is too large to be
+    /// leased.
+    ///
+    /// | bytes | what |
+    /// | --- | --- |
+    /// | 1 | version: 1 |
+    /// | 1 | 1 if the lease is held, 0 if it is free |
+    /// | 8 | its holder, little-endian; 0 if it is free |
+    /// | 8 | until when, milliseconds since the Unix epoch, little-endian; 0 if it is free |
+    /// | n | the record, as [`encode`] writes it |
+    pub(crate) fn write(&self, key: &Key) -> Vec<u8> {
+        let (held, holder, until) = match self.lease {
+            Some(lease) => (HELD, lease.holder.get(), lease.until.as_millis()),
+            None => (FREE, 0, 0),
+        };
+        let record = encode(key, &self.record);
+        let mut out = Vec::with_capacity(LEASE_LEN + record.len());
+        out.extend_from_slice(&[VERSION, held]);
+        out.extend_from_slice(&holder.to_le_bytes());
+        out.extend_from_slice(&until.to_le_bytes());
+        out.extend_from_slice(&record);
+        out
+    }
+
+    /// Reads what [`write`](Self::write) wrote for this key.
+    pub(crate) fn read(key: &Key, bytes: &[u8]) -> Result<Self> {
+        let mut rest = bytes;
+        let [version, held] = take(&mut rest)?;
+        let holder = u64::from_le_bytes(take(&mut rest)?);
+        let until = u64::from_le_bytes(take(&mut rest)?);
+        let lease = match (version, held) {
+            (VERSION, FREE) if (holder, until) == (0, 0) => None,
+            (VERSION, HELD) if until <= Timestamp::MAX.as_millis() => {
+                Some(Lease { holder: LeaseId::new(holder), until: Timestamp::from_millis(until) })
+            }
+            _ => return Err(Error::corrupt("no item of this version")),
+        };
+        Ok(Self { lease, record: decode(key, rest)? })
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
+    let (array, tail) = rest.split_first_chunk().ok_or_else(|| Error::corrupt("too short"))?;
+    *rest = tail;
+    Ok(*array)
+}
+
+/// When memcached may forget a record: its time of expiry and the margin, in whole seconds since the Unix epoch, rounded up.
+///
+/// Memcached reads up to 30 days as "from now", and keeps times in 32 bits with a sign: 1.6.18 takes later ones, but
+/// forgets such items at once. So the very early ones become -1, which is "at once", and the late ones the
+/// last second there is, in January 2038.
+pub(crate) fn forget_at(expires_at: Timestamp) -> i32 {
+    let seconds = expires_at.saturating_add(MARGIN).as_millis().div_ceil(1_000);
+    if seconds <= MOST_RELATIVE { -1 } else { i32::try_from(seconds).unwrap_or(i32::MAX) }
+}
+
+const VERSION: u8 = 1;
+const FREE: u8 = 0;
+const HELD: u8 = 1;
+/// What comes before the record.
+const LEASE_LEN: usize = 2 + 8 + 8;
+/// How long after its expiry a record is still there, as the engine's sweeper has it.
+const MARGIN: Duration = Record::NATIVE_EXPIRY_MARGIN;
+const MOST_RELATIVE: u64 = 30 * 24 * 60 * 60;

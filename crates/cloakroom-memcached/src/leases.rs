@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision};
+use tokio::time::{sleep, timeout};
+
+use crate::MemcachedStore;
+use crate::item::{Item, Lease};
+use crate::server::jittered;
+use crate::store::Change;
+
+/// The lease is part of the item, and its time is that of whoever asks, since memcached tells none: the clocks of all processes
+/// have to agree to well within the time a lease lasts. Where they do not, a lease is taken over too early or too late; no
+/// update is lost by that, since a takeover changes the revision.
+impl Leases for MemcachedStore {
+    async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
+        let acquired = self.change(key, |mut found| {
+            if let Some(lease) = found.lease {
+                if lease.until <= claim.now {
+                    found.record.revision = claim.takeover;
+                } else if lease.holder != claim.lease {
+                    return Ok(Change::None(Acquired::Busy));
+                }
+            }
+            found.lease = Some(granted(claim));
+            let answer = Acquired::Held(found.record.clone());
+            Ok(Change::Put(found, answer))
+        });
+        Ok(acquired.await?.unwrap_or(Acquired::Missing))
+    }
+
+    async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
+        let renewed = self.change(key, |found| match found.lease {
+            Some(lease) if lease.holder == claim.lease && lease.until > claim.now => {
+                Ok(Change::Put(Item { lease: Some(granted(claim)), ..found }, true))
+            }
+            _ => Ok(Change::None(false)),
+        });
+        Ok(renewed.await?.unwrap_or(false))
+    }
+
+    async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
+        let released = self.change(key, |found| match found.lease {
+            Some(held) if held.holder == lease => Ok(Change::Put(Item { lease: None, ..found }, true)),
+            _ => Ok(Change::None(false)),
+        });
+        Ok(released.await?.unwrap_or(false))
+    }
+
+    async fn replace_and_release(
+        &self,
+        key: &Key,
+        record: &Record,
+        expected: Revision,
+        lease: LeaseId,
+    ) -> Result<()> {
+        let replaced = self.change(key, |found| {
+            if found.record.revision != expected {
+                return Err(Error::conflict());
+            }
+            let others = found.lease.filter(|held| held.holder != lease);
+            Ok(Change::Put(Item { lease: others, record: record.clone() }, ()))
+        });
+        replaced.await?.ok_or(Error::missing())
+    }
+
+    /// Looks every now and then: memcached tells nobody about a change.
+    async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
+        let free = async {
+            let mut pause = SHORTEST_PAUSE;
+            while self.lease(key).await?.is_some() {
+                sleep(jittered(pause)).await;
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+            Ok(())
+        };
+        // Whoever asked knows the time, and so whether the lease has run out: they are to look now and then.
+        timeout(at_most.min(LONGEST_WAIT), free).await.unwrap_or(Ok(()))
+    }
+}
+
+fn granted(claim: &Claim) -> Lease {
+    Lease { holder: claim.lease, until: claim.now.saturating_add(claim.ttl) }
+}
+
+/// How long a waiter pauses between two looks at a lease, at first and at last.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);

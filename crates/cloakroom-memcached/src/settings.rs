@@ -1,0 +1,75 @@
+//! What a server says about itself when a connection begins, and whether sessions can be kept in it.
+
+/// What is asked.
+pub(crate) const QUESTION: &[u8] = b"version\r\nstats settings\r\n";
+
+/// How a server was started, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The largest item, in bytes, with its key and all that the server keeps beside it (`-I`).
+    pub(crate) largest_item: usize,
+    /// Whether live items are forgotten when memory is short, and not new ones refused (no `-M`).
+    pub(crate) may_evict: bool,
+}
+
+impl Settings {
+    /// How long the value under a key may be. Checked before anything is sent: a server that is sent too much removes the
+    /// item that it has.
+    pub(crate) fn largest_value(&self, key: &str) -> usize {
+        self.largest_item.saturating_sub(key.len() + BESIDE_VALUE)
+    }
+}
+
+/// Reads the answer to [`QUESTION`]: `None` while it is not complete. In words why no sessions can be kept there, if so.
+pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
+    let text = std::str::from_utf8(input).map_err(|_| not_memcached())?;
+    let Some((version, settings)) = text.split_once("\r\n") else { return unfinished(input) };
+    let version = version.strip_prefix("VERSION ").ok_or_else(not_memcached)?;
+    check_version(version)?;
+    let Some(settings) = settings.strip_suffix("END\r\n") else { return unfinished(input) };
+    let setting = |name: &str| {
+        let mut lines = settings.lines().filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '));
+        lines.find_map(|(found, value)| (found == name).then_some(value)).ok_or_else(not_memcached)
+    };
+
+    if setting("cas_enabled")? != "yes" {
+        return Err(
+            "it runs with -C, which takes away the CAS numbers that keep updates from being lost: start \
+                    it without -C"
+                .into(),
+        );
+    }
+    let largest_item = setting("item_size_max")?.parse().map_err(|_| not_memcached())?;
+    if largest_item < LEAST_LARGEST_ITEM {
+        return Err(format!(
+            "its largest item has {largest_item} bytes, too few for sessions: start it with -I 1m"
+        ));
+    }
+    Ok(Some(Settings { largest_item, may_evict: setting("evictions")? != "off" }))
+}
+
+fn check_version(version: &str) -> Result<(), String> {
+    let mut parts = version.split(['.', '-', '_', ' ']).map_while(|part| part.parse::<u32>().ok());
+    let found = [(); 3].map(|()| parts.next());
+    let [Some(major), Some(minor), Some(patch)] = found else { return Err(not_memcached()) };
+    if [major, minor, patch] < OLDEST {
+        return Err(format!("it is memcached {major}.{minor}.{patch}, but 1.6.18 or later is needed"));
+    }
+    Ok(())
+}
+
+fn unfinished(input: &[u8]) -> Result<Option<Settings>, String> {
+    if input.len() > LONGEST_ANSWER { Err(not_memcached()) } else { Ok(None) }
+}
+
+fn not_memcached() -> String {
+    "what answers there does not seem to be memcached".into()
+}
+
+/// The oldest version that this was tried with.
+const OLDEST: [u32; 3] = [1, 6, 18];
+/// What memcached 1.6.18 keeps beside key and value is 59 bytes; the rest is for versions to come.
+const BESIDE_VALUE: usize = 512;
+/// So that 128 KiB of data fit, which every store takes, with a key, a subject and a lease.
+const LEAST_LARGEST_ITEM: usize = (128 << 10) + 2_048;
+const LONGEST_ANSWER: usize = 64 << 10;

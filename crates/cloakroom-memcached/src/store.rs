@@ -1,0 +1,232 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom_store::{
+    DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Record, Result, Revision, Store, Timestamp,
+};
+
+use crate::address::place;
+use crate::connection::{Connection, Lost};
+use crate::deadline::Deadline;
+use crate::item::{Item, Lease, forget_at};
+use crate::protocol::{Command, Outcome};
+use crate::server::Server;
+use crate::{Builder, ConnectError};
+
+/// Sessions in memcached. See the [crate] for what it promises.
+///
+/// Keeps one connection to each server, on the runtime that it was connected on; dropping the store closes them.
+pub struct MemcachedStore {
+    servers: Vec<Server>,
+    prefix: String,
+    deadline: Duration,
+}
+
+impl MemcachedStore {
+    /// Connects to every server in `url`: `memcached://host:port,host:port`, or `memcached+unix:///path`.
+    /// [`Builder::connect`] with default settings.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the URL is no good, or if a server cannot be reached or is unsuitable.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::builder().connect(url).await
+    }
+
+    /// Settings to connect with.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(servers: Vec<Server>, prefix: String, deadline: Duration) -> Self {
+        Self { servers, prefix, deadline }
+    }
+
+    /// Whether a server forgets sessions of its own accord when its memory is full, as memcached does unless it was started
+    /// with `-M`. Those visitors are then signed out, the longest idle first: a good thing to warn of at start.
+    ///
+    /// As it was when the store was connected.
+    pub fn may_evict(&self) -> bool {
+        self.servers.iter().any(Server::may_evict)
+    }
+
+    /// Reads the item, decides what becomes of it, and puts that in its place unless it changed in between; then all of it
+    /// again. `None` if there is no item.
+    ///
+    /// Each round that is lost was won by another writer, so that this ends; at the latest with the deadline.
+    pub(crate) async fn change<T>(
+        &self,
+        key: &Key,
+        decide: impl Fn(Item) -> Result<Change<T>> + Send,
+    ) -> Result<Option<T>> {
+        let mut deadline = Deadline::after(self.deadline);
+        let name = self.name(key);
+        loop {
+            let Some(found) = self.read(key, &mut deadline).await? else { return Ok(None) };
+            let (item, answer) = match decide(found.item)? {
+                Change::None(answer) => return Ok(Some(answer)),
+                Change::Put(item, answer) => (item, answer),
+            };
+            let value = checked(item.write(key), &name, &found.connection)?;
+            let expires = forget_at(item.record.expires_at);
+            let command = Command::Swap { value: &value, expires, cas: found.cas };
+            // Over the connection that the CAS number came from: a server that was started anew since begins
+            // with the same numbers again.
+            match found.connection.call(&name, &command, &mut deadline).await.map_err(of_write)? {
+                Outcome::Done => return Ok(Some(answer)),
+                Outcome::Changed => {}
+                Outcome::Missing => return Ok(None),
+                Outcome::TooLarge => return Err(removed("the server found it too large")),
+                Outcome::NoMemory => return Err(removed("the server has no memory for it")),
+                other => return Err(unexpected(other)),
+            }
+        }
+    }
+
+    async fn read(&self, key: &Key, deadline: &mut Deadline) -> Result<Option<Found>> {
+        let connection = self.server(key).connection(deadline).await.map_err(Error::unavailable)?;
+        match connection.call(&self.name(key), &Command::Get, deadline).await.map_err(Error::unavailable)? {
+            Outcome::Found { cas, value } => {
+                Ok(Some(Found { item: Item::read(key, &value)?, cas, connection }))
+            }
+            Outcome::Missing => Ok(None),
+            other => Err(Error::unavailable(format!("an unexpected answer: {other:?}"))),
+        }
+    }
+
+    /// The lease that the item has, held or run out.
+    pub(crate) async fn lease(&self, key: &Key) -> Result<Option<Lease>> {
+        Ok(self.read(key, &mut Deadline::after(self.deadline)).await?.and_then(|found| found.item.lease))
+    }
+
+    /// The name of the key's item.
+    fn name(&self, key: &Key) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn server(&self, key: &Key) -> &Server {
+        place(&self.servers, Server::seed, key)
+    }
+}
+
+/// An item as it was read, and what it takes to put another one in its place.
+struct Found {
+    item: Item,
+    cas: u64,
+    connection: Arc<Connection>,
+}
+
+/// What becomes of an item that was read, with the answer to whoever asked.
+pub(crate) enum Change<T> {
+    None(T),
+    Put(Item, T),
+}
+
+impl Store for MemcachedStore {
+    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+        let mut deadline = Deadline::after(self.deadline);
+        let name = self.name(key);
+        let connection = self.server(key).connection(&mut deadline).await.map_err(Error::unavailable)?;
+        let item = Item { lease: None, record: record.clone() };
+        let value = checked(item.write(key), &name, &connection)?;
+        let command = Command::Add { value: &value, expires: forget_at(record.expires_at) };
+        match connection.call(&name, &command, &mut deadline).await.map_err(of_write)? {
+            Outcome::Done => Ok(()),
+            Outcome::Exists => Err(Error::exists()),
+            Outcome::TooLarge => Err(Error::new(ErrorKind::TooLarge)),
+            Outcome::NoMemory => Err(Error::new(ErrorKind::Full)),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>> {
+        Ok(self.read(key, &mut Deadline::after(self.deadline)).await?.map(|found| found.item.record))
+    }
+
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+        let replaced = self.change(key, |found| {
+            if found.record.revision != expected {
+                return Err(Error::conflict());
+            }
+            Ok(Change::Put(Item { record: record.clone(), ..found }, ()))
+        });
+        replaced.await?.ok_or(Error::missing())
+    }
+
+    async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        let touched = self.change(key, |mut found| {
+            let record = &mut found.record;
+            if record.expires_at <= now || record.expires_at >= expires_at {
+                return Ok(Change::None(record.expires_at > now));
+            }
+            record.expires_at = expires_at;
+            Ok(Change::Put(found, true))
+        });
+        Ok(touched.await?.unwrap_or(false))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool> {
+        let mut deadline = Deadline::after(self.deadline);
+        let connection = self.server(key).connection(&mut deadline).await.map_err(Error::unavailable)?;
+        match connection.call(&self.name(key), &Command::Delete, &mut deadline).await.map_err(of_write)? {
+            Outcome::Done => Ok(true),
+            Outcome::Missing => Ok(false),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Nothing to do: memcached forgets by itself what expired ten minutes ago.
+    async fn purge(&self, _cutoff: Timestamp, _limit: usize) -> Result<usize> {
+        Ok(0)
+    }
+
+    fn leases(&self) -> Option<&dyn DynLeases> {
+        Some(self)
+    }
+
+    /// None: memcached has no index, and one that eviction may punch holes into is worse than none.
+    fn subjects(&self) -> Option<&dyn DynSubjects> {
+        None
+    }
+
+    /// None: memcached cannot be walked over.
+    fn scan(&self) -> Option<&dyn DynScan> {
+        None
+    }
+}
+
+impl fmt::Debug for MemcachedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<_> = self.servers.iter().map(|server| server.address().to_string()).collect();
+        f.debug_struct("MemcachedStore")
+            .field("servers", &servers)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value, if the server takes that much. It has to be known beforehand: a server that is sent too much removes what it
+/// has under that key.
+fn checked(value: Vec<u8>, name: &str, connection: &Connection) -> Result<Vec<u8>> {
+    if value.len() > connection.settings().largest_value(name) {
+        return Err(Error::new(ErrorKind::TooLarge));
+    }
+    Ok(value)
+}
+
+fn of_write(lost: Lost) -> Error {
+    if lost.sent { Error::maybe_applied(lost) } else { Error::unavailable(lost) }
+}
+
+/// A server that cannot store a value removes the one that it has. So something was changed, if not what was asked for.
+fn removed(why: &'static str) -> Error {
+    Error::maybe_applied(why)
+}
+
+/// An answer that the protocol does not give to this command: `read_answer` lets none through.
+fn unexpected(outcome: Outcome) -> Error {
+    Error::maybe_applied(format!("an unexpected answer: {outcome:?}"))
+}

@@ -7,15 +7,22 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What stands between a store and its server in a test: it passes bytes in both directions, counts round trips, and lets the
+/// What stands between a store and its servers in a test: it passes bytes in both directions, counts round trips, and lets the
 /// network fail in one place.
 ///
 /// A round trip is a request that goes out when an answer was the last thing seen on the connection, or nothing was: what a
 /// client sends without waiting is one. Greetings and logins count as well, so use connections before you count.
 #[derive(Debug)]
 pub struct Proxy {
-    address: SocketAddr,
+    routes: Vec<Route>,
     network: Arc<Network>,
+}
+
+/// Who listens in whose place.
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    address: SocketAddr,
+    server: SocketAddr,
 }
 
 /// A way for one round trip to fail.
@@ -31,7 +38,6 @@ pub enum Cut {
 
 #[derive(Debug)]
 struct Network {
-    server: SocketAddr,
     weather: watch::Sender<Weather>,
     count: Mutex<Count>,
 }
@@ -55,24 +61,29 @@ struct Count {
 }
 
 impl Proxy {
-    /// Stands in front of the server at this address, on a port of its own.
-    pub async fn start(server: SocketAddr) -> Self {
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], cloakroom_test_services::free_port()))).await;
-        let address = listener.local_addr().unwrap();
-        let network = Network { server, weather: watch::Sender::new(Weather::Fair), count: Mutex::default() };
-        let proxy = Self { address, network: Arc::new(network) };
-        tokio::spawn(Arc::clone(&proxy.network).accept(listener));
+    /// Stands in front of the servers at these addresses, with a port for each. They are one network: what is counted and
+    /// what fails is that of all together.
+    pub async fn start(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let network = Network { weather: watch::Sender::new(Weather::Fair), count: Mutex::default() };
+        let routes = servers.into_iter().map(|server| {
+            let port = cloakroom_test_services::free_port();
+            Route { address: SocketAddr::from(([127, 0, 0, 1], port)), server }
+        });
+        let proxy = Self { routes: routes.collect(), network: Arc::new(network) };
+        proxy.listen().await;
         proxy
     }
 
-    /// Where it listens.
+    /// Where it listens in the place of the first server.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.routes[0].address
     }
 
-    /// The URL with this address in the place of its own.
+    /// The text with our addresses in the place of the servers' own.
     pub fn instead_of(&self, url: &str) -> String {
-        url.replace(&self.network.server.to_string(), &self.address.to_string())
+        self.routes.iter().fold(url.to_owned(), |url, route| {
+            url.replace(&route.server.to_string(), &route.address.to_string())
+        })
     }
 
     /// How many round trips there have been.
@@ -110,8 +121,14 @@ impl Proxy {
     pub async fn heal(&self) {
         self.network.count().planned = None;
         if self.network.weather.send_replace(Weather::Fair) == Weather::Down {
-            let listener = listen(self.address).await;
-            tokio::spawn(Arc::clone(&self.network).accept(listener));
+            self.listen().await;
+        }
+    }
+
+    async fn listen(&self) {
+        for route in &self.routes {
+            let listener = listen(route.address).await;
+            tokio::spawn(Arc::clone(&self.network).accept(listener, route.server));
         }
     }
 }
@@ -138,7 +155,7 @@ impl Network {
         self.count.lock().unwrap()
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, server: SocketAddr) {
         let mut weather = self.weather.subscribe();
         loop {
             let client = tokio::select! {
@@ -149,15 +166,15 @@ impl Network {
             let (network, mut weather) = (Arc::clone(&self), weather.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    _ = network.connect(client) => {}
+                    _ = network.connect(client, server) => {}
                     _ = weather.wait_for(|weather| *weather == Weather::Down) => {}
                 }
             });
         }
     }
 
-    async fn connect(&self, client: TcpStream) -> io::Result<()> {
-        let server = TcpStream::connect(self.server).await?;
+    async fn connect(&self, client: TcpStream, server: SocketAddr) -> io::Result<()> {
+        let server = TcpStream::connect(server).await?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let connection = Connection { network: self, turn: Mutex::new(Turn::Asks) };

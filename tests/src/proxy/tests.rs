@@ -141,7 +141,7 @@ async fn echo() -> (Proxy, UnboundedReceiver<String>) {
             });
         }
     });
-    (Proxy::start(address).await, arrived)
+    (Proxy::start([address]).await, arrived)
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {

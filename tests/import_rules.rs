@@ -16,6 +16,7 @@ const NOT_STORES: [&str; 3] = ["cloakroom", "cloakroom-store", "cloakroom-cli"];
 const DRIVERS: &[(&str, &[&str])] = &[
     ("cloakroom-memcached", &["tokio"]),
     ("cloakroom-redb", &["redb"]),
+    ("cloakroom-redis", &["redis", "rustls", "tokio", "tracing"]),
     ("cloakroom-sqlx", &["sqlx", "libsqlite3-sys", "tokio"]),
 ];
 

@@ -1,0 +1,161 @@
+//! What went wrong: at the start, and in a call.
+
+use std::fmt;
+
+use cloakroom_store::{Error, ErrorKind};
+use redis::{RedisError, ServerErrorKind};
+
+/// Why a store could not be connected. Printed, it is one line that says what to do; passwords are not in it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// This is no URL of a Redis server.
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting that cannot be.
+    Setting {
+        /// Which, and why.
+        reason: String,
+    },
+    /// The server cannot be reached, or does not want us.
+    Failed {
+        /// Its address, without user and password.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl ConnectError {
+    pub(crate) fn url(reason: impl Into<String>) -> Self {
+        Self::Url { reason: reason.into() }
+    }
+
+    pub(crate) fn failed(server: &str, error: &RedisError) -> Self {
+        Self::Failed { server: server.to_owned(), reason: in_words(error) }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { reason } => write!(f, "this is no URL of Redis: {reason}"),
+            Self::Setting { reason } => f.write_str(reason),
+            Self::Failed { server, reason } => write!(f, "cannot use Redis at {server}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// What the driver says, in one line, with what to do about it.
+fn in_words(error: &RedisError) -> String {
+    let said = error.to_string().replace(['\r', '\n'], " ");
+    let advice = match error.kind() {
+        _ if error.is_connection_refusal() => "is it running, and is this its port?",
+        _ if error.is_timeout() => "is the address right, and can this machine reach it?",
+        redis::ErrorKind::AuthenticationFailed => "check the user and the password in the URL",
+        _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
+            "check the user and the password in the URL"
+        }
+        redis::ErrorKind::MasterNameNotFoundBySentinel => "check the name after the last slash of the URL",
+        redis::ErrorKind::RESP3NotSupported => "Redis 6.2 or later, or Valkey, is needed",
+        _ if said.contains("InvalidContentType") => {
+            "this port does not speak TLS: use redis:// instead of rediss://"
+        }
+        _ if said.contains("certificate") => {
+            "the certificate of the server is not trusted here: name its authority"
+        }
+        _ => return said,
+    };
+    format!("{said}; {advice}")
+}
+
+/// A call without an answer that could be used.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    error: RedisError,
+    /// Whether anything may have reached the server.
+    sent: bool,
+}
+
+impl Fault {
+    pub(crate) fn unsent(error: RedisError) -> Self {
+        Self { error, sent: false }
+    }
+
+    pub(crate) fn sent(error: RedisError) -> Self {
+        Self { error, sent: true }
+    }
+
+    pub(crate) fn is_unknown_script(&self) -> bool {
+        self.error.kind() == ServerErrorKind::NoScript.into()
+    }
+
+    pub(crate) fn into_cause(self) -> RedisError {
+        self.error
+    }
+
+    /// The error of a call that changes nothing.
+    pub(crate) fn of_read(self) -> Error {
+        match self.refusal() {
+            Some(Refusal::WrongType) => Error::corrupt("not a hash"),
+            _ => Error::unavailable(self.error),
+        }
+    }
+
+    /// The error of a call that changes something.
+    pub(crate) fn of_write(self) -> Error {
+        match self.refusal() {
+            _ if !self.sent => Error::unavailable(self.error),
+            Some(Refusal::WrongType) => Error::corrupt("not a hash"),
+            Some(Refusal::Full) => Error::new(ErrorKind::Full).because(self.error),
+            Some(Refusal::ForNow) => Error::unavailable(self.error),
+            None => Error::maybe_applied(self.error),
+        }
+    }
+
+    /// Why the server refused, if it said so before anything was changed.
+    ///
+    /// Redis checks all of these at a script's start or at its first write. Before version 7 it wraps what it says in a message of
+    /// its own.
+    fn refusal(&self) -> Option<Refusal> {
+        let code = self.error.code()?;
+        let detail = self.error.detail().unwrap_or("");
+        let says = |name: &str| code == name || code == "ERR" && detail.contains(name);
+        if says("WRONGTYPE") {
+            return Some(Refusal::WrongType);
+        }
+        if says("OOM") {
+            return Some(Refusal::Full);
+        }
+        let for_now = FOR_NOW.iter().any(|name| says(name)) || FOR_NOW_CODES.contains(&code);
+        for_now.then_some(Refusal::ForNow)
+    }
+}
+
+enum Refusal {
+    WrongType,
+    Full,
+    ForNow,
+}
+
+/// What may be said inside of a script, too.
+const FOR_NOW: [&str; 3] = ["READONLY", "MISCONF", "NOREPLICAS"];
+
+/// What is said instead of beginning with a command.
+const FOR_NOW_CODES: [&str; 11] = [
+    "LOADING",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "MOVED",
+    "ASK",
+    "CROSSSLOT",
+    "BUSY",
+    "NOSCRIPT",
+    "NOAUTH",
+    "WRONGPASS",
+];

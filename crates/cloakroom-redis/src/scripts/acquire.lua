@@ -1,0 +1,33 @@
+-- Takes the lease on a record, by this server's clock, and answers with the record. After `leases.lua`.
+--
+-- KEYS[1]  the record
+-- ARGV     1 its key, 2 who asks, 3 for how many milliseconds, 4 the revision if a lease is taken over, 5 the instance
+-- answers  {1, bytes, revision, expiry, subject}; {0} if there is no record, {-1} if somebody else has the lease, {-2} if it is
+--          not a record of this key
+local f = redis.call('HMGET', KEYS[1], 'd', 'r', 'e', 's', 'l', 'u', 'w')
+if not f[1] and not f[2] then
+  return {0}
+end
+if not f[1] or string.sub(f[1], 4, 35) ~= ARGV[1] then
+  return {-2}
+end
+local revision, holder, waiters = f[2], f[5], f[7]
+if holder then
+  local turn = string.sub(holder, 1, 1) == '>'
+  if tonumber(f[6]) > now() then
+    if holder ~= ARGV[2] and holder ~= '>' .. ARGV[5] then
+      return {-1}
+    end
+  elseif not turn then
+    -- It ran out: its holder may be asleep, and must find that the record has moved on.
+    revision = ARGV[4]
+  end
+end
+redis.call('HSET', KEYS[1], 'r', revision, 'l', ARGV[2], 'u', until_in(ARGV[3]))
+if waiters then
+  local others, waited = without(waiters, ARGV[5])
+  if waited then
+    redis.call('HSET', KEYS[1], 'w', others)
+  end
+end
+return {1, f[1], revision, f[3], f[4]}

@@ -1,0 +1,11 @@
+-- Lengthens a lease that is held and has not run out. After `leases.lua`.
+--
+-- KEYS[1]  the record
+-- ARGV     1 the holder, 2 for how many milliseconds from now
+-- answers  1, or 0 if it is not held by that holder any more
+local lease = redis.call('HMGET', KEYS[1], 'l', 'u')
+if lease[1] ~= ARGV[1] or tonumber(lease[2]) <= now() then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'u', until_in(ARGV[2]))
+return 1

@@ -13,6 +13,7 @@ mod program;
 pub mod server;
 mod shared;
 
+pub use port::free as free_port;
 pub use program::find_program;
 pub use shared::{
     Services, memcached, memcached_pair, mysql, postgres, redis, redis_cluster, redis_sentinel,

@@ -11,7 +11,7 @@ use std::time::Duration;
 ///
 /// Not one that the system picks: those are also what clients get as their own end. While a server is down, a client could
 /// take its port that way; one that tries to connect to it again and again would end up connected to itself.
-pub(crate) fn free() -> u16 {
+pub fn free() -> u16 {
     let any = RandomState::new();
     (0_u32..10_000)
         .map(|count| FIRST + (any.hash_one(count) % u64::from(COUNT)) as u16)

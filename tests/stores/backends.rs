@@ -1,0 +1,237 @@
+//! Each store behind a proxy, and a site on top.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use cloakroom::testing::{self, TestClock};
+use cloakroom::{Locking, Settings};
+use cloakroom_memcached::MemcachedStore;
+use cloakroom_sqlx::{MySqlStore, PostgresStore};
+use cloakroom_store::Store;
+use cloakroom_test_services as services;
+use cloakroom_tests::{Browser, Proxy, Request, Response, Script, Site};
+
+/// A kind of server and the store on it.
+pub(crate) trait Backend {
+    type Store: Store;
+
+    /// What requests cost.
+    const COSTS: Costs;
+
+    /// A server that all tests share.
+    fn url() -> &'static str;
+
+    /// A store of its own there, with at most so many connections where it has a pool; `name` is nobody else's.
+    async fn open(url: &str, name: &str, connections: u32) -> Self::Store;
+}
+
+/// How many round trips a request takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Costs {
+    /// More, where it is due.
+    pub(crate) touch: usize,
+    /// To a session that is there, without a lock.
+    pub(crate) write: usize,
+    /// The same with one.
+    pub(crate) locked_write: usize,
+}
+
+pub(crate) struct Postgres;
+pub(crate) struct MariaDb;
+pub(crate) struct Memcached;
+/// Two servers that share the sessions.
+pub(crate) struct MemcachedPair;
+
+impl Backend for Postgres {
+    type Store = PostgresStore;
+
+    const COSTS: Costs = Costs { touch: 1, write: 2, locked_write: 2 };
+
+    fn url() -> &'static str {
+        services::postgres()
+    }
+
+    async fn open(url: &str, name: &str, connections: u32) -> PostgresStore {
+        let store =
+            PostgresStore::builder().table(name).max_connections(connections).connect(url).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+}
+
+impl Backend for MariaDb {
+    type Store = MySqlStore;
+
+    const COSTS: Costs = Costs { touch: 1, write: 2, locked_write: 3 };
+
+    fn url() -> &'static str {
+        services::mysql()
+    }
+
+    async fn open(url: &str, name: &str, connections: u32) -> MySqlStore {
+        let store =
+            MySqlStore::builder().table(name).max_connections(connections).connect(url).await.unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+}
+
+/// It has no write that depends on what a record says: each is a read and a write that depends on what was read.
+const CHECK_AND_SET: Costs = Costs { touch: 2, write: 3, locked_write: 4 };
+
+impl Backend for Memcached {
+    type Store = MemcachedStore;
+
+    const COSTS: Costs = CHECK_AND_SET;
+
+    fn url() -> &'static str {
+        services::memcached()
+    }
+
+    async fn open(url: &str, name: &str, _: u32) -> MemcachedStore {
+        MemcachedStore::builder().prefix(name).connect(url).await.unwrap()
+    }
+}
+
+impl Backend for MemcachedPair {
+    type Store = MemcachedStore;
+
+    const COSTS: Costs = CHECK_AND_SET;
+
+    fn url() -> &'static str {
+        services::memcached_pair()
+    }
+
+    async fn open(url: &str, name: &str, _: u32) -> MemcachedStore {
+        Memcached::open(url, name, 1).await
+    }
+}
+
+/// Runs each of these tests on every backend.
+macro_rules! on_every_backend {
+    ($($test:ident),* $(,)?) => {
+        $crate::backends::on_every_backend! { @ [postgres: Postgres, mariadb: MariaDb, memcached: Memcached,
+            memcached_pair: MemcachedPair] [$($test),*] }
+    };
+    (@ [$($module:ident: $backend:ident),*] $tests:tt) => {
+        $($crate::backends::on_every_backend! { @@ $module $backend $tests })*
+    };
+    (@@ $module:ident $backend:ident [$($test:ident),*]) => {
+        mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test::<$crate::backends::$backend>().await;
+            })*
+        }
+    };
+}
+pub(crate) use on_every_backend;
+
+/// A site whose store talks to its server through a proxy.
+pub(crate) struct House {
+    pub(crate) site: Site,
+    pub(crate) proxy: Proxy,
+}
+
+impl House {
+    pub(crate) async fn new<B: Backend>(settings: Settings) -> Self {
+        Self::with_connections::<B>(settings, 4).await
+    }
+
+    /// With a single connection, so that all there is to count is on it, and a login is counted once.
+    pub(crate) async fn with_one_connection<B: Backend>(settings: Settings) -> Self {
+        Self::with_connections::<B>(settings, 1).await
+    }
+
+    async fn with_connections<B: Backend>(settings: Settings, connections: u32) -> Self {
+        let url = B::url();
+        let proxy = Proxy::start(addresses(url)).await;
+        let store = B::open(&proxy.instead_of(url), &unique_name(), connections).await;
+        let clock = TestClock::new();
+        // Past any time at which a server with a clock of its own would find these sessions expired.
+        clock.advance(A_CENTURY);
+        let sessions = testing::manager(store, settings, &clock).unwrap();
+        let site = Site::with_sessions(sessions, clock, Script::default().routes()).await;
+        Self { site, proxy }
+    }
+
+    /// A browser with a session in which `n` is 5.
+    pub(crate) async fn visitor(&self) -> Browser {
+        let browser = Browser::new(&self.site);
+        assert_eq!(browser.post("/set=n:5").await.status, 200);
+        browser
+    }
+
+    /// Lets every lease end that goes by the site's clock; others end by themselves.
+    pub(crate) fn end_leases(&self) {
+        self.site.clock.advance(LEASE);
+    }
+}
+
+/// No request has a session to itself unless it asks, and locks end soon.
+pub(crate) fn unlocked() -> Settings {
+    Settings { locking: Locking::Explicit, ..locked() }
+}
+
+/// Requests with unsafe methods have their session to themselves.
+pub(crate) fn locked() -> Settings {
+    Settings { locking: Locking::ByMethod, lease_ttl: LEASE, ..Settings::default() }
+}
+
+pub(crate) const LEASE: Duration = Duration::from_millis(500);
+/// Longer than a twentieth of the idle time, which is at most a minute.
+pub(crate) const TOUCH_IS_DUE: Duration = Duration::from_secs(100);
+/// How long service may take to resume.
+const SOON: Duration = Duration::from_secs(2);
+const A_CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// The answer that the visitor gets as soon as there is one again.
+pub(crate) async fn resumes(visitor: &Browser, request: Request) -> String {
+    #[allow(clippy::disallowed_methods, reason = "a person would look at a watch")]
+    let since = Instant::now();
+    loop {
+        let response = visitor.send(request.clone()).await;
+        if response.status == 200 {
+            return response.body;
+        }
+        is_503(&response, "after it");
+        assert!(since.elapsed() < SOON, "service does not resume: {response:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// An answer as it is while there is no store.
+pub(crate) fn is_503(response: &Response, about: &str) {
+    assert_eq!(response.status, 503, "{about}: {response:?}");
+    assert!(response.cookies().is_empty(), "{about}: {response:?}");
+}
+
+/// Looks until it is so.
+pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
+    let looking = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), looking).await.expect("it comes to pass");
+}
+
+/// The addresses in a URL.
+fn addresses(url: &str) -> Vec<SocketAddr> {
+    let (_, rest) = url.rsplit_once("//").unwrap();
+    let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+    rest.split('/').next().unwrap().split(',').map(|address| address.parse().unwrap()).collect()
+}
+
+/// A name for a table or a prefix.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "no other run of the tests on the same server has the same time"
+)]
+fn unique_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("stores_{}_{number}_{}", std::process::id(), time.as_nanos())
+}

@@ -1,0 +1,193 @@
+//! F3: a connection ends at any of a request's round trips, before the server got its part or after it was carried out. The
+//! answer is the one of a request that succeeded, and then it did, once; or 503, which changes no cookie. The next request
+//! goes through.
+
+use std::time::Duration;
+
+use cloakroom::Settings;
+use cloakroom_tests::{Browser, Cut, Request, Response};
+
+use crate::backends::{
+    Backend, House, TOUCH_IS_DUE, eventually, locked, on_every_backend, resumes, unlocked,
+};
+
+on_every_backend!(
+    a_read_whose_connection_ends_is_answered_503_or_right,
+    a_touch_whose_connection_ends_is_nobodys_business,
+    an_update_whose_connection_ends_counts_once,
+    an_update_under_a_lock_whose_connection_ends_counts_once,
+    a_value_whose_connection_ends_is_there_if_the_answer_says_so,
+    a_new_session_whose_connection_ends_is_there_if_a_cookie_says_so,
+    a_rotation_whose_connection_ends_leaves_a_cookie_that_works,
+    a_session_whose_end_was_acknowledged_is_gone_whatever_ended,
+    signing_in_ends_in_one_user_or_in_503,
+);
+
+async fn a_read_whose_connection_ends_is_answered_503_or_right<B: Backend>() {
+    let house = House::new::<B>(locked()).await;
+    let request = || Request::get("/get=n");
+    let cuts = with_each_cut(&house, request, async |visitor, response, about| {
+        assert!(response.status == 503 || response.body == "5", "{about}");
+        assert_eq!(next(visitor, Request::get("/get=n"), about).await, "5", "{about}");
+    });
+    assert_eq!(cuts.await, 2);
+}
+
+async fn a_touch_whose_connection_ends_is_nobodys_business<B: Backend>() {
+    for how in [Cut::Request, Cut::Answer] {
+        for nth in 1..=B::COSTS.touch {
+            let house = House::new::<B>(locked()).await;
+            let visitor = house.visitor().await;
+            house.site.clock.advance(TOUCH_IS_DUE);
+            house.proxy.cut(1 + nth, how);
+            let response = visitor.get("/get=n").await;
+            assert_eq!((&*response.body, response.cookies()), ("5", vec![]), "{how:?} {nth}");
+            eventually(|| house.proxy.has_cut()).await;
+            // The next one may still be on the connection that ends.
+            assert_eq!(resumes(&visitor, Request::get("/get=n")).await, "5", "{how:?} {nth}");
+        }
+    }
+}
+
+async fn an_update_whose_connection_ends_counts_once<B: Backend>() {
+    counts_once::<B>(unlocked(), "/add=n").await;
+}
+
+async fn an_update_under_a_lock_whose_connection_ends_counts_once<B: Backend>() {
+    counts_once::<B>(locked(), "/add=n").await;
+    counts_once::<B>(locked(), "/inc=n").await;
+}
+
+async fn counts_once<B: Backend>(settings: Settings, path: &str) {
+    let house = House::new::<B>(settings).await;
+    let cuts = with_each_cut(
+        &house,
+        || Request::post(path),
+        async |visitor, response, about| {
+            let then = next(visitor, Request::post(path), about).await;
+            if response.status == 200 {
+                assert_eq!((&*response.body, &*then), ("6", "7"), "{about}");
+            } else {
+                assert!(then == "6" || then == "7", "{about}: {then}");
+            }
+        },
+    );
+    assert!(cuts.await >= 4);
+}
+
+async fn a_value_whose_connection_ends_is_there_if_the_answer_says_so<B: Backend>() {
+    for settings in [locked(), unlocked()] {
+        let house = House::new::<B>(settings).await;
+        let request = || Request::post("/set=x:1/set=y:2/remove=n");
+        let cuts = with_each_cut(&house, request, async |visitor, response, about| {
+            let then = next(visitor, Request::get("/get=x/get=y/get=n"), about).await;
+            let is_there = then == "1 2 -";
+            assert!(is_there || response.status == 503 && then == "- - 5", "{about}: {then}");
+        });
+        assert!(cuts.await >= 4);
+    }
+}
+
+async fn a_new_session_whose_connection_ends_is_there_if_a_cookie_says_so<B: Backend>() {
+    let house = House::new::<B>(locked()).await;
+    for how in [Cut::Request, Cut::Answer] {
+        let visitor = Browser::new(&house.site);
+        house.proxy.cut(1, how);
+        let response = visitor.post("/set=n:1").await;
+        assert!(house.proxy.has_cut());
+        assert_eq!(visitor.token().is_some(), response.status == 200, "{how:?}");
+        assert_eq!(response.cookies().len(), usize::from(response.status == 200), "{how:?}");
+        let then = next(&visitor, Request::get("/get=n"), "after a cut").await;
+        assert_eq!(then, if response.status == 200 { "1" } else { "-" }, "{how:?}");
+    }
+}
+
+async fn a_rotation_whose_connection_ends_leaves_a_cookie_that_works<B: Backend>() {
+    for settings in [locked(), unlocked()] {
+        let house = House::new::<B>(settings).await;
+        let cuts = with_each_cut(
+            &house,
+            || Request::post("/rotate"),
+            async |visitor, response, about| {
+                assert_eq!(response.cookies().len(), usize::from(response.status == 200), "{about}");
+                assert_eq!(next(visitor, Request::get("/get=n"), about).await, "5", "{about}");
+                house.site.clock.advance(MORE_THAN_GRACE);
+                if response.status == 200 {
+                    assert_eq!(next(visitor, Request::get("/get=n"), about).await, "5", "{about}");
+                }
+            },
+        );
+        assert!(cuts.await >= 4);
+    }
+}
+
+async fn a_session_whose_end_was_acknowledged_is_gone_whatever_ended<B: Backend>() {
+    for settings in [locked(), unlocked()] {
+        let house = House::new::<B>(settings).await;
+        let cuts = with_each_cut(
+            &house,
+            || Request::post("/out"),
+            async |visitor, response, about| {
+                let then = next(visitor, Request::get("/get=n"), about).await;
+                assert!(then == "-" || response.status == 503 && then == "5", "{about}: {then}");
+            },
+        );
+        assert!(cuts.await >= 4);
+    }
+}
+
+async fn signing_in_ends_in_one_user_or_in_503<B: Backend>() {
+    for settings in [locked(), unlocked()] {
+        let house = House::new::<B>(settings).await;
+        let cuts = with_each_cut(
+            &house,
+            || Request::post("/in=ann"),
+            async |visitor, response, about| {
+                let then = next(visitor, Request::get("/subject"), about).await;
+                assert!(then == "ann" || response.status == 503 && then == "-", "{about}: {then}");
+            },
+        );
+        assert!(cuts.await >= 4);
+    }
+}
+
+/// Sends the request while each of its round trips fails once, in each way, each time to a new session in which `n` is 5;
+/// answers how many failed. `check` is told who sent it, what was answered, and which one failed.
+async fn with_each_cut(
+    house: &House,
+    request: impl Fn() -> Request,
+    check: impl AsyncFn(&Browser, &Response, &str),
+) -> usize {
+    let mut cuts = 0;
+    for how in [Cut::Request, Cut::Answer] {
+        for nth in 1.. {
+            let visitor = house.visitor().await;
+            let token = visitor.token();
+            house.proxy.cut(nth, how);
+            let response = visitor.send(request()).await;
+            if !house.proxy.has_cut() {
+                house.proxy.heal().await;
+                assert_eq!(response.status, 200, "nothing failed: {response:?}");
+                break;
+            }
+            cuts += 1;
+            let about = format!("{how:?} of round trip {nth} was cut, and the answer {response:?}");
+            if response.status != 200 {
+                assert_eq!(response.status, 503, "{about}");
+                assert!(response.cookies().is_empty() && visitor.token() == token, "{about}");
+            }
+            house.end_leases();
+            check(&visitor, &response, &about).await;
+        }
+    }
+    cuts
+}
+
+/// The next request of a visitor goes through: what it is answered.
+async fn next(visitor: &Browser, request: Request, about: &str) -> String {
+    let response = visitor.send(request).await;
+    assert_eq!(response.status, 200, "{about}; then {response:?}");
+    response.body
+}
+
+const MORE_THAN_GRACE: Duration = Duration::from_secs(31);

@@ -1,0 +1,114 @@
+//! What requests cost, counted on the wire.
+
+use cloakroom_tests::{Browser, Cut, Request};
+
+use crate::backends::{Backend, House, TOUCH_IS_DUE, eventually, locked, on_every_backend, unlocked};
+
+on_every_backend!(
+    a_request_that_does_not_touch_its_session_costs_nothing,
+    a_read_costs_one_round_trip,
+    a_touch_that_is_due_costs_its_own_and_comes_after_the_response,
+    a_write_costs_what_it_must,
+    a_locked_write_costs_what_it_must,
+    a_new_session_costs_one_round_trip,
+    a_session_is_destroyed_for_the_price_of_a_write,
+);
+
+async fn a_request_that_does_not_touch_its_session_costs_nothing<B: Backend>() {
+    let house = House::with_one_connection::<B>(locked()).await;
+    let visitor = house.visitor().await;
+    costs(&house, &visitor, Request::get, "/", 0).await;
+    costs(&house, &visitor, Request::post, "/", 0).await;
+    costs(&house, &visitor, Request::get, "/status=500", 0).await;
+}
+
+async fn a_read_costs_one_round_trip<B: Backend>() {
+    for settings in [locked(), unlocked()] {
+        let house = House::with_one_connection::<B>(settings).await;
+        let visitor = house.visitor().await;
+        for path in ["/get=n", "/get=n/len/get=other/subject"] {
+            costs(&house, &visitor, Request::get, path, 1).await;
+        }
+    }
+}
+
+async fn a_touch_that_is_due_costs_its_own_and_comes_after_the_response<B: Backend>() {
+    let house = House::with_one_connection::<B>(locked()).await;
+    let visitor = house.visitor().await;
+    // The first one prepares what the store does.
+    house.site.clock.advance(TOUCH_IS_DUE);
+    let before = house.proxy.round_trips();
+    visitor.get("/get=n").await;
+    eventually(|| house.proxy.round_trips() > before + B::COSTS.touch).await;
+    visitor.get("/get=n").await;
+    for _ in 0..3 {
+        house.site.clock.advance(TOUCH_IS_DUE);
+        let before = house.proxy.round_trips();
+        assert_eq!(visitor.get("/get=n").await.body, "5");
+        let expected = before + 1 + B::COSTS.touch;
+        eventually(|| house.proxy.round_trips() == expected).await;
+        costs(&house, &visitor, Request::get, "/get=n", 1).await;
+    }
+    // Its answer is not waited for.
+    house.site.clock.advance(TOUCH_IS_DUE);
+    house.proxy.cut(2, Cut::Silence);
+    assert_eq!(visitor.get("/get=n").await.body, "5");
+    eventually(|| house.proxy.has_cut()).await;
+}
+
+async fn a_write_costs_what_it_must<B: Backend>() {
+    let house = House::with_one_connection::<B>(unlocked()).await;
+    let visitor = house.visitor().await;
+    for path in ["/set=n:{}", "/inc=n", "/add=n", "/set=x:{}/set=y:{}/remove=n"] {
+        costs(&house, &visitor, Request::post, path, B::COSTS.write).await;
+    }
+}
+
+async fn a_locked_write_costs_what_it_must<B: Backend>() {
+    let house = House::with_one_connection::<B>(locked()).await;
+    let visitor = house.visitor().await;
+    for path in ["/set=n:{}", "/inc=n", "/set=x:{}/set=y:{}/remove=n"] {
+        costs(&house, &visitor, Request::post, path, B::COSTS.locked_write).await;
+    }
+}
+
+async fn a_new_session_costs_one_round_trip<B: Backend>() {
+    for settings in [locked(), unlocked()] {
+        let house = House::with_one_connection::<B>(settings).await;
+        house.visitor().await;
+        for _ in 0..3 {
+            costs_once(&house, &Browser::new(&house.site), Request::post("/set=n:1"), 1).await;
+        }
+    }
+}
+
+async fn a_session_is_destroyed_for_the_price_of_a_write<B: Backend>() {
+    for (settings, cost) in [(unlocked(), B::COSTS.write), (locked(), B::COSTS.locked_write)] {
+        let house = House::with_one_connection::<B>(settings).await;
+        let first = house.visitor().await;
+        first.post("/out").await;
+        for _ in 0..3 {
+            let visitor = house.visitor().await;
+            costs_once(&house, &visitor, Request::post("/out"), cost).await;
+        }
+    }
+}
+
+/// A request without a body.
+type Method = fn(String) -> Request;
+
+/// Sends it, once to let the store prepare what it does, and three times more. `{}` is another number each time.
+async fn costs(house: &House, visitor: &Browser, method: Method, path: &str, expected: usize) {
+    let numbered = |number: u32| method(path.replace("{}", &number.to_string()));
+    visitor.send(numbered(100)).await;
+    for number in 0..3 {
+        costs_once(house, visitor, numbered(number), expected).await;
+    }
+}
+
+async fn costs_once(house: &House, visitor: &Browser, request: Request, expected: usize) {
+    let before = house.proxy.round_trips();
+    let response = visitor.send(request.clone()).await;
+    let cost = house.proxy.round_trips() - before;
+    assert_eq!(cost, expected, "{request:?} was answered {response:?}");
+}

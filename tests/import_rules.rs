@@ -19,7 +19,6 @@ const DRIVERS: &[(&str, &[&str])] = &[
     ("cloakroom-redis", &["redis", "rustls", "tokio", "tracing"]),
     ("cloakroom-sqlx", &["libsqlite3-sys", "sqlx", "tokio"]),
 ];
-];
 
 /// The engine's files that decide and do nothing else.
 const PURE: [&str; 5] = ["lifecycle", "oplog", "envelope", "cookie", "token"];

@@ -119,6 +119,7 @@ impl Visitor {
         }
         assert_eq!(self.browser.token(), token);
         let answer = self.browser.get("/subject/get=n").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
         let (subject, count) = answer.body.split_once(' ').unwrap();
         let count: usize = count.parse().unwrap();
         assert_eq!(subject, self.name, "still signed in");

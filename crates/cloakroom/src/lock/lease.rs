@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloakroom_store::{Claim, Key, LeaseId, Revision};
+use cloakroom_store::{Claim, ErrorKind, Key, LeaseId, Result, Revision};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
@@ -35,12 +36,9 @@ impl HeldLease {
 
     /// Gives the lease back, and then lets the next in this process's queue have its turn.
     pub(crate) fn give_back(self, turn: Turn) {
-        let release = release(Arc::clone(&self.engine), self.key, self.id);
+        let release = release(Arc::clone(&self.engine), self.key, self.id, Some(turn));
         let _runtime = self.runtime.enter();
-        self.engine.tasks.spawn(async move {
-            release.await;
-            drop(turn);
-        });
+        self.engine.tasks.spawn(release);
         self.released();
     }
 
@@ -56,7 +54,7 @@ impl Drop for HeldLease {
         if !self.released {
             // The last handle of a session may be dropped outside of the runtime.
             let _runtime = self.runtime.enter();
-            self.engine.tasks.spawn(release(Arc::clone(&self.engine), self.key, self.id));
+            self.engine.tasks.spawn(release(Arc::clone(&self.engine), self.key, self.id, None));
         }
     }
 }
@@ -86,8 +84,19 @@ impl Engine {
     }
 }
 
-/// A release that fails costs its waiters the rest of the lease, nothing else.
-async fn release(engine: Arc<Engine>, key: Key, lease: LeaseId) {
+/// Gives a lease back; then the next in this process's queue has its turn. A store that is away is asked again, for as long
+/// as the lease may last: whoever waits for it when the store is back would have to wait for its end.
+pub(crate) async fn release(engine: Arc<Engine>, key: Key, lease: LeaseId, turn: Option<Turn>) {
+    let watch = Stopwatch::start();
+    let mut released = try_to_release(&engine, key, lease).await;
+    drop(turn);
+    while is_away(&released) && watch.elapsed() < engine.settings.lease_ttl {
+        tokio::time::sleep(RETRY).await;
+        released = try_to_release(&engine, key, lease).await;
+    }
+}
+
+async fn try_to_release(engine: &Engine, key: Key, lease: LeaseId) -> Result<bool> {
     let store = Arc::clone(&engine.store);
     let call = Box::pin(async move {
         match store.leases() {
@@ -95,11 +104,15 @@ async fn release(engine: Arc<Engine>, key: Key, lease: LeaseId) {
             None => Ok(false),
         }
     });
-    _ = engine
-        .calls
-        .run(StoreCall::new("release", Some(&key)), &mut Budget(engine.settings.store_timeout), call)
-        .await;
+    let what = StoreCall::new("release", Some(&key));
+    engine.calls.run(what, &mut Budget(engine.settings.store_timeout), call).await
 }
+
+fn is_away(released: &Result<bool>) -> bool {
+    released.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Unavailable(_)))
+}
+
+const RETRY: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests;

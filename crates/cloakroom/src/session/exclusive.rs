@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom_store::{Acquired, Claim, ErrorKind as StoreErrorKind, Key, LeaseId, Record};
+use cloakroom_store::{Acquired, Applied, Claim, ErrorKind as StoreErrorKind, Key, LeaseId, Record};
 
 use super::Session;
 use super::state::{Attached, Exclusive, Inner, State};
@@ -10,7 +10,7 @@ use crate::clock::Stopwatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::lifecycle::Changes;
-use crate::lock::HeldLease;
+use crate::lock::{self, HeldLease};
 
 /// Exclusive use.
 impl Session {
@@ -118,6 +118,11 @@ impl Inner {
                 Ok(Taken::Missing)
             }
             Err(error) => {
+                if error.kind() == StoreErrorKind::Unavailable(Applied::Maybe) {
+                    // Nobody knows of this lease, and others would wait for its end.
+                    let engine = Arc::clone(&self.engine);
+                    self.engine.tasks.spawn(lock::release(engine, key, id, None));
+                }
                 events::store_error(&key, &error);
                 Err(error.into())
             }

@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cloakroom_store::{
@@ -32,7 +33,9 @@ struct Fake {
     /// Whole seconds after the first call of [`Fake::lease`].
     renewed: Arc<Mutex<Vec<u64>>>,
     released: Arc<Mutex<Vec<(Key, LeaseId)>>>,
-    silent_release: Arc<std::sync::atomic::AtomicBool>,
+    silent_release: Arc<AtomicBool>,
+    /// The store answers no release before so many have been tried.
+    away: Arc<AtomicUsize>,
     watch: Arc<Mutex<Option<Stopwatch>>>,
     claims: Arc<Mutex<Vec<Claim>>>,
 }
@@ -78,8 +81,11 @@ impl Leases for Fake {
 
     async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
         self.released.lock().unwrap().push((*key, lease));
-        if self.silent_release.load(std::sync::atomic::Ordering::Relaxed) {
+        if self.silent_release.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
+        }
+        if self.released().len() <= self.away.load(Ordering::Relaxed) {
+            return Err(Error::unavailable("told to be away"));
         }
         Ok(true)
     }
@@ -186,13 +192,28 @@ async fn a_renewal_that_fails_or_gets_no_answer_is_tried_again_before_the_lease_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_without_an_answer_ends_like_every_other_call() {
+async fn a_release_that_fails_is_tried_again_until_the_store_is_back() {
     let fake = Fake::default();
-    fake.silent_release.store(true, std::sync::atomic::Ordering::Relaxed);
+    fake.away.store(5, Ordering::Relaxed);
     let (sessions, lease) = fake.lease();
+    let watch = Stopwatch::start();
     drop(lease);
     assert!(sessions.shutdown().await);
-    assert_eq!(fake.released().len(), 1);
+    assert_eq!((fake.released().len(), watch.elapsed()), (6, 5 * RETRY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_is_not_tried_for_longer_than_the_lease_may_last() {
+    for (silent, each) in [(false, RETRY), (true, RETRY + Settings::default().store_timeout)] {
+        let fake = Fake::default();
+        fake.silent_release.store(silent, Ordering::Relaxed);
+        fake.away.store(usize::MAX, Ordering::Relaxed);
+        let (_sessions, lease) = fake.lease();
+        drop(lease);
+        sleep(2 * LIMIT).await;
+        let tries = TTL.as_millis().div_ceil(each.as_millis()) as usize;
+        assert!([tries, tries + 1].contains(&fake.released().len()), "{}", fake.released().len());
+    }
 }
 
 /// Else it would find the lease taken.
@@ -200,7 +221,7 @@ async fn a_release_without_an_answer_ends_like_every_other_call() {
 async fn the_next_in_the_queue_has_its_turn_when_the_lease_is_back_or_its_release_has_failed() {
     for (silent, after) in [(false, Duration::ZERO), (true, Settings::default().store_timeout)] {
         let fake = Fake::default();
-        fake.silent_release.store(silent, std::sync::atomic::Ordering::Relaxed);
+        fake.silent_release.store(silent, Ordering::Relaxed);
         let (sessions, lease) = fake.lease();
         let queues = &sessions.engine().queues;
         let turn = queues.wait(KEY, SECOND).await.unwrap();

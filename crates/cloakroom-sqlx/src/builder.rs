@@ -10,6 +10,8 @@ pub struct Builder<S> {
     table: String,
     pub(crate) deadline: Duration,
     pub(crate) max_connections: u32,
+    pub(crate) listen_url: Option<String>,
+    pub(crate) relaxed: bool,
     store: PhantomData<fn() -> S>,
 }
 
@@ -19,6 +21,8 @@ impl<S> Builder<S> {
             table: "cloakroom_sessions".to_owned(),
             deadline: Duration::from_secs(5),
             max_connections,
+            listen_url: None,
+            relaxed: false,
             store: PhantomData,
         }
     }
@@ -53,6 +57,6 @@ impl<S> fmt::Debug for Builder<S> {
             .field("table", &self.table)
             .field("deadline", &self.deadline)
             .field("max_connections", &self.max_connections)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

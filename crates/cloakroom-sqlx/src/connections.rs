@@ -4,7 +4,7 @@
 //! connection along: the next call never finds an answer that is not its own, nor a transaction that was left open.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use cloakroom_store::{BoxFuture, Result};
@@ -12,7 +12,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, Database, Executor, IntoArguments, Pool, SqlStr, raw_sql};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::error::{Dialect, Failure, Refusal, refusal};
 
@@ -29,16 +29,23 @@ pub(crate) struct Connections<DB: Database> {
 }
 
 enum Source<DB: Database> {
-    Own(Own<DB>),
+    Own(Arc<Own<DB>>),
     Theirs(Pool<DB>),
 }
 
 /// Connections of our own: sqlx's pool asks every connection that is given back whether it is still there, which is one
-/// more round trip for each call.
+/// more round trip for each call. Ours asks those that nobody uses.
 struct Own<DB: Database> {
     options: Options<DB>,
     permits: Semaphore,
-    idle: Mutex<Vec<DB::Connection>>,
+    /// The one that is used next is the last.
+    idle: Mutex<Vec<Idle<DB>>>,
+}
+
+struct Idle<DB: Database> {
+    connection: DB::Connection,
+    /// For how many rounds of [`look_after`] nobody has used it.
+    rounds: u32,
 }
 
 impl<DB: Dialect> Connections<DB>
@@ -46,10 +53,18 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     DB::Arguments: IntoArguments<DB>,
 {
-    /// At most `max` connections of our own, made when they are needed.
+    /// At most `max` connections of our own, made when they are needed, and kept.
+    pub(crate) fn kept(options: Options<DB>, max: u32, deadline: Duration) -> Self {
+        Self { source: Source::Own(Own::new(options, max)), deadline }
+    }
+
+    /// At most `max` connections of our own, made when they are needed. Those that nobody uses are asked every second
+    /// whether they are still there, so that no write finds one broken that was left over from before a restart of the
+    /// server; after a minute they are closed.
     pub(crate) fn own(options: Options<DB>, max: u32, deadline: Duration) -> Self {
-        let permits = Semaphore::new(max.max(1) as usize);
-        Self { source: Source::Own(Own { options, permits, idle: Mutex::default() }), deadline }
+        let own = Own::new(options, max);
+        tokio::spawn(look_after(Arc::downgrade(&own)));
+        Self { source: Source::Own(own), deadline }
     }
 
     /// The connections of the application's pool.
@@ -63,12 +78,20 @@ where
         self.in_time(&AtomicBool::new(false), borrow).await
     }
 
-    /// The rows that a statement answers which changes nothing. It is run once more, on another connection, if the first
-    /// one turns out to be broken.
+    /// The rows that a statement answers which changes nothing.
     pub(crate) async fn read(
         &self,
         statement: impl Fn() -> Statement<DB> + Send + Sync,
     ) -> Result<Vec<DB::Row>> {
+        self.look(statement).await.map_err(Failure::of_read)
+    }
+
+    /// As [`read`](Connections::read). The statement is run once more, on another connection, if the first one turns out to
+    /// be broken.
+    pub(crate) async fn look(
+        &self,
+        statement: impl Fn() -> Statement<DB> + Send + Sync,
+    ) -> Result<Vec<DB::Row>, Failure> {
         let sent = AtomicBool::new(false);
         let fetch = || self.run(&sent, |connection| Box::pin(statement().fetch_all(connection)));
         let rows = async {
@@ -77,11 +100,10 @@ where
                 rows => rows,
             }
         };
-        self.in_time(&sent, rows).await.map_err(Failure::of_read)
+        self.in_time(&sent, rows).await
     }
 
     /// The rows that a statement answers which changes something. It is sent once at most.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) async fn write(&self, statement: Statement<DB>) -> Result<Vec<DB::Row>> {
         let sent = AtomicBool::new(false);
         let rows = self.run(&sent, |connection| Box::pin(statement.fetch_all(connection)));
@@ -89,7 +111,6 @@ where
     }
 
     /// What a statement did that answers no rows. It is sent once at most.
-    #[cfg(feature = "mysql")]
     pub(crate) async fn execute(&self, statement: Statement<DB>) -> Result<DB::QueryResult> {
         let sent = AtomicBool::new(false);
         let done = self.run(&sent, |connection| Box::pin(statement.execute(connection)));
@@ -121,7 +142,6 @@ where
                 match refusal::<DB>(&error) {
                     // Expected; the connection is as good as before.
                     Some(Refusal::Exists) => borrowed.give_back(),
-                    // When the server went, it left none of them.
                     None | Some(Refusal::Lost) => self.forget_idle(),
                     Some(_) => {}
                 }
@@ -140,6 +160,15 @@ where
         timeout(self.deadline, work).await.unwrap_or_else(|_| Err(late()))
     }
 
+    /// How many connections nobody uses.
+    #[cfg(test)]
+    pub(crate) fn idle(&self) -> usize {
+        match &self.source {
+            Source::Own(own) => own.idle().len(),
+            Source::Theirs(pool) => pool.num_idle(),
+        }
+    }
+
     async fn borrow(&self) -> Result<Borrowed<'_, DB>, Failure> {
         let unsent = |error| Failure::of::<DB>(false, &error);
         match &self.source {
@@ -151,7 +180,7 @@ where
                 let permit = own.permits.acquire().await.map_err(|_| unsent(sqlx::Error::PoolClosed))?;
                 let idle = own.idle().pop();
                 let connection = match idle {
-                    Some(connection) => connection,
+                    Some(Idle { connection, .. }) => connection,
                     None => own.options.connect().await.map_err(unsent)?,
                 };
                 Ok(Borrowed(Some(Link::Own { connection, own, permit })))
@@ -161,16 +190,63 @@ where
 
     fn forget_idle(&self) {
         if let Source::Own(own) = &self.source {
-            drop(std::mem::take(&mut *own.idle()));
+            own.forget_idle();
         }
     }
 }
 
 impl<DB: Database> Own<DB> {
-    fn idle(&self) -> MutexGuard<'_, Vec<DB::Connection>> {
+    fn new(options: Options<DB>, max: u32) -> Arc<Self> {
+        let permits = Semaphore::new(max.max(1) as usize);
+        Arc::new(Self { options, permits, idle: Mutex::default() })
+    }
+
+    /// The connection at this place, if there is one that has not been used since the last round.
+    fn take_unused(&self, at: usize) -> Option<Idle<DB>> {
+        let mut idle = self.idle();
+        idle.get(at).is_some_and(|idle| idle.rounds > 0).then(|| idle.remove(at))
+    }
+
+    /// When the server went, it left none of them.
+    fn forget_idle(&self) {
+        let forgotten = std::mem::take(&mut *self.idle());
+        drop(forgotten);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Asks connections that nobody uses whether they are still there, and closes those that were not needed for long.
+async fn look_after<DB: Database>(own: Weak<Own<DB>>) {
+    loop {
+        sleep(ROUND).await;
+        let Some(own) = own.upgrade() else { return };
+        own.idle().iter_mut().for_each(|idle| idle.rounds += 1);
+        let mut at = 0;
+        // Without a permit all are in use, and none is unused.
+        while let Ok(_permit) = own.permits.try_acquire()
+            && let Some(mut idle) = own.take_unused(at)
+        {
+            if idle.rounds > MOST_ROUNDS {
+                continue;
+            }
+            let Ok(Ok(())) = timeout(ROUND, idle.connection.ping()).await else {
+                own.forget_idle();
+                break;
+            };
+            let mut others = own.idle();
+            at = at.min(others.len());
+            others.insert(at, idle);
+            at += 1;
+        }
+    }
+}
+
+/// How often it is looked after idle connections, and after how many of these they are closed.
+const ROUND: Duration = Duration::from_secs(1);
+const MOST_ROUNDS: u32 = 60;
 
 /// A connection in use. Dropped without [`give_back`](Borrowed::give_back), it is closed.
 struct Borrowed<'a, DB: Database>(Option<Link<'a, DB>>);
@@ -191,7 +267,7 @@ impl<DB: Database> Borrowed<'_, DB> {
     fn give_back(mut self) {
         match self.0.take() {
             Some(Link::Own { connection, own, permit }) => {
-                own.idle().push(connection);
+                own.idle().push(Idle { connection, rounds: 0 });
                 drop(permit);
             }
             // Its own `Drop` puts it back.

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloakroom_store::{Error, ErrorKind};
@@ -27,6 +28,13 @@ pub enum OpenError {
         /// Where it was looked for, without user and password.
         place: String,
         /// What it said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The file cannot be opened, or made.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite, or the operating system, said.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// There is a table of this name, and it is not one of cloakroom's.
@@ -71,6 +79,12 @@ impl fmt::Display for OpenError {
                     "cannot connect to {place}: {source}; is it running, and are the user and password right?"
                 )
             }
+            Self::Open { path, source } => write!(
+                f,
+                "cannot open the session file {}: {source}; name an SQLite file, or a new one, in a folder that this \
+                 program may write to",
+                path.display()
+            ),
             Self::Foreign { table } => write!(
                 f,
                 "the table {table} is not one of cloakroom's and has been left as it is: choose another name"
@@ -93,7 +107,9 @@ impl fmt::Display for OpenError {
 impl StdError for OpenError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Connect { source, .. } | Self::Migrate { source, .. } => Some(&**source),
+            Self::Connect { source, .. } | Self::Open { source, .. } | Self::Migrate { source, .. } => {
+                Some(&**source)
+            }
             _ => None,
         }
     }
@@ -156,6 +172,11 @@ impl Failure {
     /// Whether the connection failed, and not the statement on it.
     pub(crate) fn lost_connection(&self) -> bool {
         matches!(self.cause, Cause::Driver { refusal: None | Some(Refusal::Lost), .. })
+    }
+
+    /// Whether the same may work another time.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self.cause, Cause::Driver { refusal: Some(Refusal::NotNow), .. })
     }
 
     /// The error of a call that changes nothing.

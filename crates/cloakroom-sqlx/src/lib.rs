@@ -1,11 +1,14 @@
 //! Sessions in PostgreSQL, MySQL, MariaDB and SQLite.
 
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "no database uses all that the three share")
+)]
+
 mod builder;
 mod connections;
 mod error;
-#[cfg(feature = "mysql")]
 mod poll;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod purge;
 mod record;
 mod schema;
@@ -15,6 +18,8 @@ mod table;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use builder::Builder;
 pub use error::OpenError;
@@ -22,3 +27,5 @@ pub use error::OpenError;
 pub use mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;

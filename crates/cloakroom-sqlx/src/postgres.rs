@@ -20,6 +20,8 @@ mod leases;
 mod listener;
 mod open;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 use listener::Listener;

@@ -24,7 +24,6 @@ impl TableName {
     }
 
     /// The schema it is in, if one was given.
-    #[cfg(feature = "mysql")]
     pub(crate) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use cloakroom_store::Result;
 use sqlx::postgres::{PgConnectOptions, PgPool};
-use sqlx::{ConnectOptions, query};
+use sqlx::{ConnectOptions, Postgres, query};
 
 use super::statements::Statements;
 use super::{Listener, PostgresStore};
@@ -42,7 +42,7 @@ impl PostgresStore {
     }
 
     async fn is_made(&self) -> Result<bool, OpenError> {
-        let comment = self.connections.read(|| query(self.statements.comment.clone())).await;
+        let comment = self.connections.look(|| query(self.statements.comment.clone())).await;
         let comment = comment.map_err(|error| self.not_made(error))?;
         let Some(row) = comment.first() else { return Ok(false) };
         let comment: &str = column(row, 0).map_err(|error| self.not_made(error))?;
@@ -63,25 +63,29 @@ impl Builder<PostgresStore> {
         self
     }
 
+    /// Where to listen for released leases, if that is not where the sessions are: a pooler such as PgBouncer in its
+    /// transaction mode does not pass on what is announced, so name the database itself here. Otherwise whoever waits for
+    /// a session there waits until the lease on it would have ended.
+    ///
+    /// Checked when the store is made. Defaults to the store's URL, or to that of the pool.
+    #[must_use]
+    pub fn listen_url(mut self, url: impl Into<String>) -> Self {
+        self.listen_url = Some(url.into());
+        self
+    }
+
     /// Connects to the database at `url`, with connections of its own. Makes one of them, to see that it works; does not
     /// look for the table: call [`PostgresStore::migrate`] before serving.
     ///
     /// # Errors
     /// [`OpenError`] if the table's name or the URL cannot be used, or the database cannot be reached.
     pub async fn connect(&self, url: &str) -> Result<PostgresStore, OpenError> {
-        let table = self.checked_table()?;
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|error| OpenError::InvalidUrl { reason: describe::<sqlx::Postgres>(&error) })?
-            .disable_statement_logging();
-        let connections = Connections::own(options.clone(), self.max_connections, self.deadline);
+        let options = parsed(url)?;
         let place = format!("postgres at {}:{}", options.get_host(), options.get_port());
-        connections.check().await.map_err(|failure| OpenError::connect(place, failure))?;
-        Ok(PostgresStore {
-            statements: Statements::new(&table),
-            listener: Listener::new(options, table.name()),
-            table,
-            connections,
-        })
+        let connections = Connections::own(options.clone(), self.max_connections, self.deadline);
+        let store = self.store(options, connections)?;
+        store.connections.check().await.map_err(|failure| OpenError::connect(place, failure))?;
+        Ok(store)
     }
 
     /// Uses a pool that the application has. Only waiting for leases takes a connection beside it, made with the
@@ -92,12 +96,28 @@ impl Builder<PostgresStore> {
     /// # Errors
     /// [`OpenError::InvalidTable`].
     pub fn pool(&self, pool: PgPool) -> Result<PostgresStore, OpenError> {
+        let options = PgConnectOptions::clone(&pool.connect_options());
+        self.store(options, Connections::theirs(pool, self.deadline))
+    }
+
+    fn store(
+        &self,
+        options: PgConnectOptions,
+        connections: Connections<Postgres>,
+    ) -> Result<PostgresStore, OpenError> {
         let table = self.checked_table()?;
+        let options = self.listen_url.as_deref().map_or(Ok(options), parsed)?;
         Ok(PostgresStore {
             statements: Statements::new(&table),
-            listener: Listener::new(PgConnectOptions::clone(&pool.connect_options()), table.name()),
-            connections: Connections::theirs(pool, self.deadline),
+            listener: Listener::new(options, table.name()),
+            connections,
             table,
         })
     }
+}
+
+fn parsed(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(url);
+    let options = options.map_err(|error| OpenError::InvalidUrl { reason: describe::<Postgres>(&error) })?;
+    Ok(options.disable_statement_logging())
 }

@@ -101,7 +101,7 @@ const PURGE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = ANY(ARRAY(
 /// and `true` if the lease is held now; `false` and whether there is a record if not; no row without any.
 const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
         revision = CASE WHEN lease_until <= {now} THEN $4 ELSE revision END, \
-        waiting = waiting AND lease = $2 AND lease_until > {now}, \
+        waiting = CASE WHEN lease = $2 AND lease_until > {now} THEN waiting ELSE false END, \
         lease = $2, \
         lease_until = CASE WHEN lease_until > {now} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
     WHERE key = $1 AND (lease IS NULL OR lease = $2 OR lease_until <= {now}) AND substring(data FROM 1 FOR 35) = $5 \

@@ -4,9 +4,37 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conformance;
+mod failures;
+mod migration;
+mod pool;
 #[path = "../support/mod.rs"]
 mod support;
+mod waiting;
+
+use cloakroom_sqlx::PostgresStore;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, raw_sql};
+
+use support::fresh_table;
 
 fn url() -> &'static str {
     cloakroom_test_services::postgres()
+}
+
+/// A store on a table of its own, and the table's name.
+async fn fresh() -> (PostgresStore, String) {
+    let table = fresh_table();
+    let store = PostgresStore::builder().table(&table).connect(url()).await.unwrap();
+    store.migrate().await.unwrap();
+    (store, table)
+}
+
+async fn run(statement: &str) {
+    let mut connection = PgConnection::connect(url()).await.unwrap();
+    raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+}
+
+/// The number that a statement answers.
+async fn number(statement: &str) -> i64 {
+    let mut connection = PgConnection::connect(url()).await.unwrap();
+    query(AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap().get(0)
 }

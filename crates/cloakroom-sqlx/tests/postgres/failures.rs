@@ -1,0 +1,155 @@
+//! What callers are told when something fails.
+
+use std::time::Duration;
+
+use cloakroom_sqlx::{OpenError, PostgresStore};
+use cloakroom_store::ErrorKind::Unavailable;
+use cloakroom_store::{Applied, Error, Store, Timestamp};
+use cloakroom_test_services::server::Postgres;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use crate::support::{fresh_key, fresh_table, record};
+use crate::{fresh, run, url};
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_one_line_without_the_password() {
+    let refused = PostgresStore::connect("postgres://ann:secret@127.0.0.1:1/x").await.unwrap_err();
+    assert!(matches!(refused, OpenError::Connect { .. }));
+    for text in [refused.to_string(), format!("{refused:?}")] {
+        assert!(!text.contains("secret") && !text.contains('\n'), "{text}");
+        assert!(text.contains("127.0.0.1:1") && text.contains("refused"), "{text}");
+    }
+    let refused = PostgresStore::connect("postgres://ann:secret@127.0.0.1:port/x").await.unwrap_err();
+    assert!(matches!(refused, OpenError::InvalidUrl { .. }));
+    assert!(!format!("{refused} {refused:?}").contains("secret"), "{refused}");
+}
+
+#[tokio::test]
+async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
+    let mut server = Postgres::start();
+    let store = PostgresStore::connect(server.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    let key = fresh_key();
+    store.create(&key, &record(1, 9)).await.unwrap();
+    for kill in [true, false] {
+        if kill {
+            server.kill()
+        } else {
+            server.stop()
+        }
+        assert_eq!(store.load(&key).await.unwrap_err().kind(), Unavailable(Applied::No));
+        let refused = store.create(&fresh_key(), &record(1, 9)).await.unwrap_err();
+        assert_eq!(refused.kind(), Unavailable(Applied::No), "there is nothing to send it to");
+        server.start_again();
+        assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
+
+        // A connection from before the restart, and nobody who calls in between.
+        if kill {
+            server.kill()
+        } else {
+            server.stop()
+        }
+        server.start_again();
+        assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
+        store.create(&fresh_key(), &record(1, 9)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not_sent_again() {
+    let (store, table) = fresh().await;
+    let key = fresh_key();
+    store.create(&key, &record(1, 9)).await.unwrap();
+    run(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%INSERT%{table}%' \
+        AND pid <> pg_backend_pid()"
+    ))
+    .await;
+    let cut = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
+    assert_eq!(cut.kind(), Unavailable(Applied::Maybe));
+    assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_answered_in_time_may_have_been_applied() {
+    let (patient, table) = fresh().await;
+    let key = fresh_key();
+    patient.create(&key, &record(1, 9)).await.unwrap();
+    let mut other = PgConnection::connect(url()).await.unwrap();
+    other.execute(AssertSqlSafe(format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE"))).await.unwrap();
+    let builder = PostgresStore::builder().table(&table).max_connections(1);
+    let store = builder.deadline(Duration::from_millis(500)).connect(url()).await.unwrap();
+    let late = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
+    assert_eq!(late.kind(), Unavailable(Applied::Maybe));
+    assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)), "its only connection is free again");
+
+    // Waiting for the connection counts, and nothing has been sent then.
+    let (slow, next) = tokio::join!(
+        store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(99)),
+        store.delete(&key),
+    );
+    assert_eq!(slow.unwrap_err().kind(), Unavailable(Applied::Maybe));
+    assert_eq!(next.unwrap_err().kind(), Unavailable(Applied::No));
+    other.execute("ROLLBACK").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_not_applied() {
+    let (_, table) = fresh().await;
+    let key = fresh_key();
+    let refused: [(&str, Error); 2] = [
+        ("default_transaction_read_only=on", create_with("default_transaction_read_only=on", &table).await),
+        ("lock_timeout=50", {
+            let (store, _) = (connect_with("lock_timeout=50", &table).await, ());
+            store.create(&key, &record(1, 9)).await.unwrap();
+            let mut other = PgConnection::connect(url()).await.unwrap();
+            other.execute(AssertSqlSafe(format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE"))).await.unwrap();
+            store.delete(&key).await.unwrap_err()
+        }),
+    ];
+    for (option, error) in refused {
+        assert_eq!(error.kind(), Unavailable(Applied::No), "{option}: {error:?}");
+    }
+}
+
+async fn create_with(option: &str, table: &str) -> Error {
+    connect_with(option, table).await.create(&fresh_key(), &record(1, 9)).await.unwrap_err()
+}
+
+async fn connect_with(option: &str, table: &str) -> PostgresStore {
+    let url = format!("{}?options[{}", url(), option.replacen('=', "]=", 1));
+    PostgresStore::builder().table(table).connect(&url).await.unwrap()
+}
+
+#[tokio::test]
+async fn four_who_purge_at_once_count_each_record_once() {
+    let (store, table) = fresh().await;
+    let insert = format!(
+        "INSERT INTO {table} (key, revision, expires_at, data) \
+         SELECT sha256(int4send(n)), 1, n, '' FROM generate_series(1, 5000) n"
+    );
+    run(&insert).await;
+    let cutoff = Timestamp::from_millis(4_001);
+    let purge = || async {
+        let mut removed = 0;
+        for _ in 0..10 {
+            removed += store.purge(cutoff, 700).await.unwrap();
+        }
+        removed
+    };
+    let (a, b, c, d) = tokio::join!(purge(), purge(), purge(), purge());
+    assert_eq!(a + b + c + d, 4_000);
+    assert_eq!(cloakroom_store::Scan::count(&store).await.unwrap(), 1_000);
+}
+
+#[tokio::test]
+async fn an_error_shows_nothing_of_what_is_stored() {
+    let (store, table) = fresh().await;
+    run(&format!("ALTER TABLE {table} ADD CHECK (expires_at < 100)")).await;
+    let key = fresh_key();
+    let error = store.create(&key, &record(1, 100)).await.unwrap_err();
+    let text = format!("{error:?} {error}");
+    assert!(text.contains("23514") && !text.contains("data") && !text.contains("0707"), "{text}");
+    let table = fresh_table();
+    assert!(!format!("{:?}", PostgresStore::builder().table(&table)).contains("url"));
+}

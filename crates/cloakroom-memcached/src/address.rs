@@ -99,3 +99,6 @@ fn scramble(mut z: u64) -> u64 {
 }
 
 const DEFAULT_PORT: u16 = 11_211;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -56,7 +57,7 @@ impl Wired {
 
     /// The end of the connection, seen by a caller.
     async fn expect_over(self) {
-        self.driver.await.unwrap();
+        timeout(2 * PATIENCE, self.driver).await.expect("the connection ends").unwrap();
         assert!(self.connection.is_closed());
         let late = self.connection.call("late", &Command::Delete, &mut Deadline::after(PATIENCE)).await;
         assert!(!late.unwrap_err().sent, "nothing is sent after the end");
@@ -166,6 +167,17 @@ async fn a_server_out_of_step_answers_nobody() {
 async fn an_answer_that_nobody_asked_for_ends_the_connection() {
     let mut wired = Wired::new();
     wired.answers("HD ka O1\r\n").await;
+    wired.expect_over().await;
+}
+
+#[tokio::test]
+async fn an_answer_before_its_request_ends_the_connection() {
+    let mut wired = Wired::with_room_for(64);
+    let half_sent = wired.call("a", Command::Add { value: &[b'x'; 200], expires: 0 }).await;
+    let unsent = wired.call("b", Command::Delete).await;
+    wired.answers("HD ka O1\r\nHD kb O2\r\n").await;
+    assert_eq!(half_sent.await.unwrap().unwrap(), Outcome::Done);
+    assert!(!lost(unsent).await.sent);
     wired.expect_over().await;
 }
 

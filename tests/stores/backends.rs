@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cloakroom::testing::{self, TestClock};
 use cloakroom::{Locking, Settings};
 use cloakroom_memcached::MemcachedStore;
+use cloakroom_redis::RedisStore;
 use cloakroom_sqlx::{MySqlStore, PostgresStore};
 use cloakroom_store::Store;
 use cloakroom_test_services as services;
@@ -37,11 +38,26 @@ pub(crate) struct Costs {
     pub(crate) locked_write: usize,
 }
 
+pub(crate) struct Redis;
 pub(crate) struct Postgres;
 pub(crate) struct MariaDb;
 pub(crate) struct Memcached;
 /// Two servers that share the sessions.
 pub(crate) struct MemcachedPair;
+
+impl Backend for Redis {
+    type Store = RedisStore;
+
+    const COSTS: Costs = Costs { touch: 1, write: 2, locked_write: 2 };
+
+    fn url() -> &'static str {
+        services::redis()
+    }
+
+    async fn open(url: &str, name: &str, _: u32) -> RedisStore {
+        RedisStore::builder().prefix(name).connect(url).await.unwrap()
+    }
+}
 
 impl Backend for Postgres {
     type Store = PostgresStore;
@@ -111,7 +127,7 @@ impl Backend for MemcachedPair {
 /// Runs each of these tests on every backend.
 macro_rules! on_every_backend {
     ($($test:ident),* $(,)?) => {
-        $crate::backends::on_every_backend! { @ [postgres: Postgres, mariadb: MariaDb, memcached: Memcached,
+        $crate::backends::on_every_backend! { @ [redis: Redis, postgres: Postgres, mariadb: MariaDb, memcached: Memcached,
             memcached_pair: MemcachedPair] [$($test),*] }
     };
     (@ [$($module:ident: $backend:ident),*] $tests:tt) => {

@@ -37,9 +37,6 @@ pub(crate) fn read_url(url: &str) -> Result<Vec<Address>, &'static str> {
     if hosts.contains('@') {
         return Err("memcached is asked without user and password: remove what is before the @");
     }
-    if hosts.contains(['/', '?', '#']) {
-        return Err("after the servers comes nothing: no path, no ? and no #");
-    }
     let mut addresses = Vec::new();
     for host in hosts.split(',') {
         let address = Address::Tcp(host_and_port(host)?);
@@ -54,7 +51,7 @@ pub(crate) fn read_url(url: &str) -> Result<Vec<Address>, &'static str> {
 /// With the port that memcached has unless told otherwise, and in lower case, so that one server has one name.
 fn host_and_port(text: &str) -> Result<String, &'static str> {
     const BAD: &str =
-        "a server is a host name or an address, IPv6 in brackets, and perhaps a port: host:11211";
+        "servers are names or addresses, IPv6 in brackets, perhaps with a port: host:11211,host:11211";
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((inside, after)) => (&text[..inside.len() + 2], after),
         None => text.split_at(text.find(':').unwrap_or(text.len())),
@@ -99,3 +96,6 @@ fn scramble(mut z: u64) -> u64 {
 }
 
 const DEFAULT_PORT: u16 = 11_211;
+
+#[cfg(test)]
+mod tests;

@@ -225,3 +225,6 @@ const MOST_AT_ONCE: usize = 64;
 /// No more requests are taken while so many bytes wait to be sent.
 const ENOUGH_TO_SEND: usize = 64 << 10;
 const READ_LEN: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests;

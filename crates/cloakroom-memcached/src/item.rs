@@ -83,3 +83,8 @@ const LEASE_LEN: usize = 2 + 8 + 8;
 /// How long after its expiry a record is still there, as the engine's sweeper has it.
 const MARGIN: Duration = Record::NATIVE_EXPIRY_MARGIN;
 const MOST_RELATIVE: u64 = 30 * 24 * 60 * 60;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+#[cfg(test)]
+mod tests;

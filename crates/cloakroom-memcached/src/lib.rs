@@ -50,6 +50,11 @@ mod server;
 mod settings;
 mod store;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "no part of the public API: exists for cargo-fuzz only")]
+pub mod fuzzing;
+
 pub use builder::Builder;
 pub use error::ConnectError;
 pub use store::MemcachedStore;

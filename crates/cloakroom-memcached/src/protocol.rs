@@ -229,3 +229,8 @@ const BAD_NUMBER: OutOfStep = OutOfStep("a number that is none");
 const LONGEST_LINE: usize = 1_024;
 /// Everything in a request but the key and the value: about three numbers.
 const MOST_AROUND: usize = 96;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! What a server says about itself when a connection begins, and whether sessions can be kept in it.
 
+use std::collections::HashMap;
+
 /// What is asked.
 pub(crate) const QUESTION: &[u8] = b"version\r\nstats settings\r\n";
 
@@ -23,15 +25,32 @@ impl Settings {
 /// Reads the answer to [`QUESTION`]: `None` while it is not complete. In words why no sessions can be kept there, if so.
 pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
     let text = std::str::from_utf8(input).map_err(|_| not_memcached())?;
-    let Some((version, settings)) = text.split_once("\r\n") else { return unfinished(input) };
-    let version = version.strip_prefix("VERSION ").ok_or_else(not_memcached)?;
-    check_version(version)?;
-    let Some(settings) = settings.strip_suffix("END\r\n") else { return unfinished(input) };
-    let setting = |name: &str| {
-        let mut lines = settings.lines().filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '));
-        lines.find_map(|(found, value)| (found == name).then_some(value)).ok_or_else(not_memcached)
-    };
+    let mut lines = text.split_inclusive("\r\n").filter_map(|line| line.strip_suffix("\r\n"));
+    match lines.next() {
+        Some("CLIENT_ERROR unauthenticated") => {
+            return Err(
+                "it asks for a password, which is not supported: start it without -Y, where only your \
+                        own machines reach it"
+                    .into(),
+            );
+        }
+        Some(line) => check_version(line.strip_prefix("VERSION ").ok_or_else(not_memcached)?)?,
+        None => return unfinished(input),
+    }
 
+    let mut settings = HashMap::new();
+    for line in lines {
+        if line == "END" {
+            return check_settings(&settings).map(Some);
+        }
+        let setting = line.strip_prefix("STAT ").and_then(|line| line.split_once(' '));
+        settings.extend([setting.ok_or_else(not_memcached)?]);
+    }
+    unfinished(input)
+}
+
+fn check_settings(settings: &HashMap<&str, &str>) -> Result<Settings, String> {
+    let setting = |name| settings.get(name).copied().ok_or_else(not_memcached);
     if setting("cas_enabled")? != "yes" {
         return Err(
             "it runs with -C, which takes away the CAS numbers that keep updates from being lost: start \
@@ -45,7 +64,7 @@ pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
             "its largest item has {largest_item} bytes, too few for sessions: start it with -I 1m"
         ));
     }
-    Ok(Some(Settings { largest_item, may_evict: setting("evictions")? != "off" }))
+    Ok(Settings { largest_item, may_evict: setting("evictions")? != "off" })
 }
 
 fn check_version(version: &str) -> Result<(), String> {
@@ -73,3 +92,6 @@ const BESIDE_VALUE: usize = 512;
 /// So that 128 KiB of data fit, which every store takes, with a key, a subject and a lease.
 const LEAST_LARGEST_ITEM: usize = (128 << 10) + 2_048;
 const LONGEST_ANSWER: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,9 @@ impl Harness for Fresh {
                 }
             };
             // The store looks on one of them only.
-            self.servers().for_each(|mut server| server.set(&item(key), &value));
+            let head = format!("ms {} {}\r\n", item(key), value.len());
+            let set = [head.as_bytes(), &value, b"\r\n"].concat();
+            self.servers().for_each(|mut server| assert_eq!(server.ask(&set), "HD"));
             Outcome::Done
         })
     }

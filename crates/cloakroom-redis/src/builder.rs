@@ -83,7 +83,7 @@ impl Builder {
             _ = rustls::crypto::ring::default_provider().install_default();
         }
         let shown = address.shown();
-        let failed = |error| ConnectError::failed(&shown, &error);
+        let failed = |error| ConnectError::failed(&shown, address.uses_tls(), &error);
         let server = tokio::time::timeout(self.deadline, self.server(&address));
         let server = server.await.unwrap_or_else(|_| Err(timed_out("no answer"))).map_err(failed)?;
         let may_evict = eviction::may_evict(&server).await.map_err(failed)?;

@@ -33,8 +33,8 @@ impl ConnectError {
         Self::Url { reason: reason.into() }
     }
 
-    pub(crate) fn failed(server: &str, error: &RedisError) -> Self {
-        Self::Failed { server: server.to_owned(), reason: in_words(error) }
+    pub(crate) fn failed(server: &str, tls: bool, error: &RedisError) -> Self {
+        Self::Failed { server: server.to_owned(), reason: in_words(error, tls) }
     }
 }
 
@@ -51,24 +51,30 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 /// What the driver says, in one line, with what to do about it.
-fn in_words(error: &RedisError) -> String {
+fn in_words(error: &RedisError, tls: bool) -> String {
     let said = error.to_string().replace(['\r', '\n'], " ");
-    let advice = match error.kind() {
-        _ if error.is_connection_refusal() => "is it running, and is this its port?",
-        _ if error.is_timeout() => "is the address right, and can this machine reach it?",
-        redis::ErrorKind::AuthenticationFailed => "check the user and the password in the URL",
-        _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
-            "check the user and the password in the URL"
-        }
-        redis::ErrorKind::MasterNameNotFoundBySentinel => "check the name after the last slash of the URL",
-        redis::ErrorKind::RESP3NotSupported => "Redis 6.2 or later, or Valkey, is needed",
-        _ if said.contains("InvalidContentType") => {
-            "this port does not speak TLS: use redis:// instead of rediss://"
-        }
-        _ if said.contains("certificate") => {
-            "the certificate of the server is not trusted here: name its authority"
-        }
-        _ => return said,
+    let code = error.code().unwrap_or("");
+    let kind = error.kind();
+    let advice = if error.is_connection_refusal() || said.contains("Connection refused") {
+        "is it running, and is this its address?"
+    } else if matches!(code, "NOAUTH" | "WRONGPASS") || kind == redis::ErrorKind::AuthenticationFailed {
+        "check the user and the password in the URL"
+    } else if kind == redis::ErrorKind::MasterNameNotFoundBySentinel {
+        "check the name after the last slash of the URL"
+    } else if kind == redis::ErrorKind::RESP3NotSupported {
+        "Redis 6.2 or later, or Valkey, is needed"
+    } else if said.contains("certificate") {
+        "its certificate is not trusted here: is it for this name, and is its authority known?"
+    } else if tls
+        && (error.is_timeout() || error.is_connection_dropped() || said.contains("InvalidContentType"))
+    {
+        "does this port speak TLS? If not, the URL begins with redis instead of rediss"
+    } else if error.is_timeout() {
+        "is the address right, and can this machine reach it?"
+    } else if error.is_connection_dropped() {
+        "does this port speak TLS? Then the URL begins with rediss instead of redis"
+    } else {
+        return said;
     };
     format!("{said}; {advice}")
 }

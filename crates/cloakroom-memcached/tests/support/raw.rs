@@ -22,11 +22,6 @@ impl Raw {
         Some(value)
     }
 
-    pub(crate) fn set(&mut self, item: &str, value: &[u8]) {
-        let head = format!("ms {item} {}\r\n", value.len());
-        assert_eq!(self.ask(&[head.as_bytes(), value, b"\r\n"].concat()), "HD");
-    }
-
     /// Sends `request`; the first line of the answer.
     pub(crate) fn ask(&mut self, request: &[u8]) -> String {
         self.0.get_mut().write_all(request).unwrap();

@@ -1,0 +1,107 @@
+use cloakroom_store::{ErrorKind, Revision, Subject};
+use proptest::prelude::*;
+
+use super::*;
+
+const KEY: Key = Key::new([7; 32]);
+
+fn item(lease: Option<Lease>) -> Item {
+    let record = Record {
+        revision: Revision::new(u64::MAX),
+        expires_at: Timestamp::MAX,
+        subject: Some(Subject::new("ann").unwrap()),
+        data: [0xff, 0].as_slice().into(),
+    };
+    Item { lease, record }
+}
+
+/// Written out, so that whoever changes the format notices: what is stored already must stay readable.
+#[test]
+fn an_item_is_these_bytes() {
+    let lease = Lease { holder: LeaseId::new(0x0102), until: Timestamp::from_millis(0x0304) };
+    #[rustfmt::skip]
+    let lease_bytes = [
+        1, 1,                         // version, held
+        0x02, 0x01, 0, 0, 0, 0, 0, 0, // holder
+        0x04, 0x03, 0, 0, 0, 0, 0, 0, // until
+    ];
+    let leased = item(Some(lease));
+    assert_eq!(leased.write(&KEY), [&lease_bytes, &*encode(&KEY, &leased.record)].concat());
+    let free_bytes = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(item(None).write(&KEY), [&free_bytes, &*encode(&KEY, &leased.record)].concat());
+}
+
+#[test]
+fn an_item_reads_back_as_it_was_written() {
+    let ends = [(0, 0), (u64::MAX, Timestamp::MAX.as_millis()), (0, 1), (1, 0)];
+    let leases = ends
+        .map(|(holder, until)| Lease { holder: LeaseId::new(holder), until: Timestamp::from_millis(until) });
+    for lease in leases.map(Some).into_iter().chain([None]) {
+        let item = item(lease);
+        assert_eq!(Item::read(&KEY, &item.write(&KEY)).unwrap(), item);
+    }
+}
+
+#[test]
+fn what_is_no_item_of_this_key_is_corrupt() {
+    let good = item(None).write(&KEY);
+    let mut versions = [good.clone(), good.clone(), good.clone(), good.clone()];
+    versions[0][0] = 2;
+    versions[1][1] = 2;
+    versions[2][5] = 1;
+    versions[3].push(0);
+    let bare = encode(&KEY, &item(None).record);
+    let cut = good[..LEASE_LEN].to_vec();
+    for bad in versions.into_iter().chain([bare, cut, vec![], vec![1; 10]]) {
+        assert_eq!(Item::read(&KEY, &bad).unwrap_err().kind(), ErrorKind::Corrupt, "{bad:?}");
+    }
+    let others = Item::read(&Key::new([8; 32]), &good).unwrap_err();
+    assert_eq!(others.kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_held_lease_makes_no_item_larger() {
+    let lease = Lease { holder: LeaseId::new(u64::MAX), until: Timestamp::MAX };
+    assert_eq!(item(Some(lease)).write(&KEY).len(), item(None).write(&KEY).len());
+}
+
+/// The second given is the first at which memcached may have forgotten the item.
+#[test]
+fn an_item_is_kept_for_ten_minutes_after_its_records_expiry_and_not_a_moment_less() {
+    let cases = [
+        (1_700_000_000_000, 1_700_000_600),
+        (1_700_000_000_001, 1_700_000_601),
+        (1_700_000_000_999, 1_700_000_601),
+        (1_700_000_001_000, 1_700_000_601),
+    ];
+    for (millis, seconds) in cases {
+        assert_eq!(forget_at(Timestamp::from_millis(millis)), seconds, "{millis}");
+    }
+}
+
+#[test]
+fn times_that_memcached_reads_otherwise_are_never_written() {
+    let month = MOST_RELATIVE * 1_000 - 600_000;
+    for early in [0, 1, 999, month] {
+        assert_eq!(forget_at(Timestamp::from_millis(early)), -1, "{early} would be from now on, or never");
+    }
+    assert_eq!(forget_at(Timestamp::from_millis(month + 1)), 2_592_001);
+    let last = u64::from(i32::MAX.unsigned_abs()) * 1_000 - 600_000;
+    for late in [last, last + 1, 4_102_444_800_000, u64::MAX] {
+        assert_eq!(forget_at(Timestamp::from_millis(late)), i32::MAX, "{late} would be over at once");
+    }
+    assert_eq!(forget_at(Timestamp::from_millis(last - 1_000)), i32::MAX - 1);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_or_written_again(data in proptest::collection::vec(any::<u8>(), 0..100)) {
+        properties::an_item_is_refused_or_written_again_as_it_was(&data);
+    }
+
+    #[test]
+    fn any_lease_is_refused_or_written_again(head in (0..3_u8, 0..3_u8), rest in any::<[u8; 16]>()) {
+        let data = [&[head.0, head.1], &rest[..]].concat();
+        properties::an_item_is_refused_or_written_again_as_it_was(&data);
+    }
+}

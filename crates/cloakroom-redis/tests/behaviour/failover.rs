@@ -1,0 +1,68 @@
+//! Sentinels make the replica the primary.
+
+use std::time::{Duration, Instant};
+
+use cloakroom_redis::RedisStore;
+use cloakroom_store::{Applied, ErrorKind, Revision, Store};
+use cloakroom_test_services::server::{Redis, RedisSentinel};
+
+use crate::support::raw::Raw;
+use crate::support::{key, record};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failover_the_new_primary_is_used() {
+    let mut server = RedisSentinel::start();
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    store.create(&key(1), &record(1)).await.unwrap();
+    // The replica has it as well.
+    let _: i64 = Raw::connect(server.url()).await.call(redis::cmd("WAIT").arg(1).arg(5_000)).await;
+    server.kill_primary();
+    let start = now();
+    let found = loop {
+        match store.load(&key(1)).await {
+            Ok(found) => break found,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::No)),
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "the replica was not found");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(found, Some(record(1)));
+    store.replace(&key(1), &record(2), Revision::new(1)).await.expect("it takes writes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_became_a_replica_is_left_after_one_refusal() {
+    let (one, other) = (Redis::start(), Redis::start());
+    let store = RedisStore::connect(one.url()).await.unwrap();
+    store.create(&key(1), &record(1)).await.unwrap();
+    let mut raw = Raw::connect(one.url()).await;
+    let port = other.url().rsplit(':').next().unwrap();
+    let _: () = raw.call(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port)).await;
+    let before = connections(&mut raw).await;
+    let refused = store.replace(&key(1), &record(2), Revision::new(1)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable(Applied::No));
+    let _: () = raw.call(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await;
+    store.create(&key(2), &record(1)).await.unwrap();
+    assert_eq!(connections(&mut raw).await, before + 1, "a new one, to whoever has that address now");
+}
+
+#[tokio::test]
+async fn a_name_that_no_sentinel_knows_is_one_clear_line() {
+    let server = RedisSentinel::start();
+    let url = server.url().replace("/cloakroom", "/other");
+    let error = RedisStore::connect(&url).await.unwrap_err().to_string();
+    assert!(error.contains("check the name after the last slash"), "{error}");
+    assert_eq!(error.lines().count(), 1);
+}
+
+/// How many connections a server has ever had.
+async fn connections(redis: &mut Raw) -> u64 {
+    let stats: String = redis.call(redis::cmd("INFO").arg("stats")).await;
+    let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.unwrap().parse().unwrap()
+}
+
+#[allow(clippy::disallowed_methods, reason = "measures how long the store takes")]
+fn now() -> Instant {
+    Instant::now()
+}

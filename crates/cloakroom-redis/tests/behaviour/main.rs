@@ -1,0 +1,16 @@
+//! What this store promises beyond the contract, on servers that the tests own or share.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod connecting;
+mod expiry;
+mod failover;
+mod namespaces;
+mod refusals;
+mod restart;
+mod round_trips;
+mod secure;
+#[path = "../support/mod.rs"]
+mod support;
+mod waiting;

@@ -1,0 +1,131 @@
+//! What the server refuses, and what the store makes of it.
+
+use std::time::Duration;
+
+use cloakroom_redis::RedisStore;
+use cloakroom_store::{Applied, Error, ErrorKind, LeaseId, Leases, Record, Revision, Store};
+use cloakroom_test_services::server::Redis;
+
+use crate::support::raw::Raw;
+use crate::support::{at, claim, key, record};
+
+#[tokio::test]
+async fn a_server_without_room_is_full_and_nothing_changes() {
+    let (_server, store, mut redis) = start().await;
+    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(2), &record(1)).await.unwrap();
+    store.acquire(&key(2), &claim(1)).await.unwrap();
+    set(&mut redis, "maxmemory", "1").await;
+
+    is(ErrorKind::Full, store.create(&key(3), &record(1)).await);
+    is(ErrorKind::Full, store.replace(&key(1), &record(2), Revision::new(1)).await);
+    is(ErrorKind::Full, store.touch(&key(1), at(0), at(90_000)).await);
+    is(ErrorKind::Full, store.acquire(&key(1), &claim(1)).await);
+    let saved = store.replace_and_release(&key(2), &record(2), Revision::new(1), LeaseId::new(1)).await;
+    is(ErrorKind::Full, saved);
+    for n in [1, 2] {
+        assert_eq!(store.load(&key(n)).await.unwrap(), Some(record(1)));
+    }
+    assert_eq!(store.load(&key(3)).await.unwrap(), None);
+    assert!(store.release(&key(2), LeaseId::new(1)).await.unwrap(), "what needs no room is done");
+    assert!(store.delete(&key(1)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_for_now_changes_nothing() {
+    let (_server, store, mut redis) = start().await;
+    store.create(&key(1), &record(1)).await.unwrap();
+    // It wants a replica, and has none: `NOREPLICAS`.
+    set(&mut redis, "min-replicas-to-write", "1").await;
+    is(NOT_NOW, store.replace(&key(1), &record(2), Revision::new(1)).await);
+    is(NOT_NOW, store.delete(&key(1)).await);
+    assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_busy_with_a_script_changes_nothing() {
+    let (server, store, mut redis) = start().await;
+    store.create(&key(1), &record(1)).await.unwrap();
+    set(&mut redis, "lua-time-limit", "50").await;
+    let mut other = Raw::connect(server.url()).await;
+    let endless = tokio::spawn(async move {
+        let mut endless = redis::cmd("EVAL");
+        endless.arg("while true do end").arg(0);
+        other.try_call::<()>(&endless).await.unwrap_err();
+    });
+    // Until the script runs, replaces succeed; then the first waits for `BUSY`.
+    let mut revision = 1;
+    let refused = loop {
+        match store.replace(&key(1), &record(revision + 1), Revision::new(revision)).await {
+            Ok(()) => revision += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.kind(), NOT_NOW);
+    is(NOT_NOW, store.load(&key(1)).await);
+    let _: () = redis.call(redis::cmd("SCRIPT").arg("KILL")).await;
+    endless.await.unwrap();
+    assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(revision)));
+}
+
+#[tokio::test]
+async fn another_kind_of_key_is_corrupt_and_stays() {
+    let (_server, store, mut redis) = start().await;
+    let name = format!("cloakroom:{}", key(1));
+    let _: () = redis.call(redis::cmd("SET").arg(&name).arg("somebody else's")).await;
+    is(ErrorKind::Corrupt, store.load(&key(1)).await);
+    is(ErrorKind::Exists, store.create(&key(1), &record(1)).await);
+    is(ErrorKind::Corrupt, store.replace(&key(1), &record(1), Revision::new(1)).await);
+    is(ErrorKind::Corrupt, store.touch(&key(1), at(0), at(1)).await);
+    is(ErrorKind::Corrupt, store.acquire(&key(1), &claim(1)).await);
+    let kept: String = redis.call(redis::cmd("GET").arg(&name)).await;
+    assert_eq!(kept, "somebody else's");
+}
+
+#[tokio::test]
+async fn fields_that_do_not_agree_are_corrupt() {
+    let (_server, store, mut redis) = start().await;
+    let name = format!("cloakroom:{}", key(1));
+    for (field, value) in [("s", "mallory"), ("r", "x"), ("e", ""), ("d", "CR")] {
+        store.create(&key(1), &record(1)).await.unwrap();
+        let _: i64 = redis.call(redis::cmd("HSET").arg(&name).arg(field).arg(value)).await;
+        is(ErrorKind::Corrupt, store.load(&key(1)).await);
+        assert!(store.delete(&key(1)).await.unwrap());
+    }
+    for field in ["d", "r", "e", "s"] {
+        store.create(&key(1), &record(1)).await.unwrap();
+        let _: i64 = redis.call(redis::cmd("HDEL").arg(&name).arg(field)).await;
+        is(ErrorKind::Corrupt, store.load(&key(1)).await);
+        assert!(store.delete(&key(1)).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn more_than_the_limit_is_too_large_and_is_not_sent() {
+    let (_server, store, _redis) = start().await;
+    let with = |len: usize| Record { data: vec![7; len].into(), ..record(2) };
+    store.create(&key(1), &with(RedisStore::MAX_DATA_LEN)).await.unwrap();
+    is(ErrorKind::TooLarge, store.create(&key(2), &with(RedisStore::MAX_DATA_LEN + 1)).await);
+    let too_much = with(RedisStore::MAX_DATA_LEN + 1);
+    is(ErrorKind::TooLarge, store.replace(&key(1), &too_much, Revision::new(2)).await);
+    assert_eq!(store.load(&key(1)).await.unwrap(), Some(with(RedisStore::MAX_DATA_LEN)));
+}
+
+async fn start() -> (Redis, RedisStore, Raw) {
+    let server = Redis::start();
+    let store = RedisStore::builder().deadline(Duration::from_secs(20)).connect(server.url()).await.unwrap();
+    let redis = Raw::connect(server.url()).await;
+    (server, store, redis)
+}
+
+async fn set(redis: &mut Raw, name: &str, value: &str) {
+    let _: () = redis.call(redis::cmd("CONFIG").arg("SET").arg(name).arg(value)).await;
+}
+
+#[track_caller]
+fn is<T: std::fmt::Debug>(kind: ErrorKind, result: Result<T, Error>) {
+    let found = result.as_ref().map_err(Error::kind);
+    assert!(found.is_err_and(|found| found == kind), "expected {kind:?}, got {result:?}");
+}
+
+const NOT_NOW: ErrorKind = ErrorKind::Unavailable(Applied::No);

@@ -74,9 +74,9 @@ impl Proxy {
         proxy
     }
 
-    /// Where it listens in the place of the first server.
-    pub fn address(&self) -> SocketAddr {
-        self.routes[0].address
+    /// Where it listens, in the place of each server.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.routes.iter().map(|route| route.address)
     }
 
     /// The text with our addresses in the place of the servers' own.

@@ -13,6 +13,8 @@ use cloakroom_store::Store;
 use cloakroom_test_services as services;
 use cloakroom_tests::{Browser, Proxy, Request, Response, Script, Site};
 
+use crate::cluster;
+
 /// A kind of server and the store on it.
 pub(crate) trait Backend {
     type Store: Store;
@@ -22,6 +24,11 @@ pub(crate) trait Backend {
 
     /// A server that all tests share.
     fn url() -> &'static str;
+
+    /// Lets clients find the proxy also where they follow what servers say.
+    async fn prepare(_: &Proxy) -> Option<cluster::Turn> {
+        None
+    }
 
     /// A store of its own there, with at most so many connections where it has a pool; `name` is nobody else's.
     async fn open(url: &str, name: &str, connections: u32) -> Self::Store;
@@ -39,6 +46,7 @@ pub(crate) struct Costs {
 }
 
 pub(crate) struct Redis;
+pub(crate) struct RedisCluster;
 pub(crate) struct Postgres;
 pub(crate) struct MariaDb;
 pub(crate) struct Memcached;
@@ -56,6 +64,24 @@ impl Backend for Redis {
 
     async fn open(url: &str, name: &str, _: u32) -> RedisStore {
         RedisStore::builder().prefix(name).connect(url).await.unwrap()
+    }
+}
+
+impl Backend for RedisCluster {
+    type Store = RedisStore;
+
+    const COSTS: Costs = Redis::COSTS;
+
+    fn url() -> &'static str {
+        cluster::url()
+    }
+
+    async fn prepare(proxy: &Proxy) -> Option<cluster::Turn> {
+        Some(cluster::announce(proxy).await)
+    }
+
+    async fn open(url: &str, name: &str, _: u32) -> RedisStore {
+        Redis::open(url, name, 1).await
     }
 }
 
@@ -127,7 +153,7 @@ impl Backend for MemcachedPair {
 /// Runs each of these tests on every backend.
 macro_rules! on_every_backend {
     ($($test:ident),* $(,)?) => {
-        $crate::backends::on_every_backend! { @ [redis: Redis, postgres: Postgres, mariadb: MariaDb, memcached: Memcached,
+        $crate::backends::on_every_backend! { @ [redis: Redis, redis_cluster: RedisCluster, postgres: Postgres, mariadb: MariaDb, memcached: Memcached,
             memcached_pair: MemcachedPair] [$($test),*] }
     };
     (@ [$($module:ident: $backend:ident),*] $tests:tt) => {
@@ -148,6 +174,7 @@ pub(crate) use on_every_backend;
 pub(crate) struct House {
     pub(crate) site: Site,
     pub(crate) proxy: Proxy,
+    _turn: Option<cluster::Turn>,
 }
 
 impl House {
@@ -163,13 +190,14 @@ impl House {
     async fn with_connections<B: Backend>(settings: Settings, connections: u32) -> Self {
         let url = B::url();
         let proxy = Proxy::start(addresses(url)).await;
+        let turn = B::prepare(&proxy).await;
         let store = B::open(&proxy.instead_of(url), &unique_name(), connections).await;
         let clock = TestClock::new();
         // Past any time at which a server with a clock of its own would find these sessions expired.
         clock.advance(A_CENTURY);
         let sessions = testing::manager(store, settings, &clock).unwrap();
         let site = Site::with_sessions(sessions, clock, Script::default().routes()).await;
-        Self { site, proxy }
+        Self { site, proxy, _turn: turn }
     }
 
     /// A browser with a session in which `n` is 5.
@@ -198,6 +226,8 @@ pub(crate) fn locked() -> Settings {
 pub(crate) const LEASE: Duration = Duration::from_millis(500);
 /// Longer than a twentieth of the idle time, which is at most a minute.
 pub(crate) const TOUCH_IS_DUE: Duration = Duration::from_secs(100);
+/// Before a test fails instead of waiting for ever.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long service may take to resume.
 const SOON: Duration = Duration::from_secs(2);
 const A_CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
@@ -230,11 +260,11 @@ pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), looking).await.expect("it comes to pass");
+    tokio::time::timeout(PATIENCE, looking).await.expect("it comes to pass");
 }
 
 /// The addresses in a URL.
-fn addresses(url: &str) -> Vec<SocketAddr> {
+pub(crate) fn addresses(url: &str) -> Vec<SocketAddr> {
     let (_, rest) = url.rsplit_once("//").unwrap();
     let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
     rest.split('/').next().unwrap().split(',').map(|address| address.parse().unwrap()).collect()

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod backends;
+mod cluster;
 mod cuts;
 mod outages;
 mod round_trips;

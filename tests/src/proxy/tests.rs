@@ -113,11 +113,27 @@ async fn when_it_refuses_connections_end_and_none_begin() {
     proxy.refuse();
     assert!(matches!(read(&mut client).await, Ok(0) | Err(_)));
     // The listener goes as soon as its task runs.
-    while TcpStream::connect(proxy.address()).await.is_ok() {
+    while TcpStream::connect(address(&proxy)).await.is_ok() {
         tokio::task::yield_now().await;
     }
     proxy.heal().await;
     assert_eq!(ask(&mut connect(&proxy).await, "hat").await.unwrap(), "hat");
+}
+
+#[tokio::test]
+async fn several_servers_are_one_network() {
+    let ((one, mut at_one), (two, mut at_two)) = (echo().await, echo().await);
+    let both = Proxy::start([address(&one), address(&two)]).await;
+    let url = format!("echo://{},{}/", address(&one), address(&two));
+    let addresses: Vec<SocketAddr> = both.addresses().collect();
+    assert_eq!(both.instead_of(&url), format!("echo://{},{}/", addresses[0], addresses[1]));
+    ask(&mut TcpStream::connect(addresses[0]).await.unwrap(), "coat").await.unwrap();
+    both.cut(2, Cut::Answer);
+    ask(&mut TcpStream::connect(addresses[1]).await.unwrap(), "hat").await.unwrap();
+    ask(&mut TcpStream::connect(addresses[0]).await.unwrap(), "scarf").await.unwrap_err();
+    assert_eq!((both.round_trips(), both.connections()), (3, 3));
+    assert_eq!(at_one.recv().await.as_deref(), Some("coat"));
+    assert_eq!(at_two.recv().await.as_deref(), Some("hat"));
 }
 
 /// Behind a proxy, a server that answers what it hears, but for what begins with a dot; it says what arrived, and "" for the end.
@@ -144,8 +160,12 @@ async fn echo() -> (Proxy, UnboundedReceiver<String>) {
     (Proxy::start([address]).await, arrived)
 }
 
+fn address(proxy: &Proxy) -> SocketAddr {
+    proxy.addresses().next().unwrap()
+}
+
 async fn connect(proxy: &Proxy) -> TcpStream {
-    TcpStream::connect(proxy.address()).await.unwrap()
+    TcpStream::connect(address(proxy)).await.unwrap()
 }
 
 async fn ask(client: &mut TcpStream, text: &str) -> io::Result<String> {

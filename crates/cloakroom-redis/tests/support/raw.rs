@@ -40,6 +40,13 @@ impl Raw {
         panic!("no server has that key");
     }
 
+    /// How many connections the server has ever had.
+    pub(crate) async fn connections(&mut self) -> u64 {
+        let stats: String = self.call(redis::cmd("INFO").arg("stats")).await;
+        let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().parse().unwrap()
+    }
+
     /// The names of all keys that begin like this.
     pub(crate) async fn names(&mut self, prefix: &str) -> Vec<String> {
         let mut found = Vec::new();

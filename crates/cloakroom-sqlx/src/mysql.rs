@@ -19,6 +19,8 @@ mod open;
 mod purge;
 mod refusal;
 mod statements;
+#[cfg(test)]
+mod tests;
 
 use statements::Statements;
 

@@ -48,7 +48,7 @@ impl MySqlStore {
                 .bind(self.table.schema().map(str::to_owned))
                 .bind(self.table.name().to_owned())
         };
-        let rows = self.connections.read(comment).await.map_err(|error| self.not_made(error))?;
+        let rows = self.connections.look(comment).await.map_err(|failure| self.not_made(failure))?;
         let Some(row) = rows.first() else { return Ok(false) };
         let comment: &[u8] = column(row, 0).map_err(|error| self.not_made(error))?;
         schema::check(&self.table, &String::from_utf8_lossy(comment)).map(|()| true)
@@ -56,15 +56,13 @@ impl MySqlStore {
 
     /// Without it, what is acknowledged would be lost.
     async fn check_autocommit(&self) -> Result<(), OpenError> {
-        let rows = self.connections.read(|| query("SELECT CAST(@@autocommit AS SIGNED)")).await;
-        match rows.and_then(|rows| counted(&rows)) {
-            Ok(0) => Err(OpenError::Unsafe {
-                reason: "the database's connections have autocommit off: set it to 1 in the server, or in the pool"
-                    .to_owned(),
-            }),
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.not_made(error)),
+        let rows = self.connections.look(|| query("SELECT CAST(@@autocommit AS SIGNED)")).await;
+        let rows = rows.map_err(|failure| self.not_made(failure))?;
+        if counted(&rows).map_err(|error| self.not_made(error))? == 0 {
+            let reason = "the connections have autocommit off: set it to 1 in the server, or in the pool";
+            return Err(OpenError::Unsafe { reason: reason.to_owned() });
         }
+        Ok(())
     }
 
     fn not_made(&self, failure: impl std::error::Error + Send + Sync + 'static) -> OpenError {

@@ -27,6 +27,8 @@ impl Dialect for MySql {
             // Not allowed, not understood, nonsense: classes 28, 42, 22, 21, 23 of the standard.
             _ => match error.code().and_then(|code| code.get(..2)) {
                 Some("28" | "42" | "22" | "21" | "23") => Refusal::Other,
+                // Rolled back, by a cluster for one.
+                Some("40") => Refusal::NotNow,
                 // Shut down, killed, timed out, and whatever else there may be.
                 _ => Refusal::Lost,
             },

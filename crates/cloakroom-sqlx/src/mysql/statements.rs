@@ -1,8 +1,9 @@
 //! Every statement of the request path. Each commits by itself: there is no transaction to be left open.
 //!
-//! What changes a row finds it by its primary key alone. So it locks that row and then its places in the indexes, always in
-//! this order, and nothing beside it. The optimizer would sometimes rather go by another index, and come by a deadlock:
-//! where it could, the column is wrapped so that none fits (`expires_at + 0`), since a `DELETE` takes no hint.
+//! What changes rows finds them by the primary key alone: so it locks a row, then its places in the indexes, always in this
+//! order, and nothing beside it. Left to itself the optimizer would at times go by another index, and two calls would wait
+//! for each other; or through the whole of a small table, and wait for what it is not about. Where it has that choice the
+//! statement takes it away (`FORCE INDEX (PRIMARY)`), and a `DELETE` has the form for several tables, the one that takes hints.
 //!
 //! MySQL and MariaDB understand all of it. Neither answers rows to an `UPDATE`; rows affected are rows found, since
 //! sqlx asks for that (`CLIENT_FOUND_ROWS`). No assignment reads a column that one before it has set: whether it sees the old
@@ -74,7 +75,7 @@ impl Statements {
 }
 
 /// How many keys a statement with `{keys}` takes: so many rows one statement locks at most.
-pub(super) const KEYS: usize = 100;
+pub(super) const KEYS: usize = 50;
 
 /// The time at which the server began with the statement, the same throughout it, whatever the connection's time zone. So a
 /// claim that waited for a row goes by an earlier time, takes over later, and ends sooner; never the other way round.
@@ -98,8 +99,8 @@ const REPLACE: &str = "UPDATE {table} SET revision = ?, expires_at = ?, subject 
 const REVISION: &str = "SELECT revision FROM {table} WHERE `key` = ?";
 
 /// Parameters: new expiry, key, now, beginning. Finds a row if the record is alive.
-const TOUCH: &str = "UPDATE {table} SET expires_at = GREATEST(expires_at, ?) \
-    WHERE `key` = ? AND expires_at + 0 > ? AND {is_record}";
+const TOUCH: &str = "UPDATE {table} FORCE INDEX (PRIMARY) SET expires_at = GREATEST(expires_at, ?) \
+    WHERE `key` = ? AND expires_at > ? AND {is_record}";
 
 /// Parameter: key.
 const DELETE: &str = "DELETE FROM {table} WHERE `key` = ?";
@@ -110,7 +111,8 @@ const EXPIRED: &str = "SELECT `key`, expires_at FROM {table} FORCE INDEX (expire
     ORDER BY expires_at, `key` LIMIT ?";
 
 /// Parameters: cutoff, keys.
-const DELETE_EXPIRED: &str = "DELETE FROM {table} WHERE expires_at + 0 < ? AND `key` IN ({keys})";
+const DELETE_EXPIRED: &str = "DELETE expired FROM {table} AS expired FORCE INDEX (PRIMARY) \
+    WHERE expires_at < ? AND `key` IN ({keys})";
 
 /// Parameters: revision of a takeover, lease, length in milliseconds twice, key, lease, beginning.
 const ACQUIRE: &str = "UPDATE {table} SET revision = IF(lease_until <= {now}, ?, revision), lease = ?, \
@@ -143,7 +145,8 @@ const LIST: &str = "SELECT revision, expires_at, subject, data, `key` FROM {tabl
 const KEYS_OF: &str = "SELECT `key` FROM {table} WHERE subject = ?";
 
 /// Parameters: subject, keys.
-const DELETE_OF: &str = "DELETE FROM {table} WHERE IFNULL(subject, '') = ? AND `key` IN ({keys})";
+const DELETE_OF: &str = "DELETE ended FROM {table} AS ended FORCE INDEX (PRIMARY) \
+    WHERE subject = ? AND `key` IN ({keys})";
 
 /// Parameter: how many.
 const FIRST_PAGE: &str =

@@ -1,0 +1,131 @@
+//! What cannot be seen from outside: plans, and connections that nobody uses.
+
+use std::time::Duration;
+
+use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
+use cloakroom_test_services::{mysql, server};
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, SqlStr, raw_sql};
+
+use super::MySqlStore;
+use super::statements::KEYS;
+
+/// Whatever the optimizer believes of a table: a statement that changes rows and goes by anything but the primary key locks
+/// what it is not about.
+#[tokio::test]
+async fn statements_that_change_rows_find_them_by_primary_key_in_tables_of_any_size() {
+    let (store, mut connection) = explained("changes").await;
+    let statements = &store.statements;
+    let (bytes, number, keys) = ("UNHEX(SHA2(7, 256))", "7", vec!["?"; KEYS].join(", "));
+    let cases: [(&SqlStr, &[&str]); 9] = [
+        (&statements.replace, &[number, number, "NULL", "''", bytes, number, "''"]),
+        (&statements.touch, &[number, bytes, number, "''"]),
+        (&statements.delete, &[bytes]),
+        (&statements.delete_expired, &["9000"]),
+        (&statements.delete_of, &["'ann'"]),
+        (&statements.acquire, &[number, number, number, number, bytes, number, "''"]),
+        (&statements.renew, &[number, bytes, number]),
+        (&statements.release, &[bytes, number]),
+        (
+            &statements.replace_and_release,
+            &[number, number, number, number, "NULL", "''", bytes, number, "''"],
+        ),
+    ];
+    for rows in [1, 20, 150, 1_000, 20_000] {
+        fill(&store, rows, &mut connection).await;
+        let some = (1..=KEYS).map(|n| format!("UNHEX(SHA2({n}, 256))")).collect::<Vec<_>>().join(", ");
+        for (statement, parameters) in cases {
+            let text = statement.as_str().replace(&keys, &some);
+            let plan = plan(&text, parameters, &mut connection).await;
+            assert_eq!(plan.key.as_deref(), Some("PRIMARY"), "{text:.60}, of {rows} rows");
+            assert_eq!(plan.kind, "range", "{text:.60}, of {rows} rows");
+        }
+    }
+}
+
+#[tokio::test]
+async fn purging_subjects_and_walks_use_their_indexes() {
+    let (store, mut connection) = explained("looks").await;
+    let statements = &store.statements;
+    fill(&store, 20_000, &mut connection).await;
+    let cases: [(&SqlStr, &[&str], &str, bool); 5] = [
+        (&statements.expired, &["9000", "10", "10", "'x'", "100"], "expires_at", true),
+        (&statements.keys_of, &["'bob'"], "subject", true),
+        (&statements.list, &["'bob'"], "subject", false),
+        (&statements.page, &["'x'", "10"], "PRIMARY", false),
+        (&statements.first_page, &["10"], "PRIMARY", false),
+    ];
+    for (statement, parameters, index, alone) in cases {
+        let plan = plan(statement.as_str(), parameters, &mut connection).await;
+        assert_eq!(plan.key.as_deref(), Some(index), "{}", statement.as_str());
+        assert_eq!(
+            plan.extra.split("; ").any(|note| note == "Using index"),
+            alone,
+            "{}: {}",
+            statement.as_str(),
+            plan.extra
+        );
+        assert!(!plan.extra.contains("filesort"), "{}: {}", statement.as_str(), plan.extra);
+    }
+}
+
+/// Without this the first write after a quiet time would be one whose outcome is not known.
+#[tokio::test]
+async fn a_connection_that_a_restart_broke_is_found_by_nobody() {
+    let mut server = server::MariaDb::start();
+    let store = MySqlStore::connect(server.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(store.connections.idle(), 1);
+    server.kill();
+    server.start_again();
+    for _ in 0..1_000 {
+        if store.connections.idle() == 0 {
+            let record = Record {
+                revision: Revision::new(1),
+                expires_at: Timestamp::MAX,
+                subject: None,
+                data: [].into(),
+            };
+            store.create(&Key::new([1; 32]), &record).await.unwrap();
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the broken connection is still there after ten seconds");
+}
+
+struct Plan {
+    key: Option<String>,
+    kind: String,
+    extra: String,
+}
+
+async fn plan(statement: &str, parameters: &[&str], connection: &mut MySqlConnection) -> Plan {
+    assert_eq!(statement.matches('?').count(), parameters.len(), "{statement}");
+    let mut text = statement.to_owned();
+    for parameter in parameters {
+        text = text.replacen('?', parameter, 1);
+    }
+    let explain = raw_sql(AssertSqlSafe(format!("EXPLAIN {text}")));
+    let rows: Vec<MySqlRow> = explain.fetch_all(connection).await.unwrap();
+    let [row] = &rows[..] else { panic!("{statement} has a plan of several steps") };
+    Plan { key: row.get("key"), kind: row.get("type"), extra: row.get("Extra") }
+}
+
+/// A store, and a connection beside it.
+async fn explained(what: &str) -> (MySqlStore, MySqlConnection) {
+    let store =
+        MySqlStore::builder().table(format!("{what}_{}", std::process::id())).connect(mysql()).await.unwrap();
+    store.migrate().await.unwrap();
+    (store, MySqlConnection::connect(mysql()).await.unwrap())
+}
+
+/// So many rows, the n-th of which expires at n; of half of them everybody is one.
+async fn fill(store: &MySqlStore, rows: u64, connection: &mut MySqlConnection) {
+    let table = &store.table;
+    let fill = format!(
+        "TRUNCATE {table}; INSERT INTO {table} (`key`, revision, expires_at, subject, data) \
+         SELECT UNHEX(SHA2(seq, 256)), 1, seq, IF(seq % 2, 'ann', seq), '' FROM seq_1_to_{rows}; ANALYZE TABLE {table}"
+    );
+    raw_sql(AssertSqlSafe(fill)).execute(connection).await.unwrap();
+}

@@ -12,6 +12,9 @@ pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, 
         user: Some("mysql"),
         prepare: vec![command(
             &[
+                // A server that starts removes what others keep in a folder for temporary files that they share.
+                "env",
+                "TMPDIR=.",
                 &install,
                 "--no-defaults",
                 "--datadir=./data",
@@ -24,6 +27,7 @@ pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, 
             let mut words = vec![server.clone(), "--no-defaults".into()];
             words.push(format!("--datadir={}", folder.join("data").display()));
             words.push(format!("--socket={}", folder.join("socket").display()));
+            words.push(format!("--tmpdir={}", folder.display()));
             words.push(format!("--port={port}"));
             words.extend(command(&["--bind-address=127.0.0.1", "--skip-name-resolve"], &[]));
             words.push("--max-connections=500".into());

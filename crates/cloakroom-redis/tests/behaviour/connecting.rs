@@ -41,7 +41,6 @@ async fn a_login_is_used_and_never_shown() {
 
 #[tokio::test]
 async fn a_cluster_and_what_sentinels_watch_may_want_a_login() {
-    let login = ["--requirepass", PASSWORD];
     let server = RedisSentinel::start();
     let mut primary = Raw::connect(server.url()).await;
     let _: () = primary.call(redis::cmd("CONFIG").arg("SET").arg(&["requirepass", PASSWORD])).await;
@@ -50,7 +49,7 @@ async fn a_cluster_and_what_sentinels_watch_may_want_a_login() {
     let store = RedisStore::connect(&with_login).await.unwrap();
     assert!(!format!("{store:?}").contains(PASSWORD));
     works(&store).await;
-    drop((server, login));
+    drop(server);
 
     let server = RedisCluster::start();
     for node in server.url().strip_prefix("redis+cluster://").unwrap().split(',') {

@@ -38,12 +38,22 @@ async fn a_primary_that_became_a_replica_is_left_after_one_refusal() {
     let mut raw = Raw::connect(one.url()).await;
     let port = other.url().rsplit(':').next().unwrap();
     let _: () = raw.call(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port)).await;
-    let before = connections(&mut raw).await;
+    let before = raw.connections().await;
     let refused = store.replace(&key(1), &record(2), Revision::new(1)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable(Applied::No));
     let _: () = raw.call(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await;
     store.create(&key(2), &record(1)).await.unwrap();
-    assert_eq!(connections(&mut raw).await, before + 1, "a new one, to whoever has that address now");
+    assert_eq!(raw.connections().await, before + 1, "a new one, to whoever has that address now");
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_primary_is_not_used_whatever_the_sentinels_say() {
+    let server = RedisSentinel::start();
+    let mut primary = Raw::connect(server.url()).await;
+    // They take their time to find that out.
+    let _: () = primary.call(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1)).await;
+    let error = RedisStore::connect(server.url()).await.unwrap_err().to_string();
+    assert!(error.contains("not a primary"), "{error}");
 }
 
 #[tokio::test]
@@ -53,13 +63,6 @@ async fn a_name_that_no_sentinel_knows_is_one_clear_line() {
     let error = RedisStore::connect(&url).await.unwrap_err().to_string();
     assert!(error.contains("check the name after the last slash"), "{error}");
     assert_eq!(error.lines().count(), 1);
-}
-
-/// How many connections a server has ever had.
-async fn connections(redis: &mut Raw) -> u64 {
-    let stats: String = redis.call(redis::cmd("INFO").arg("stats")).await;
-    let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    line.unwrap().parse().unwrap()
 }
 
 #[allow(clippy::disallowed_methods, reason = "measures how long the store takes")]

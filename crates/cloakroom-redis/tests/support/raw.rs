@@ -40,6 +40,25 @@ impl Raw {
         panic!("no server has that key");
     }
 
+    /// Sends a command to every server; answers what is said as text.
+    pub(crate) async fn everywhere(&mut self, command: &str) -> Vec<String> {
+        let mut words = command.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        command.arg(words.collect::<Vec<_>>());
+        let mut said = Vec::new();
+        for connection in &mut self.0 {
+            said.push(command.query_async(connection).await.unwrap());
+        }
+        said
+    }
+
+    /// How many connections the server has ever had.
+    pub(crate) async fn connections(&mut self) -> u64 {
+        let stats: String = self.call(redis::cmd("INFO").arg("stats")).await;
+        let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().parse().unwrap()
+    }
+
     /// The names of all keys that begin like this.
     pub(crate) async fn names(&mut self, prefix: &str) -> Vec<String> {
         let mut found = Vec::new();

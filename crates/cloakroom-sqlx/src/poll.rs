@@ -1,6 +1,7 @@
 //! Waiting for a lease in a database that cannot notify.
 
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::time::Duration;
 
 use cloakroom_store::Result;
@@ -13,15 +14,13 @@ pub(crate) async fn while_held<F>(at_most: Duration, held: impl Fn() -> F) -> Re
 where
     F: Future<Output = Result<bool>>,
 {
-    let free = async {
-        let mut pause = SHORTEST_PAUSE;
-        while held().await? {
-            sleep(jittered(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-        Ok(())
-    };
-    timeout(at_most, free).await.unwrap_or(Ok(()))
+    let mut over = pin!(sleep(at_most));
+    let mut pause = SHORTEST_PAUSE;
+    // Only pauses are cut short: a question that is dropped before its answer takes its connection along.
+    while held().await? && timeout(jittered(pause), over.as_mut()).await.is_err() {
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(())
 }
 
 /// The pause give or take a quarter, so that several processes do not ask in step.

@@ -75,7 +75,7 @@ impl Statements {
 }
 
 /// How many keys a statement with `{keys}` takes: so many rows one statement locks at most.
-pub(super) const KEYS: usize = 100;
+pub(super) const KEYS: usize = 50;
 
 /// The time at which the server began with the statement, the same throughout it, whatever the connection's time zone. So a
 /// claim that waited for a row goes by an earlier time, takes over later, and ends sooner; never the other way round.

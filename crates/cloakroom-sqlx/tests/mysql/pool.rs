@@ -29,6 +29,22 @@ async fn one_connection_is_enough_for_every_call_and_for_waiting() {
 }
 
 #[tokio::test]
+async fn a_wait_that_is_over_cuts_no_connection() {
+    let pool = one_connection().await;
+    let store = MySqlStore::builder().table(fresh_table()).pool(pool.clone()).unwrap();
+    store.migrate().await.unwrap();
+    let key = fresh_key();
+    store.create(&key, &record(1, 9)).await.unwrap();
+    store.acquire(&key, &claim(1)).await.unwrap();
+    let connection = || sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&pool);
+    let before: i64 = connection().await.unwrap();
+    for micros in [0, 10, 100, 1_000, 10_000] {
+        store.wait(&key, Duration::from_micros(micros)).await.unwrap();
+    }
+    assert_eq!(before, connection().await.unwrap());
+}
+
+#[tokio::test]
 async fn connections_that_do_not_commit_by_themselves_are_refused() {
     let options = MySqlPoolOptions::new().after_connect(|connection, _| {
         Box::pin(async { connection.execute("SET autocommit = 0").await.map(drop) })

@@ -30,8 +30,17 @@ pub(crate) trait Backend {
         None
     }
 
-    /// A store of its own there, with at most so many connections where it has a pool; `name` is nobody else's.
-    async fn open(url: &str, name: &str, connections: u32) -> Self::Store;
+    /// A store of its own there; `name` is nobody else's.
+    async fn open(url: &str, name: &str, limits: Limits) -> Self::Store;
+}
+
+/// What a store may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For one call.
+    deadline: Duration,
+    /// Where it has a pool.
+    connections: u32,
 }
 
 /// How many round trips a request takes.
@@ -62,8 +71,8 @@ impl Backend for Redis {
         services::redis()
     }
 
-    async fn open(url: &str, name: &str, _: u32) -> RedisStore {
-        RedisStore::builder().prefix(name).connect(url).await.unwrap()
+    async fn open(url: &str, name: &str, limits: Limits) -> RedisStore {
+        RedisStore::builder().prefix(name).deadline(limits.deadline).connect(url).await.unwrap()
     }
 }
 
@@ -80,8 +89,8 @@ impl Backend for RedisCluster {
         Some(cluster::announce(proxy).await)
     }
 
-    async fn open(url: &str, name: &str, _: u32) -> RedisStore {
-        Redis::open(url, name, 1).await
+    async fn open(url: &str, name: &str, limits: Limits) -> RedisStore {
+        Redis::open(url, name, limits).await
     }
 }
 
@@ -94,9 +103,14 @@ impl Backend for Postgres {
         services::postgres()
     }
 
-    async fn open(url: &str, name: &str, connections: u32) -> PostgresStore {
-        let store =
-            PostgresStore::builder().table(name).max_connections(connections).connect(url).await.unwrap();
+    async fn open(url: &str, name: &str, limits: Limits) -> PostgresStore {
+        let store = PostgresStore::builder()
+            .table(name)
+            .max_connections(limits.connections)
+            .deadline(limits.deadline)
+            .connect(url)
+            .await
+            .unwrap();
         store.migrate().await.unwrap();
         store
     }
@@ -111,9 +125,14 @@ impl Backend for MariaDb {
         services::mysql()
     }
 
-    async fn open(url: &str, name: &str, connections: u32) -> MySqlStore {
-        let store =
-            MySqlStore::builder().table(name).max_connections(connections).connect(url).await.unwrap();
+    async fn open(url: &str, name: &str, limits: Limits) -> MySqlStore {
+        let store = MySqlStore::builder()
+            .table(name)
+            .max_connections(limits.connections)
+            .deadline(limits.deadline)
+            .connect(url)
+            .await
+            .unwrap();
         store.migrate().await.unwrap();
         store
     }
@@ -131,8 +150,8 @@ impl Backend for Memcached {
         services::memcached()
     }
 
-    async fn open(url: &str, name: &str, _: u32) -> MemcachedStore {
-        MemcachedStore::builder().prefix(name).connect(url).await.unwrap()
+    async fn open(url: &str, name: &str, limits: Limits) -> MemcachedStore {
+        MemcachedStore::builder().prefix(name).deadline(limits.deadline).connect(url).await.unwrap()
     }
 }
 
@@ -145,8 +164,8 @@ impl Backend for MemcachedPair {
         services::memcached_pair()
     }
 
-    async fn open(url: &str, name: &str, _: u32) -> MemcachedStore {
-        Memcached::open(url, name, 1).await
+    async fn open(url: &str, name: &str, limits: Limits) -> MemcachedStore {
+        Memcached::open(url, name, limits).await
     }
 }
 
@@ -179,19 +198,21 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new<B: Backend>(settings: Settings) -> Self {
-        Self::with_connections::<B>(settings, 4).await
+        Self::with_limits::<B>(settings, Limits { deadline: Duration::from_secs(5), connections: 4 }).await
     }
 
-    /// With a single connection, so that all there is to count is on it, and a login is counted once.
-    pub(crate) async fn with_one_connection<B: Backend>(settings: Settings) -> Self {
-        Self::with_connections::<B>(settings, 1).await
+    /// On a single connection, so that all there is to count is there, and a login is counted once; whoever waits for an
+    /// answer waits for ever.
+    pub(crate) async fn for_counting<B: Backend>(settings: Settings) -> Self {
+        let settings = Settings { store_timeout: AN_HOUR, store_budget: AN_HOUR, ..settings };
+        Self::with_limits::<B>(settings, Limits { deadline: AN_HOUR, connections: 1 }).await
     }
 
-    async fn with_connections<B: Backend>(settings: Settings, connections: u32) -> Self {
+    async fn with_limits<B: Backend>(settings: Settings, limits: Limits) -> Self {
         let url = B::url();
         let proxy = Proxy::start(addresses(url)).await;
         let turn = B::prepare(&proxy).await;
-        let store = B::open(&proxy.instead_of(url), &unique_name(), connections).await;
+        let store = B::open(&proxy.instead_of(url), &unique_name(), limits).await;
         let clock = TestClock::new();
         // Past any time at which a server with a clock of its own would find these sessions expired.
         clock.advance(A_CENTURY);
@@ -230,6 +251,7 @@ pub(crate) const TOUCH_IS_DUE: Duration = Duration::from_secs(100);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long service may take to resume.
 const SOON: Duration = Duration::from_secs(2);
+const AN_HOUR: Duration = Duration::from_secs(3600);
 const A_CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// The answer that the visitor gets as soon as there is one again.

@@ -26,7 +26,7 @@ on_every_backend!(
 async fn a_read_whose_connection_ends_is_answered_503_or_right<B: Backend>() {
     let house = House::new::<B>(locked()).await;
     let request = || Request::get("/get=n");
-    let cuts = with_each_cut(&house, request, async |visitor, response, about| {
+    let cuts = with_each_cut(&house, request, async |Outcome { visitor, response, about, .. }| {
         assert!(response.status == 503 || response.body == "5", "{about}");
         assert_eq!(next(visitor, Request::get("/get=n"), about).await, "5", "{about}");
     });
@@ -63,7 +63,7 @@ async fn counts_once<B: Backend>(settings: Settings, path: &str) {
     let cuts = with_each_cut(
         &house,
         || Request::post(path),
-        async |visitor, response, about| {
+        async |Outcome { visitor, response, about, .. }| {
             let then = next(visitor, Request::post(path), about).await;
             if response.status == 200 {
                 assert_eq!((&*response.body, &*then), ("6", "7"), "{about}");
@@ -79,7 +79,7 @@ async fn a_value_whose_connection_ends_is_there_if_the_answer_says_so<B: Backend
     for settings in [locked(), unlocked()] {
         let house = House::new::<B>(settings).await;
         let request = || Request::post("/set=x:1/set=y:2/remove=n");
-        let cuts = with_each_cut(&house, request, async |visitor, response, about| {
+        let cuts = with_each_cut(&house, request, async |Outcome { visitor, response, about, .. }| {
             let then = next(visitor, Request::get("/get=x/get=y/get=n"), about).await;
             let is_there = then == "1 2 -";
             assert!(is_there || response.status == 503 && then == "- - 5", "{about}: {then}");
@@ -108,7 +108,7 @@ async fn a_rotation_whose_connection_ends_leaves_a_cookie_that_works<B: Backend>
         let cuts = with_each_cut(
             &house,
             || Request::post("/rotate"),
-            async |visitor, response, about| {
+            async |Outcome { visitor, response, about, .. }| {
                 assert_eq!(response.cookies().len(), usize::from(response.status == 200), "{about}");
                 assert_eq!(next(visitor, Request::get("/get=n"), about).await, "5", "{about}");
                 house.site.clock.advance(MORE_THAN_GRACE);
@@ -127,8 +127,10 @@ async fn a_session_whose_end_was_acknowledged_is_gone_whatever_ended<B: Backend>
         let cuts = with_each_cut(
             &house,
             || Request::post("/out"),
-            async |visitor, response, about| {
-                let then = next(visitor, Request::get("/get=n"), about).await;
+            async |Outcome { cookie, response, about, .. }| {
+                // Somebody kept the cookie.
+                let thief = Browser::new(&house.site);
+                let then = next(&thief, Request::get("/get=n").header("Cookie", cookie), about).await;
                 assert!(then == "-" || response.status == 503 && then == "5", "{about}: {then}");
             },
         );
@@ -142,7 +144,7 @@ async fn signing_in_ends_in_one_user_or_in_503<B: Backend>() {
         let cuts = with_each_cut(
             &house,
             || Request::post("/in=ann"),
-            async |visitor, response, about| {
+            async |Outcome { visitor, response, about, .. }| {
                 let then = next(visitor, Request::get("/subject"), about).await;
                 assert!(then == "ann" || response.status == 503 && then == "-", "{about}: {then}");
             },
@@ -151,13 +153,19 @@ async fn signing_in_ends_in_one_user_or_in_503<B: Backend>() {
     }
 }
 
+/// What became of a request one of whose round trips failed.
+struct Outcome {
+    visitor: Browser,
+    /// As it was before.
+    cookie: String,
+    response: Response,
+    /// Which round trip failed, and how.
+    about: String,
+}
+
 /// Sends the request while each of its round trips fails once, in each way, each time to a new session in which `n` is 5;
-/// answers how many failed. `check` is told who sent it, what was answered, and which one failed.
-async fn with_each_cut(
-    house: &House,
-    request: impl Fn() -> Request,
-    check: impl AsyncFn(&Browser, &Response, &str),
-) -> usize {
+/// answers how many failed.
+async fn with_each_cut(house: &House, request: impl Fn() -> Request, check: impl AsyncFn(&Outcome)) -> usize {
     let mut cuts = 0;
     for how in [Cut::Request, Cut::Answer] {
         for nth in 1.. {
@@ -177,7 +185,8 @@ async fn with_each_cut(
                 assert!(response.cookies().is_empty() && visitor.token() == token, "{about}");
             }
             house.end_leases();
-            check(&visitor, &response, &about).await;
+            let cookie = format!("__Host-id={}", token.unwrap());
+            check(&Outcome { visitor, cookie, response, about }).await;
         }
     }
     cuts

@@ -1,8 +1,5 @@
 //! What requests cost, counted on the wire.
 
-use std::time::Duration;
-
-use cloakroom::Settings;
 use cloakroom_tests::{Browser, Cut, Request};
 
 use crate::backends::{
@@ -21,7 +18,7 @@ on_every_backend!(
 );
 
 async fn a_request_that_does_not_touch_its_session_costs_nothing<B: Backend>() {
-    let house = House::with_one_connection::<B>(locked()).await;
+    let house = House::for_counting::<B>(locked()).await;
     let visitor = house.visitor().await;
     costs(&house, &visitor, Request::get, "/", 0).await;
     costs(&house, &visitor, Request::post, "/", 0).await;
@@ -30,7 +27,7 @@ async fn a_request_that_does_not_touch_its_session_costs_nothing<B: Backend>() {
 
 async fn a_read_costs_one_round_trip<B: Backend>() {
     for settings in [locked(), unlocked()] {
-        let house = House::with_one_connection::<B>(settings).await;
+        let house = House::for_counting::<B>(settings).await;
         let visitor = house.visitor().await;
         for path in ["/get=n", "/get=n/len/get=other/subject"] {
             costs(&house, &visitor, Request::get, path, 1).await;
@@ -39,7 +36,7 @@ async fn a_read_costs_one_round_trip<B: Backend>() {
 }
 
 async fn a_touch_that_is_due_costs_its_own<B: Backend>() {
-    let house = House::with_one_connection::<B>(locked()).await;
+    let house = House::for_counting::<B>(locked()).await;
     let visitor = house.visitor().await;
     // The first one prepares what the store does.
     house.site.clock.advance(TOUCH_IS_DUE);
@@ -58,8 +55,7 @@ async fn a_touch_that_is_due_costs_its_own<B: Backend>() {
 }
 
 async fn the_answer_of_a_touch_is_not_waited_for<B: Backend>() {
-    let patient = Settings { store_timeout: AN_HOUR, store_budget: AN_HOUR, ..locked() };
-    let house = House::new::<B>(patient).await;
+    let house = House::for_counting::<B>(locked()).await;
     let visitor = house.visitor().await;
     // The first one prepares what the store does.
     visitor.get("/get=n").await;
@@ -71,7 +67,7 @@ async fn the_answer_of_a_touch_is_not_waited_for<B: Backend>() {
 }
 
 async fn a_write_costs_what_it_must<B: Backend>() {
-    let house = House::with_one_connection::<B>(unlocked()).await;
+    let house = House::for_counting::<B>(unlocked()).await;
     let visitor = house.visitor().await;
     for path in ["/set=n:{}", "/inc=n", "/add=n", "/set=x:{}/set=y:{}/remove=n"] {
         costs(&house, &visitor, Request::post, path, B::COSTS.write).await;
@@ -79,7 +75,7 @@ async fn a_write_costs_what_it_must<B: Backend>() {
 }
 
 async fn a_locked_write_costs_what_it_must<B: Backend>() {
-    let house = House::with_one_connection::<B>(locked()).await;
+    let house = House::for_counting::<B>(locked()).await;
     let visitor = house.visitor().await;
     for path in ["/set=n:{}", "/inc=n", "/set=x:{}/set=y:{}/remove=n"] {
         costs(&house, &visitor, Request::post, path, B::COSTS.locked_write).await;
@@ -88,7 +84,7 @@ async fn a_locked_write_costs_what_it_must<B: Backend>() {
 
 async fn a_new_session_costs_one_round_trip<B: Backend>() {
     for settings in [locked(), unlocked()] {
-        let house = House::with_one_connection::<B>(settings).await;
+        let house = House::for_counting::<B>(settings).await;
         house.visitor().await;
         for _ in 0..3 {
             costs_once(&house, &Browser::new(&house.site), Request::post("/set=n:1"), 1).await;
@@ -98,7 +94,7 @@ async fn a_new_session_costs_one_round_trip<B: Backend>() {
 
 async fn a_session_is_destroyed_for_the_price_of_a_write<B: Backend>() {
     for (settings, cost) in [(unlocked(), B::COSTS.write), (locked(), B::COSTS.locked_write)] {
-        let house = House::with_one_connection::<B>(settings).await;
+        let house = House::for_counting::<B>(settings).await;
         let first = house.visitor().await;
         first.post("/out").await;
         for _ in 0..3 {
@@ -126,5 +122,3 @@ async fn costs_once(house: &House, visitor: &Browser, request: Request, expected
     let cost = house.proxy.round_trips() - before;
     assert_eq!(cost, expected, "{request:?} was answered {response:?}");
 }
-
-const AN_HOUR: Duration = Duration::from_secs(3600);

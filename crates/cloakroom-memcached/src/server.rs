@@ -192,6 +192,7 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-/// Together with an attempt well below the two seconds within which service resumes.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
+// Service resumes within two seconds of the server's return.
+const _: () = assert!(LONGEST_PAUSE.as_millis() + LONGEST_ATTEMPT.as_millis() < 2_000);

@@ -174,6 +174,15 @@ async fn a_cas_number_is_not_used_over_another_connection() {
 }
 
 #[tokio::test]
+async fn a_dropped_store_closes_its_connection_and_makes_no_other() {
+    let (store, fake) = store_on(say("EN k$K O$O\r\n"), Reaction::HangUp, Reaction::HangUp).await;
+    assert_eq!(store.load(&key(1)).await.unwrap(), None);
+    fake.has_connections(1).await;
+    drop(store);
+    fake.has_connections(0).await;
+}
+
+#[tokio::test]
 async fn errors_show_neither_key_nor_data() {
     let lie = [&b"VA 6 k$K c7 O$O\r\nsecret, and more of it\r\nSERVER_ERROR secret\r\n"[..]].concat();
     let (store, _fake) = store_on(say(lie), Reaction::HangUp, Reaction::HangUp).await;

@@ -227,7 +227,7 @@ async fn the_largest_record_that_is_taken_can_be_leased_touched_and_replaced() {
     for largest_item in [256 << 10, 1 << 20] {
         let server = Memcached::start_with(&["-I", &largest_item.to_string(), "-o", "slab_chunk_max=131072"]);
         let store = connect(&server).await;
-        let (mut fits, mut too_large) = (128 << 10, largest_item);
+        let (mut fits, mut too_large) = (largest_item - 2_048, largest_item);
         while too_large - fits > 1 {
             let len = usize::midpoint(fits, too_large);
             match store.create(&key(len as u64), &record(1, &vec![0; len])).await {
@@ -310,13 +310,16 @@ async fn a_unix_socket_is_an_address_as_well() {
     let program = cloakroom_test_services::find_program("memcached").expect("memcached is installed");
     let options = ["-s", path.to_str().unwrap(), "-a", "777", "-u", "nobody"];
     let mut server = KilledOnDrop(Command::new(program).args(options).spawn().unwrap());
-    let store = loop {
-        if let Ok(store) = MemcachedStore::connect(&url).await {
-            break store;
+    let started = async {
+        loop {
+            if let Ok(store) = MemcachedStore::connect(&url).await {
+                return store;
+            }
+            assert!(server.0.try_wait().unwrap().is_none(), "memcached does not start");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert!(server.0.try_wait().unwrap().is_none(), "memcached does not start");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     };
+    let store = tokio::time::timeout(Duration::from_secs(10), started).await.expect("it answers");
     store.create(&key(1), &record(1, b"data")).await.unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1, b"data")));
 }

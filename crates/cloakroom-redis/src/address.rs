@@ -132,3 +132,6 @@ pub(crate) fn tcp() -> TcpSettings {
 
 /// After so long without a word the other side is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

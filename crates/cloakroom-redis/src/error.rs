@@ -165,3 +165,6 @@ const FOR_NOW_CODES: [&str; 11] = [
     "NOAUTH",
     "WRONGPASS",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,6 @@ fn of_read(error: redis::RedisError) -> Error {
 
 /// The most names that one `SCAN` looks at: it keeps the server from everybody else.
 const MOST: usize = 1_000;
+
+#[cfg(test)]
+mod tests;

@@ -211,7 +211,7 @@ impl Process {
     pub(crate) fn failure(&self) -> String {
         let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        let last = lines[lines.len().saturating_sub(20)..].join("\n");
+        let last = lines[lines.len().saturating_sub(40)..].join("\n");
         format!("{} does not start:\n{last}", self.name)
     }
 }

@@ -20,7 +20,9 @@ reap() {
     server=
 }
 
-# From a folder that others can make things in: taken only if it is new.
+# Temporary files belong there as well: a MariaDB that starts removes those of others from a folder they share.
+export TMPDIR="$folder"
+# In a folder that others can make things in: taken only if it is new.
 mkdir -m 700 "$folder" && cd "$folder" && chown "$owner" . || exit
 echo ready
 while read -r order; do

@@ -1,9 +1,12 @@
 //! A server that says what a test wants it to.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// What it does about one request.
 #[derive(Clone)]
@@ -29,6 +32,7 @@ pub(crate) struct Fake {
     pub(crate) url: String,
     /// The first lines of all requests.
     seen: Arc<Mutex<Vec<String>>>,
+    connections: watch::Sender<usize>,
 }
 
 impl Fake {
@@ -38,13 +42,27 @@ impl Fake {
         let url = format!("memcached://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (react, log) = (Arc::new(react), Arc::clone(&seen));
+        let (connections, _) = watch::channel(0);
+        let count = connections.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (react, log) = (Arc::clone(&react), Arc::clone(&log));
-                tokio::spawn(async move { serve(stream, &*react, &log).await });
+                let count = count.clone();
+                count.send_modify(|connections| *connections += 1);
+                tokio::spawn(async move {
+                    serve(stream, &*react, &log).await;
+                    count.send_modify(|connections| *connections -= 1);
+                });
             }
         });
-        Self { url, seen }
+        Self { url, seen, connections }
+    }
+
+    /// Waits until it has so many connections.
+    pub(crate) async fn has_connections(&self, count: usize) {
+        let mut connections = self.connections.subscribe();
+        let reached = connections.wait_for(|connections| *connections == count);
+        timeout(Duration::from_secs(10), reached).await.expect("it comes to that").unwrap();
     }
 
     /// How many requests began with this.

@@ -1,0 +1,91 @@
+use cloakroom_store::{Applied, ErrorKind};
+
+use super::*;
+
+const NO: ErrorKind = ErrorKind::Unavailable(Applied::No);
+const MAYBE: ErrorKind = ErrorKind::Unavailable(Applied::Maybe);
+
+/// What the server says, as the driver reports it.
+fn said(message: &str) -> RedisError {
+    let value = redis::parse_redis_value(format!("-{message}\r\n").as_bytes()).unwrap();
+    value.extract_error().unwrap_err()
+}
+
+fn of_write(message: &str) -> ErrorKind {
+    Fault::sent(said(message)).of_write().kind()
+}
+
+fn of_read(message: &str) -> ErrorKind {
+    Fault::sent(said(message)).of_read().kind()
+}
+
+/// Redis 6.2 says it in words of its own when a script meets it.
+fn in_a_script(message: &str) -> String {
+    format!(
+        "ERR Error running script (call to f_6b1bf486c81ceb7edf3c093f4c48582e38c0e791): @user_script:10: @user_script: 10: -{message}"
+    )
+}
+
+#[test]
+fn what_the_server_refuses_changed_nothing() {
+    for message in [
+        "LOADING Redis is loading the dataset in memory",
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        "READONLY You can't write against a read only replica.",
+        "CLUSTERDOWN The cluster is down",
+        "TRYAGAIN Multiple keys request during rehashing of slot",
+        "MOVED 1 127.0.0.1:7000",
+        "ASK 1 127.0.0.1:7000",
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        "MISCONF Errors writing to the AOF file: No space left on device",
+        "NOREPLICAS Not enough good replicas to write.",
+        "NOAUTH Authentication required.",
+    ] {
+        assert_eq!(of_write(message), NO, "{message}");
+        assert_eq!(of_read(message), NO, "{message}");
+    }
+}
+
+#[test]
+fn a_refusal_within_a_script_is_understood_before_redis_7() {
+    let full = "OOM command not allowed when used memory > 'maxmemory'.";
+    let readonly = "READONLY You can't write against a read only replica.";
+    let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    for (message, kind) in [(full, ErrorKind::Full), (readonly, NO), (wrong, ErrorKind::Corrupt)] {
+        assert_eq!(of_write(message), kind);
+        assert_eq!(of_write(&in_a_script(message)), kind);
+    }
+}
+
+#[test]
+fn what_is_not_understood_may_have_changed_something() {
+    for message in [
+        "ERR something else",
+        "NOPERM this user has no permissions to run the 'pexpireat' command",
+        "UNHEARDOF of",
+    ] {
+        assert_eq!(of_write(message), MAYBE, "{message}");
+        assert_eq!(of_read(message), NO, "{message}");
+    }
+    let broken = || RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    assert_eq!(Fault::sent(broken()).of_write().kind(), MAYBE);
+    assert_eq!(Fault::sent(broken()).of_read().kind(), NO);
+    assert_eq!(Fault::unsent(broken()).of_write().kind(), NO);
+}
+
+#[test]
+fn a_refusal_of_something_that_was_not_sent_is_no_refusal() {
+    let full = said("OOM command not allowed when used memory > 'maxmemory'.");
+    assert_eq!(Fault::unsent(full).of_write().kind(), NO);
+}
+
+#[test]
+fn an_error_is_one_line() {
+    let error = said("ERR one\ttwo");
+    assert_eq!(ConnectError::failed("host:1", false, &error).to_string().lines().count(), 1);
+    let io = RedisError::from(std::io::Error::other("one\r\ntwo\nthree"));
+    assert_eq!(
+        ConnectError::failed("host:1", false, &io).to_string(),
+        "cannot use Redis at host:1: one  two three"
+    );
+}

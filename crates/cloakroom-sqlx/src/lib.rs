@@ -1,4 +1,33 @@
-//! Sessions in PostgreSQL, MySQL, MariaDB and SQLite.
+//! Sessions in the database that an application already has: PostgreSQL, MySQL, MariaDB or SQLite.
+//!
+//! `PostgresStore`, `MySqlStore` and `SqliteStore` implement the contract of [cloakroom](https://docs.rs/cloakroom) on
+//! [sqlx](https://docs.rs/sqlx), with all of its facets. Each is a feature (`postgres`, `mysql`, `sqlite`); none is on by itself.
+//! They need a tokio runtime.
+//!
+//! ```no_run
+//! # #[cfg(feature = "postgres")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use cloakroom_sqlx::PostgresStore;
+//!
+//! let store = PostgresStore::connect("postgres://user:password@host/database").await?;
+//! store.migrate().await?; // makes the table, if there is none
+//! # Ok(()) }
+//! ```
+//!
+//! # What is promised
+//!
+//! - **Atomicity.** Every change of a session is one statement, which commits by itself: no transaction is ever left open, and
+//!   a session is the old or the new version, never a mixture.
+//! - **Durability.** What is acknowledged is on the disk if the server syncs its commits, as they do by default. Leases in PostgreSQL are an
+//!   exception.
+//! - **Sharing.** Any number of processes may use one table; with SQLite, those of one machine.
+//! - **Failures.** A write is sent once. If no answer comes it is [one that may have been
+//!   applied](cloakroom_store::Error::maybe_applied). A call that fails or is dropped takes its connection along.
+//!
+//! Connections are the store's own, or those of a pool that the application has (`builder().pool(…)`): sqlx's pools are part of this
+//! crate's interface on purpose, in sqlx's version 0.9.
+//!
+//! The README says what each database makes of it, and what it costs.
 
 #![cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),

@@ -31,8 +31,11 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn new(table: &TableName) -> Self {
         let fill = |text: &str| {
-            let text =
-                text.replace("{now}", NOW).replace("{notify}", NOTIFY).replace("{is_record}", IS_RECORD);
+            let text = text
+                .replace("{unsynced}", UNSYNCED)
+                .replace("{now}", NOW)
+                .replace("{notify}", NOTIFY)
+                .replace("{is_record}", IS_RECORD);
             AssertSqlSafe(table.fill(&text, '"')).into_sql_str()
         };
         Self {
@@ -62,6 +65,11 @@ impl Statements {
 /// for a row, a lease could be expired for one clause and not for another. So a claim that waited goes by an
 /// earlier time, takes over later, and ends sooner; never the other way round.
 const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
+
+/// What changes nothing but a lease is answered before it is on the disk, which is most of the time that a statement takes.
+/// If the server crashes, the changes of the last moments are undone: then a lease may be free that somebody holds, whose
+/// save is still checked by the revision, or held that was given back, until it ends. A save syncs all before it.
+const UNSYNCED: &str = "set_config('synchronous_commit', 'off', true)";
 
 /// Ends a statement that has `changed` rows: answers how many, and wakes those who wait for them.
 const NOTIFY: &str = "SELECT count(*), count(CASE WHEN waiting THEN \
@@ -106,17 +114,17 @@ const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
         lease_until = CASE WHEN lease_until > {now} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
     WHERE key = $1 AND (lease IS NULL OR lease = $2 OR lease_until <= {now}) AND substring(data FROM 1 FOR 35) = $5 \
     RETURNING revision, expires_at, subject, data) \
-    SELECT revision, expires_at, subject, data, true, true FROM claimed \
-    UNION ALL SELECT NULL, NULL, NULL, NULL, false, substring(data FROM 1 FOR 35) = $5 FROM {table} \
+    SELECT revision, expires_at, subject, data, true, true, {unsynced} FROM claimed \
+    UNION ALL SELECT NULL, NULL, NULL, NULL, false, substring(data FROM 1 FOR 35) = $5, NULL FROM {table} \
     WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM claimed)";
 
 /// Parameters: key, lease, length in milliseconds. Answers a row if the lease was held, and is.
 const RENEW: &str = "UPDATE {table} SET lease_until = greatest(lease_until, {now} + $3) \
-    WHERE key = $1 AND lease = $2 AND lease_until > {now} RETURNING 1";
+    WHERE key = $1 AND lease = $2 AND lease_until > {now} RETURNING {unsynced}";
 
 /// Parameters: key, lease.
 const RELEASE: &str = "WITH changed AS (UPDATE {table} SET lease = NULL, lease_until = NULL \
-    WHERE key = $1 AND lease = $2 RETURNING key, waiting) {notify}";
+    WHERE key = $1 AND lease = $2 RETURNING key, waiting, {unsynced}) {notify}";
 
 /// Parameters: as in [`REPLACE`], lease.
 const REPLACE_AND_RELEASE: &str = "WITH changed AS (UPDATE {table} SET \
@@ -127,7 +135,7 @@ const REPLACE_AND_RELEASE: &str = "WITH changed AS (UPDATE {table} SET \
 
 /// Parameter: key. Answers how many milliseconds the lease has left, if it is held; its end is announced from now on.
 const WAIT: &str = "UPDATE {table} SET waiting = true WHERE key = $1 AND lease_until > {now} \
-    RETURNING lease_until - {now}";
+    RETURNING lease_until - {now}, {unsynced}";
 
 /// Parameter: subject.
 const LIST: &str = "SELECT revision, expires_at, subject, data, key FROM {table} WHERE subject = $1";

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite, query};
+use sqlx::{ConnectOptions, query};
 use tokio::time::{sleep, timeout};
 
 use super::SqliteStore;
@@ -14,6 +14,7 @@ use super::statements::Statements;
 use crate::connections::Connections;
 use crate::error::Failure;
 use crate::record::column;
+use crate::table::TableName;
 use crate::{Builder, OpenError, schema};
 
 impl SqliteStore {
@@ -123,18 +124,18 @@ impl Builder<SqliteStore> {
                 reason: "sessions in SQLite need a file; to keep them in memory use MemoryStore".to_owned(),
             });
         }
-        self.checked_table()?;
+        let table = self.file_table()?;
         make_private(path).map_err(|error| not_opened(error.to_string()))?;
         let synchronous = if self.relaxed { SqliteSynchronous::Normal } else { SqliteSynchronous::Full };
         let options = SqliteConnectOptions::new()
             .filename(path)
-            // Shorter than the deadline, so that it is known that nothing was changed.
-            .busy_timeout(self.deadline.mul_f64(0.8))
+            // Well before the deadline, so that it is known that nothing was changed.
+            .busy_timeout(self.deadline / 2)
             .synchronous(synchronous)
             .disable_statement_logging();
         let writer = Connections::kept(options.clone(), 1, self.deadline);
         let readers = Connections::kept(options, self.max_connections, self.deadline);
-        let store = self.store(writer, readers)?;
+        let store = SqliteStore { statements: Statements::new(&table), table, writer, readers };
         store.writer.check().await.map_err(|failure: Failure| not_opened(failure.to_string()))?;
         store.check_version().await?;
         store.use_write_ahead_log(self.deadline).await.map_err(not_opened)?;
@@ -147,20 +148,19 @@ impl Builder<SqliteStore> {
     /// # Errors
     /// [`OpenError::InvalidTable`].
     pub fn pool(&self, pool: SqlitePool) -> Result<SqliteStore, OpenError> {
+        let table = self.file_table()?;
         let writer = Connections::theirs(pool.clone(), self.deadline);
-        self.store(writer, Connections::theirs(pool, self.deadline))
+        let readers = Connections::theirs(pool, self.deadline);
+        Ok(SqliteStore { statements: Statements::new(&table), table, writer, readers })
     }
 
-    fn store(
-        &self,
-        writer: Connections<Sqlite>,
-        readers: Connections<Sqlite>,
-    ) -> Result<SqliteStore, OpenError> {
+    /// The table, which in a file has no schema.
+    fn file_table(&self) -> Result<TableName, OpenError> {
         let table = self.checked_table()?;
         if table.schema().is_some() {
             return Err(OpenError::InvalidTable { table: table.to_string() });
         }
-        Ok(SqliteStore { statements: Statements::new(&table), table, writer, readers })
+        Ok(table)
     }
 }
 
@@ -176,7 +176,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-fn check_version(version: &str) -> Result<(), OpenError> {
+pub(super) fn check_version(version: &str) -> Result<(), OpenError> {
     let numbers: Vec<u32> = version.split('.').map_while(|number| number.parse().ok()).collect();
     if numbers < vec![3, 51, 3] {
         return Err(OpenError::Unsafe {

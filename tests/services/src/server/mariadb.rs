@@ -4,6 +4,8 @@ use super::{Durability, Server, command};
 use crate::process::{Plan, Process, Signals};
 use crate::program::program;
 
+/// With a folder for temporary tables of its own: at its start a server clears that folder, and in a shared one takes them from
+/// under the others.
 pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, String> {
     let (server, install) = (package("mariadbd")?, package("mariadb-install-db")?);
     package(CLIENT)?;
@@ -18,6 +20,7 @@ pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, 
                 &install,
                 "--no-defaults",
                 "--datadir=./data",
+                "--tmpdir=.",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],

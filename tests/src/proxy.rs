@@ -1,6 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -64,14 +65,21 @@ impl Proxy {
     /// Stands in front of the servers at these addresses, with a port for each. They are one network: what is counted and
     /// what fails is that of all together.
     pub async fn start(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let network = Network { weather: watch::Sender::new(Weather::Fair), count: Mutex::default() };
-        let routes = servers.into_iter().map(|server| {
-            let port = cloakroom_test_services::free_port();
-            Route { address: SocketAddr::from(([127, 0, 0, 1], port)), server }
-        });
-        let proxy = Self { routes: routes.collect(), network: Arc::new(network) };
-        proxy.listen().await;
-        proxy
+        let network =
+            Arc::new(Network { weather: watch::Sender::new(Weather::Fair), count: Mutex::default() });
+        let mut routes = Vec::new();
+        for server in servers {
+            let listener = loop {
+                let address = SocketAddr::from(([127, 0, 0, 1], cloakroom_test_services::free_port()));
+                // Somebody may take the port between the look at it and now.
+                if let Ok(listener) = TcpListener::bind(address).await {
+                    break listener;
+                }
+            };
+            routes.push(Route { address: listener.local_addr().unwrap(), server });
+            tokio::spawn(Arc::clone(&network).accept(listener, server));
+        }
+        Self { routes, network }
     }
 
     /// Where it listens, in the place of each server.
@@ -121,14 +129,10 @@ impl Proxy {
     pub async fn heal(&self) {
         self.network.count().planned = None;
         if self.network.weather.send_replace(Weather::Fair) == Weather::Down {
-            self.listen().await;
-        }
-    }
-
-    async fn listen(&self) {
-        for route in &self.routes {
-            let listener = listen(route.address).await;
-            tokio::spawn(Arc::clone(&self.network).accept(listener, route.server));
+            for route in &self.routes {
+                let listener = listen_again(route.address).await;
+                tokio::spawn(Arc::clone(&self.network).accept(listener, route.server));
+            }
         }
     }
 }
@@ -140,15 +144,18 @@ impl Drop for Proxy {
 }
 
 /// The socket before it may be still on its way to be closed.
-async fn listen(address: SocketAddr) -> TcpListener {
-    loop {
+async fn listen_again(address: SocketAddr) -> TcpListener {
+    for _ in 0..1_000 {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::task::yield_now().await,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(A_MOMENT).await,
             Err(error) => panic!("{address}: {error}"),
         }
     }
+    panic!("{address} stays in use");
 }
+
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 impl Network {
     fn count(&self) -> MutexGuard<'_, Count> {

@@ -90,3 +90,31 @@ impl Services {
         self.0.iter().map(|(variable, server)| (*variable, server.url()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_the_environment_names_is_not_started() {
+        static NAMED: Shared = Shared::new("PATH", || panic!("it runs"));
+        assert_eq!(NAMED.url(), env::var("PATH").unwrap());
+    }
+
+    #[test]
+    fn a_server_is_started_once_however_many_ask_for_it() {
+        static STARTS: AtomicU32 = AtomicU32::new(0);
+        static SERVER: Shared = Shared::new("CLOAKROOM_TEST_NO_SUCH_VARIABLE", || {
+            STARTS.fetch_add(1, Ordering::SeqCst);
+            Memcached::launch(Durability::None, &[])
+        });
+        let asking: Vec<_> = (0..8).map(|_| thread::spawn(|| SERVER.url())).collect();
+        let urls: Vec<&str> = asking.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(urls[0].starts_with("memcached://127.0.0.1:"));
+        assert!(urls.iter().all(|url| *url == urls[0]));
+        assert_eq!(STARTS.load(Ordering::SeqCst), 1);
+    }
+}

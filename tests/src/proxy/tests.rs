@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 

@@ -43,6 +43,11 @@ const NEEDED: &[Package] = &[
         program: "mariadbd",
         reason: "a private server for the store on MySQL and MariaDB, and a client to set it up",
     },
+    Package {
+        name: "openssl",
+        program: "openssl",
+        reason: "a certificate of our own, for the store on Redis over TLS",
+    },
     Package { name: "memcached", program: "memcached", reason: "private servers for the store on memcached" },
 ];
 

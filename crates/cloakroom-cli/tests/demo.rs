@@ -4,9 +4,10 @@ mod server;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use cloakroom_test_services as services;
 use server::{Folder, Server, command, run};
 
 #[test]
@@ -36,6 +37,33 @@ fn sessions_in_redb_survive_kill_9() {
     let server = Server::start(&["--store", &store]);
     assert_eq!(server.get(&jar, "/count"), "2");
     assert_eq!(server.get(&jar, "/whoami"), "ada");
+}
+
+#[test]
+fn two_demos_share_each_server_and_survive_kill_9() {
+    let folder = Folder::new();
+    let sqlite = format!("sqlite:{}", folder.file("sessions.sqlite").display());
+    for store in [
+        services::redis(),
+        services::redis_sentinel(),
+        services::redis_cluster(),
+        services::postgres(),
+        services::mysql(),
+        services::memcached(),
+        services::memcached_pair(),
+        &sqlite,
+    ] {
+        let jar = folder.file(store.split(':').next().unwrap());
+        let [one, two] = [(); 2].map(|()| Server::start(&["--store", store]));
+        assert_eq!(one.get(&jar, "/count"), "1", "{store}");
+        assert_eq!(two.get(&jar, "/count"), "2", "{store}");
+        one.kill();
+        two.kill();
+        let one = Server::start(&["--store", store]);
+        assert_eq!(one.get(&jar, "/count"), "3", "{store}");
+        one.get(&jar, "/reset");
+        assert_eq!(one.get(&jar, "/count"), "1", "{store}");
+    }
 }
 
 #[test]
@@ -316,7 +344,7 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
     let not_sessions = format!("file:{}", folder.file(".").display());
     let no_folder = format!("redb:{}", folder.file("no/such/folder.redb").display());
     for (options, named) in [
-        (&["--store", "mongodb://x"][..], "known are redb:PATH, file:FOLDER, memory"),
+        (&["--store", "mongodb://x"][..], "known are redb:PATH, file:FOLDER, sqlite:PATH, redis://, "),
         (&["--locking", "always"], "by_method"),
         (&["--idle-timeout", "2d", "--absolute-timeout", "1d"], "idle_timeout"),
         (&["--config", &wrong_name], "name.toml:3: unknown field `idle`"),
@@ -326,6 +354,17 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
         (&["--config", "no\nsuch.toml"], "no such.toml: "),
         (&["--store", "a\nb"], "there is no store `a b`; known are"),
         (&["--store", &not_a_store], "text.redb"),
+        (&["--store", "redis"], "write `redis://127.0.0.1:6379`"),
+        (&["--store", &down("redis://me:s3cret@", "/1")], "Connection refused"),
+        (&["--store", &down("redis+cluster://me:s3cret@", "")], "Connection refused"),
+        (&["--store", &down("redis+sentinel://me:s3cret@", "/mymaster")], "Connection refused"),
+        (&["--store", &down("postgres://me:s3cret@", "/site")], "Connection refused"),
+        (&["--store", &down("mysql://me:s3cret@", "/site")], "Connection refused"),
+        (&["--store", &down("memcached://", "")], "Connection refused"),
+        (
+            &["--store", &format!("sqlite:{}", folder.file("no/such/folder.sqlite").display())],
+            "folder.sqlite",
+        ),
         (&["--store", &not_sessions], "it has files in it but is no folder of sessions"),
         (
             &["--store", &no_folder],
@@ -338,8 +377,15 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
         let complaint = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{options:?}: {complaint}");
         assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        assert!(!complaint.contains("s3cret"), "{complaint}");
         assert!(complaint.contains(named), "{complaint}");
     }
+}
+
+/// The URL of a server that does not run.
+fn down(before: &str, after: &str) -> String {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("{before}127.0.0.1:{port}{after}")
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_complaint_is_one_line_that_names_what_is_wrong() {
     for (line, named) in [
         ("cloakroom demo --listen here", "'here'"),
         ("cloakroom demo --listen localhost:80", "write an IP address and a port"),
-        ("cloakroom demo --store mongodb://x", "known are redb:PATH, file:FOLDER, memory"),
+        ("cloakroom demo --store mongodb://x", "known are redb:PATH, file:FOLDER, sqlite:PATH"),
         ("cloakroom demo --idle-timeout soon", "'soon'"),
         ("cloakroom demo --idle-timeout", "--idle-timeout <DURATION>"),
         ("cloakroom demo --lock implicit", "'--lock'"),

@@ -21,7 +21,7 @@ pub enum StoreUrl {
     Postgres(String),
     /// `mysql://`
     MySql(String),
-    /// `memcached://`
+    /// `memcached://`, `memcached+unix://`
     Memcached(String),
 }
 
@@ -49,14 +49,16 @@ impl FromStr for StoreUrl {
             "file" => path("folder").map(Self::File),
             "sqlite" => path("path").map(Self::Sqlite),
             "redis" | "rediss" | "valkey" | "valkeys" => url("redis://127.0.0.1:6379").map(Self::Redis),
-            "redis+unix" | "unix" => url("redis+unix:///run/redis.sock").map(Self::Redis),
-            "redis+sentinel" | "rediss+sentinel" => {
+            "redis+unix" | "valkey+unix" | "unix" => url("redis+unix:///run/redis.sock").map(Self::Redis),
+            "redis+sentinel" | "rediss+sentinel" | "valkey+sentinel" | "valkeys+sentinel" => {
                 url("redis+sentinel://127.0.0.1:26379/mymaster").map(Self::Redis)
             }
-            "redis+cluster" | "rediss+cluster" => url("redis+cluster://127.0.0.1:7000").map(Self::Redis),
+            "redis+cluster" | "rediss+cluster" | "valkey+cluster" | "valkeys+cluster" => {
+                url("redis+cluster://127.0.0.1:7000").map(Self::Redis)
+            }
             "postgres" | "postgresql" => url("postgres://user@127.0.0.1/database").map(Self::Postgres),
             "mysql" | "mariadb" => url("mysql://user@127.0.0.1/database").map(Self::MySql),
-            "memcached" => url("memcached://127.0.0.1:11211").map(Self::Memcached),
+            "memcached" | "memcached+unix" => url("memcached://127.0.0.1:11211").map(Self::Memcached),
             scheme => Err(format!("there is no store `{scheme}`; known are {KNOWN}")),
         }
     }

@@ -11,26 +11,22 @@ use crate::server::Server;
 /// Reads `INFO`, because `CONFIG` is often forbidden. If that is as well, there is nothing to tell.
 ///
 /// # Errors
-/// If the server cannot be reached.
+/// If a single server cannot be reached.
 pub(crate) async fn may_evict(server: &Server) -> Result<Option<String>, redis::RedisError> {
     let mut info = redis::cmd("INFO");
     info.arg("memory");
-    let answers = match server.as_cluster() {
-        None => vec![server.call(&info).await.map_err(Fault::into_cause)],
-        Some(cluster) => {
-            let mut answers = Vec::new();
-            for node in cluster.primaries().await? {
-                answers.push(cluster.send_to(&node, &info).await);
-            }
-            answers
-        }
+    let Some(cluster) = server.as_cluster() else {
+        return match server.call(&info).await.map_err(Fault::into_cause) {
+            Ok(answer) => Ok(policy(answer)),
+            Err(error) if error.code() == Some("NOPERM") => Ok(None),
+            Err(error) => Err(error),
+        };
     };
+    // A cluster that we are connected to may be used although one of its nodes is away.
     let mut found = None;
-    for answer in answers {
-        match answer {
-            Ok(answer) => found = found.or_else(|| policy(answer)),
-            Err(error) if error.code() == Some("NOPERM") => {}
-            Err(error) => return Err(error),
+    for node in cluster.primaries().await.unwrap_or_default() {
+        if let Ok(answer) = cluster.send_to(&node, &info).await {
+            found = found.or_else(|| policy(answer));
         }
     }
     Ok(found)

@@ -87,6 +87,21 @@ async fn a_node_that_is_away_fails_only_calls_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_cluster_without_one_of_its_nodes_can_be_connected_to() {
+    let mut server = RedisCluster::start_with(&["--cluster-require-full-coverage", "no"]);
+    server.kill_one(0);
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let mut served = 0;
+    for n in 0..20 {
+        match store.create(&key(n), &record(1)).await {
+            Ok(()) => served += 1,
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Unavailable(_)), "{error:?}"),
+        }
+    }
+    assert!((1..20).contains(&served), "{served} of 20, where two thirds have a node");
+}
+
+#[tokio::test]
 async fn a_walk_does_not_go_on_where_its_node_is_none_any_more() {
     let server = RedisCluster::start();
     let store = RedisStore::connect(server.url()).await.unwrap();

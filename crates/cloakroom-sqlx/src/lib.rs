@@ -41,6 +41,7 @@ mod poll;
 mod purge;
 mod record;
 mod schema;
+mod statements;
 mod table;
 
 #[cfg(feature = "mysql")]

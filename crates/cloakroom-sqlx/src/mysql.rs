@@ -11,7 +11,7 @@ use sqlx::{MySql, SqlStr, query};
 
 use crate::Builder;
 use crate::connections::{Connections, Statement};
-use crate::record::{Columns, beginning, bits, bytes, column, key, millis, record, records};
+use crate::record::{self, Columns, beginning, bits, bytes, column, key, millis, page_len, record, records};
 use crate::table::TableName;
 
 mod leases;
@@ -138,15 +138,12 @@ impl Subjects for MySqlStore {
 
 impl Scan for MySqlStore {
     async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
+        let limit = page_len(limit);
         let page = || match cursor {
             None => query(self.statements.first_page.clone()).bind(limit),
             Some(last) => query(self.statements.page.clone()).bind(last.as_bytes().to_vec()).bind(limit),
         };
-        let rows = self.connections.read(page).await?;
-        let next = rows.last().filter(|_| rows.len() as i64 == limit);
-        let next = next.map(|row| column::<_, &[u8]>(row, 4)).transpose()?.map(Cursor::new);
-        Ok(Page { records: records(&rows), next })
+        record::page(&self.connections.read(page).await?, limit)
     }
 
     async fn count(&self) -> Result<u64> {

@@ -12,7 +12,7 @@ use sqlx::{Postgres, SqlStr, query};
 
 use crate::connections::{Connections, Statement};
 use crate::error::{Dialect, Refusal};
-use crate::record::{Columns, beginning, bits, bytes, column, millis, record, records};
+use crate::record::{self, Columns, beginning, bits, bytes, column, millis, page_len, record, records};
 use crate::table::TableName;
 use crate::{Builder, purge};
 
@@ -125,13 +125,10 @@ impl Subjects for PostgresStore {
 
 impl Scan for PostgresStore {
     async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
+        let limit = page_len(limit);
         let after = cursor.map_or_else(Vec::new, |cursor| cursor.as_bytes().to_vec());
         let page = || query(self.statements.page.clone()).bind(after.clone()).bind(limit);
-        let rows = self.connections.read(page).await?;
-        let next = rows.last().filter(|_| rows.len() as i64 == limit);
-        let next = next.map(|row| column::<_, &[u8]>(row, 4)).transpose()?.map(Cursor::new);
-        Ok(Page { records: records(&rows), next })
+        record::page(&self.connections.read(page).await?, limit)
     }
 
     async fn count(&self) -> Result<u64> {

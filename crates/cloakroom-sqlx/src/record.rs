@@ -1,6 +1,8 @@
 //! A record as a row: the bytes of `encode`, and beside them what moves without them.
 
-use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Revision, Timestamp, decode, encode};
+use cloakroom_store::{
+    Claim, Cursor, Error, ErrorKind, Key, Page, Record, Result, Revision, Timestamp, decode, encode,
+};
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
 /// The largest [`data`](Record::data) a record may have, in bytes: 16 MiB.
@@ -77,6 +79,29 @@ where
         Some((key, record(&key, row).ok()?))
     });
     found.collect()
+}
+
+/// A page of a walk: rows as for [`records`], `limit` of them if there may be more.
+pub(crate) fn page<'r, R: Row>(rows: &'r [R], limit: i64) -> Result<Page>
+where
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let last = rows.last().filter(|_| rows.len() as i64 == limit);
+    let next = last.map(|row| column::<_, &[u8]>(row, 4)).transpose()?.map(Cursor::new);
+    Ok(Page { records: records(rows), next })
+}
+
+/// How many rows a page has, as a parameter.
+pub(crate) fn page_len(limit: usize) -> i64 {
+    i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
+}
+
+/// How long a lease shall last, in milliseconds: so long at most that the end of it is a number.
+pub(crate) fn length(claim: &Claim) -> i64 {
+    const MOST: i64 = i64::MAX / 2;
+    i64::try_from(claim.ttl.as_millis()).unwrap_or(MOST).min(MOST)
 }
 
 /// The key that these bytes are, if they are one.

@@ -1,4 +1,7 @@
 use std::fmt;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::OpenError;
 
@@ -33,8 +36,13 @@ impl TableName {
         &self.name
     }
 
-    /// Puts the name into a statement's text: `{table}` becomes the name in these quotes, `{name}` the bare one.
-    pub(crate) fn fill(&self, text: &str, quote: char) -> String {
+    /// A statement of this text in which `{table}` is the name in these quotes, and `{name}` the bare one.
+    pub(crate) fn statement(&self, text: &str, quote: char) -> SqlStr {
+        // Shared, since every call has a copy.
+        AssertSqlSafe(Arc::<str>::from(self.fill(text, quote))).into_sql_str()
+    }
+
+    fn fill(&self, text: &str, quote: char) -> String {
         let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{quote}{schema}{quote}."));
         let table = format!("{schema}{quote}{}{quote}", self.name);
         text.replace("{table}", &table).replace("{name}", &self.name)

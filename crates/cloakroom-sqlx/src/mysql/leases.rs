@@ -5,7 +5,7 @@ use sqlx::query;
 
 use super::{MySqlStore, with_columns, with_key};
 use crate::poll;
-use crate::record::{beginning, bits, bytes, column, record};
+use crate::record::{beginning, bits, bytes, column, length, record};
 
 impl Leases for MySqlStore {
     /// Two round trips: one statement claims the lease, since none both changes a row and answers it here; the other
@@ -61,9 +61,4 @@ impl Leases for MySqlStore {
         };
         poll::while_held(at_most, held).await
     }
-}
-
-/// How long the lease shall last, in milliseconds.
-fn length(claim: &Claim) -> i64 {
-    i64::try_from(claim.ttl.as_millis()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }

@@ -9,68 +9,42 @@
 //! sqlx asks for that (`CLIENT_FOUND_ROWS`). No assignment reads a column that one before it has set: whether it sees the old
 //! value or the new one is a setting of MariaDB's.
 
-use std::sync::Arc;
-
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
-
+use crate::statements::statements;
 use crate::table::TableName;
 
-pub(super) struct Statements {
-    pub(super) create: SqlStr,
-    pub(super) load: SqlStr,
-    pub(super) replace: SqlStr,
-    pub(super) revision: SqlStr,
-    pub(super) touch: SqlStr,
-    pub(super) delete: SqlStr,
-    pub(super) expired: SqlStr,
-    pub(super) delete_expired: SqlStr,
-    pub(super) acquire: SqlStr,
-    pub(super) acquired: SqlStr,
-    pub(super) renew: SqlStr,
-    pub(super) release: SqlStr,
-    pub(super) replace_and_release: SqlStr,
-    pub(super) held: SqlStr,
-    pub(super) list: SqlStr,
-    pub(super) keys_of: SqlStr,
-    pub(super) delete_of: SqlStr,
-    pub(super) first_page: SqlStr,
-    pub(super) page: SqlStr,
-    pub(super) count: SqlStr,
-    pub(super) comment: SqlStr,
-    pub(super) schema: SqlStr,
+statements! {
+    create: CREATE,
+    load: LOAD,
+    replace: REPLACE,
+    revision: REVISION,
+    touch: TOUCH,
+    delete: DELETE,
+    expired: EXPIRED,
+    delete_expired: DELETE_EXPIRED,
+    acquire: ACQUIRE,
+    acquired: ACQUIRED,
+    renew: RENEW,
+    release: RELEASE,
+    replace_and_release: REPLACE_AND_RELEASE,
+    held: HELD,
+    list: LIST,
+    keys_of: KEYS_OF,
+    delete_of: DELETE_OF,
+    first_page: FIRST_PAGE,
+    page: PAGE,
+    count: COUNT,
+    comment: COMMENT,
+    schema: SCHEMA,
 }
 
 impl Statements {
     pub(super) fn new(table: &TableName) -> Self {
         let keys = vec!["?"; KEYS].join(", ");
-        let fill = |text: &str| {
-            let text = text.replace("{now}", NOW).replace("{is_record}", IS_RECORD).replace("{keys}", &keys);
-            AssertSqlSafe(Arc::<str>::from(table.fill(&text, '`'))).into_sql_str()
-        };
-        Self {
-            create: fill(CREATE),
-            load: fill(LOAD),
-            replace: fill(REPLACE),
-            revision: fill(REVISION),
-            touch: fill(TOUCH),
-            delete: fill(DELETE),
-            expired: fill(EXPIRED),
-            delete_expired: fill(DELETE_EXPIRED),
-            acquire: fill(ACQUIRE),
-            acquired: fill(ACQUIRED),
-            renew: fill(RENEW),
-            release: fill(RELEASE),
-            replace_and_release: fill(REPLACE_AND_RELEASE),
-            held: fill(HELD),
-            list: fill(LIST),
-            keys_of: fill(KEYS_OF),
-            delete_of: fill(DELETE_OF),
-            first_page: fill(FIRST_PAGE),
-            page: fill(PAGE),
-            count: fill(COUNT),
-            comment: fill(COMMENT),
-            schema: fill(SCHEMA),
-        }
+        let pieces = [("{now}", NOW), ("{is_record}", IS_RECORD), ("{keys}", &keys)];
+        Self::of(|text| {
+            let text = pieces.iter().fold(text.to_owned(), |text, (name, piece)| text.replace(name, piece));
+            table.statement(&text, '`')
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Resu
 use tokio::time::timeout;
 
 use super::{PostgresStore, with_columns, with_key};
-use crate::record::{Columns, beginning, bits, column, record};
+use crate::record::{Columns, beginning, bits, column, length, record};
 
 impl Leases for PostgresStore {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
@@ -61,11 +61,6 @@ impl Leases for PostgresStore {
         _ = timeout(at_most.min(left), waiter.woken()).await;
         Ok(())
     }
-}
-
-/// How long the lease shall last, in milliseconds.
-fn length(claim: &Claim) -> i64 {
-    i64::try_from(claim.ttl.as_millis()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }
 
 const PAUSE: Duration = Duration::from_millis(20);

@@ -3,61 +3,38 @@
 //! What changes a row compares the beginning of its bytes (see [`crate::record::beginning`]), and what may free a lease
 //! notifies whoever waits for it in the same statement; PostgreSQL delivers that after the commit.
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
-
+use crate::statements::statements;
 use crate::table::TableName;
 
-pub(super) struct Statements {
-    pub(super) create: SqlStr,
-    pub(super) load: SqlStr,
-    pub(super) replace: SqlStr,
-    pub(super) revision: SqlStr,
-    pub(super) touch: SqlStr,
-    pub(super) delete: SqlStr,
-    pub(super) purge: SqlStr,
-    pub(super) acquire: SqlStr,
-    pub(super) renew: SqlStr,
-    pub(super) release: SqlStr,
-    pub(super) replace_and_release: SqlStr,
-    pub(super) wait: SqlStr,
-    pub(super) list: SqlStr,
-    pub(super) end_all: SqlStr,
-    pub(super) page: SqlStr,
-    pub(super) count: SqlStr,
-    pub(super) comment: SqlStr,
-    pub(super) schema: SqlStr,
+statements! {
+    create: CREATE,
+    load: LOAD,
+    replace: REPLACE,
+    revision: REVISION,
+    touch: TOUCH,
+    delete: DELETE,
+    purge: PURGE,
+    acquire: ACQUIRE,
+    renew: RENEW,
+    release: RELEASE,
+    replace_and_release: REPLACE_AND_RELEASE,
+    wait: WAIT,
+    list: LIST,
+    end_all: END_ALL,
+    page: PAGE,
+    count: COUNT,
+    comment: COMMENT,
+    schema: SCHEMA,
 }
 
 impl Statements {
     pub(super) fn new(table: &TableName) -> Self {
-        let fill = |text: &str| {
-            let text = text
-                .replace("{unsynced}", UNSYNCED)
-                .replace("{now}", NOW)
-                .replace("{notify}", NOTIFY)
-                .replace("{is_record}", IS_RECORD);
-            AssertSqlSafe(table.fill(&text, '"')).into_sql_str()
-        };
-        Self {
-            create: fill(CREATE),
-            load: fill(LOAD),
-            replace: fill(REPLACE),
-            revision: fill(REVISION),
-            touch: fill(TOUCH),
-            delete: fill(DELETE),
-            purge: fill(PURGE),
-            acquire: fill(ACQUIRE),
-            renew: fill(RENEW),
-            release: fill(RELEASE),
-            replace_and_release: fill(REPLACE_AND_RELEASE),
-            wait: fill(WAIT),
-            list: fill(LIST),
-            end_all: fill(END_ALL),
-            page: fill(PAGE),
-            count: fill(COUNT),
-            comment: fill(COMMENT),
-            schema: fill(SCHEMA),
-        }
+        let pieces =
+            [("{unsynced}", UNSYNCED), ("{now}", NOW), ("{notify}", NOTIFY), ("{is_record}", IS_RECORD)];
+        Self::of(|text| {
+            let text = pieces.iter().fold(text.to_owned(), |text, (name, piece)| text.replace(name, piece));
+            table.statement(&text, '"')
+        })
     }
 }
 

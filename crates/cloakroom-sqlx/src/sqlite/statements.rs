@@ -2,54 +2,33 @@
 //!
 //! What changes a row compares the beginning of its bytes, see [`crate::record::beginning`].
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
-
+use crate::statements::statements;
 use crate::table::TableName;
 
-pub(super) struct Statements {
-    pub(super) create: SqlStr,
-    pub(super) load: SqlStr,
-    pub(super) replace: SqlStr,
-    pub(super) is_record: SqlStr,
-    pub(super) touch: SqlStr,
-    pub(super) delete: SqlStr,
-    pub(super) purge: SqlStr,
-    pub(super) acquire: SqlStr,
-    pub(super) renew: SqlStr,
-    pub(super) release: SqlStr,
-    pub(super) replace_and_release: SqlStr,
-    pub(super) held: SqlStr,
-    pub(super) list: SqlStr,
-    pub(super) end_all: SqlStr,
-    pub(super) page: SqlStr,
-    pub(super) count: SqlStr,
-    pub(super) comment: SqlStr,
-    pub(super) schema: SqlStr,
+statements! {
+    create: CREATE,
+    load: LOAD,
+    replace: REPLACE,
+    is_record: IS_RECORD,
+    touch: TOUCH,
+    delete: DELETE,
+    purge: PURGE,
+    acquire: ACQUIRE,
+    renew: RENEW,
+    release: RELEASE,
+    replace_and_release: REPLACE_AND_RELEASE,
+    held: HELD,
+    list: LIST,
+    end_all: END_ALL,
+    page: PAGE,
+    count: COUNT,
+    comment: COMMENT,
+    schema: SCHEMA,
 }
 
 impl Statements {
     pub(super) fn new(table: &TableName) -> Self {
-        let fill = |text: &str| AssertSqlSafe(table.fill(text, '"')).into_sql_str();
-        Self {
-            create: fill(CREATE),
-            load: fill(LOAD),
-            replace: fill(REPLACE),
-            is_record: fill(IS_RECORD),
-            touch: fill(TOUCH),
-            delete: fill(DELETE),
-            purge: fill(PURGE),
-            acquire: fill(ACQUIRE),
-            renew: fill(RENEW),
-            release: fill(RELEASE),
-            replace_and_release: fill(REPLACE_AND_RELEASE),
-            held: fill(HELD),
-            list: fill(LIST),
-            end_all: fill(END_ALL),
-            page: fill(PAGE),
-            count: fill(COUNT),
-            comment: fill(COMMENT),
-            schema: fill(SCHEMA),
-        }
+        Self::of(|text| table.statement(text, '"'))
     }
 }
 

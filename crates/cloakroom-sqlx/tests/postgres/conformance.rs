@@ -1,92 +1,53 @@
 //! Every rule of the contract.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use cloakroom_sqlx::PostgresStore;
-use cloakroom_store::conformance::{Facet, Foreign, Harness, Outcome, suite};
-use cloakroom_store::{BoxFuture, DynStore, Key};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, query};
+use cloakroom_store::BoxFuture;
+use cloakroom_store::conformance::suite;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 use tokio::runtime::Handle;
 
 use crate::support::fresh_table;
+use crate::support::harness::{Fresh, Stores, Table};
 use crate::url;
 
-suite!(test = #[tokio::test(flavor = "multi_thread")], harness = Fresh::new().await);
+suite!(test = #[tokio::test(flavor = "multi_thread")], harness = Fresh::new(InServer(fresh_table())).await);
 
-/// A table of its own, and two stores on it like those of two processes, handed out in turn.
-struct Fresh {
-    table: String,
-    stores: Mutex<[Arc<PostgresStore>; 2]>,
-}
+struct InServer(String);
 
-impl Fresh {
-    async fn new() -> Self {
-        let table = fresh_table();
-        let stores = Mutex::new(open(&table).await);
-        Self { table, stores }
-    }
+impl Table for InServer {
+    const PLANT: &'static str =
+        "INSERT INTO {table} (key, revision, expires_at, data) VALUES ($1, 1, 4102444860000, $2)";
+    const COPY: &'static str = "INSERT INTO {table} SELECT $1, revision, expires_at, subject, data, lease, lease_until, waiting \
+        FROM {table} WHERE key = $2";
 
-    async fn run(&self, statement: &str, parameters: &[&[u8]]) {
-        let mut statement = query(AssertSqlSafe(statement.replace("{table}", &self.table)));
-        for parameter in parameters {
-            statement = statement.bind(*parameter);
-        }
-        let mut connection = PgConnection::connect(url()).await.unwrap();
-        statement.execute(&mut connection).await.unwrap();
-    }
-}
-
-async fn open(table: &str) -> [Arc<PostgresStore>; 2] {
-    let builder = PostgresStore::builder().table(table).max_connections(4);
-    let stores = [builder.connect(url()).await.unwrap(), builder.connect(url()).await.unwrap()];
-    stores[0].migrate().await.unwrap();
-    stores.map(Arc::new)
-}
-
-impl Harness for Fresh {
-    fn store(&self) -> Arc<dyn DynStore> {
-        let mut stores = self.stores.lock().unwrap();
-        stores.reverse();
-        stores[0].clone()
-    }
-
-    fn facets(&self) -> &[Facet] {
-        &[Facet::Leases, Facet::Subjects, Facet::Scan]
-    }
-
-    fn plant(&self, key: Key, foreign: Foreign) -> BoxFuture<'_, Outcome> {
-        Box::pin(async move {
-            let key = key.as_bytes();
-            match foreign {
-                Foreign::Bytes(bytes) => {
-                    let plant = "INSERT INTO {table} (key, revision, expires_at, data) VALUES ($1, 1, 4102444860000, $2)";
-                    self.run(plant, &[key, &bytes]).await;
-                }
-                Foreign::CopyOf(other) => {
-                    let plant = "INSERT INTO {table} SELECT $1, revision, expires_at, subject, data, lease, lease_until, \
-                        waiting FROM {table} WHERE key = $2";
-                    self.run(plant, &[key, other.as_bytes()]).await;
-                }
-            }
-            Outcome::Done
-        })
-    }
-
-    fn reopen(&self) -> BoxFuture<'_, Outcome> {
+    fn open(&self) -> BoxFuture<'_, Stores> {
         Box::pin(async {
-            let opened = open(&self.table).await;
-            *self.stores.lock().unwrap() = opened;
-            Outcome::Done
+            let builder = PostgresStore::builder().table(&self.0).max_connections(4);
+            let stores = [builder.connect(url()).await.unwrap(), builder.connect(url()).await.unwrap()];
+            stores[0].migrate().await.unwrap();
+            stores.map(|store| Arc::new(store) as _)
         })
     }
 
-    fn spawn(&self, task: BoxFuture<'static, ()>) {
-        tokio::spawn(task);
+    fn run<'a>(&'a self, statement: &'static str, [one, other]: [&'a [u8]; 2]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let statement = query(AssertSqlSafe(statement.replace("{table}", &self.0))).bind(one).bind(other);
+            let mut connection = PgConnection::connect(url()).await.unwrap();
+            statement.execute(&mut connection).await.unwrap();
+        })
     }
 }
 
-impl Drop for Fresh {
+impl Drop for InServer {
     fn drop(&mut self) {
-        tokio::task::block_in_place(|| Handle::current().block_on(self.run("DROP TABLE {table}", &[])));
+        let drop = AssertSqlSafe(format!("DROP TABLE {}", self.0));
+        tokio::task::block_in_place(|| {
+            Handle::current().block_on(async {
+                let mut connection = PgConnection::connect(url()).await.unwrap();
+                raw_sql(drop).execute(&mut connection).await.unwrap();
+            });
+        });
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "none uses all of it")]
 
+pub(crate) mod harness;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::process;

@@ -143,6 +143,21 @@ async fn four_who_purge_at_once_count_each_record_once() {
 }
 
 #[tokio::test]
+async fn a_purge_passes_over_what_others_are_changing() {
+    let (store, table) = fresh().await;
+    let (free, locked) = (fresh_key(), fresh_key());
+    store.create(&free, &record(1, 9)).await.unwrap();
+    store.create(&locked, &record(2, 8)).await.unwrap();
+    let mut other = PgConnection::connect(url()).await.unwrap();
+    let lock = format!("BEGIN; UPDATE {table} SET expires_at = 99 WHERE revision = 2");
+    other.execute(AssertSqlSafe(lock)).await.unwrap();
+    assert_eq!(store.purge(Timestamp::from_millis(10), 10).await.unwrap(), 1);
+    other.execute("COMMIT").await.unwrap();
+    assert_eq!(store.load(&free).await.unwrap(), None);
+    assert_eq!(store.load(&locked).await.unwrap(), Some(record(2, 99)));
+}
+
+#[tokio::test]
 async fn an_error_shows_nothing_of_what_is_stored() {
     let (store, table) = fresh().await;
     run(&format!("ALTER TABLE {table} ADD CHECK (expires_at < 100)")).await;

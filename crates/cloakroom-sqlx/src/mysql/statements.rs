@@ -58,7 +58,8 @@ const NOW: &str = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) D
 /// Its parameter is what the bytes of the key's record begin with.
 const IS_RECORD: &str = "LEFT(data, 35) = ?";
 
-/// Parameters: revision, expiry, subject, bytes, key. Fails if there is a row.
+/// Parameters: revision, expiry, subject, bytes, key. Fails if there is a row. The one statement that two others may have to give
+/// way to (a deadlock, not applied): over a row that was deleted a moment ago, while somebody changes that. The engine uses no key again.
 const CREATE: &str =
     "INSERT INTO {table} (revision, expires_at, subject, data, `key`) VALUES (?, ?, ?, ?, ?)";
 

@@ -9,7 +9,7 @@ use cloakroom_test_services::server::MariaDb;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 
-use crate::support::{fresh_key, fresh_table, record};
+use crate::support::{fresh_key, fresh_table, record, until};
 use crate::{fresh, number, run, url};
 
 #[tokio::test]
@@ -72,10 +72,7 @@ async fn a_connection_that_the_server_has_closed_fails_no_read() {
             "KILL" => run(&format!("KILL {id}")).await,
             set => pool.execute(set).await.map(drop).unwrap(),
         }
-        crate::support::until("the server has closed it", async || {
-            number(&format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}")).await == 0
-        })
-        .await;
+        until_closed(id).await;
         assert_eq!(theirs.load(&key).await.unwrap(), Some(record(1, 9)), "{how}");
     }
 }
@@ -91,6 +88,7 @@ async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not
     let id: i64 =
         sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&pool).await.unwrap();
     run(&format!("KILL {id}")).await;
+    until_closed(id).await;
     let cut = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
     assert_eq!(cut.kind(), Unavailable(Applied::Maybe));
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
@@ -196,4 +194,9 @@ async fn hold(table: &str) -> MySqlConnection {
     other.execute("START TRANSACTION").await.unwrap();
     other.execute(AssertSqlSafe(format!("SELECT * FROM {table} FOR UPDATE"))).await.unwrap();
     other
+}
+
+async fn until_closed(connection: i64) {
+    let is_there = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {connection}");
+    until("the server has closed the connection", async || number(&is_there).await == 0).await;
 }

@@ -4,6 +4,8 @@ use super::{Durability, Server, command};
 use crate::process::{Plan, Process, Signals};
 use crate::program::program;
 
+/// With a folder for temporary tables of its own: at its start a server clears that folder, and in a shared one takes them from
+/// under the others.
 pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, String> {
     let (server, install) = (package("mariadbd")?, package("mariadb-install-db")?);
     package(CLIENT)?;
@@ -15,6 +17,7 @@ pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, 
                 &install,
                 "--no-defaults",
                 "--datadir=./data",
+                "--tmpdir=.",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
@@ -24,6 +27,7 @@ pub(super) fn start(durability: Durability, options: &[&str]) -> Result<Server, 
             let mut words = vec![server.clone(), "--no-defaults".into()];
             words.push(format!("--datadir={}", folder.join("data").display()));
             words.push(format!("--socket={}", folder.join("socket").display()));
+            words.push(format!("--tmpdir={}", folder.display()));
             words.push(format!("--port={port}"));
             words.extend(command(&["--bind-address=127.0.0.1", "--skip-name-resolve"], &[]));
             words.push("--max-connections=500".into());

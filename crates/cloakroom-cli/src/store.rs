@@ -49,12 +49,12 @@ impl StoreUrl {
                 return Err("file needs Unix; choose another with --store redb:PATH".to_owned());
             }
             Self::Sqlite(path) => {
-                let store = SqliteStore::open(path).await.map_err(|error| with_sources(&error))?;
-                store.migrate().await.map_err(|error| with_sources(&error))?;
+                let store = SqliteStore::open(path).await.map_err(|error| error.to_string())?;
+                store.migrate().await.map_err(|error| error.to_string())?;
                 Opened::quiet(store)
             }
             Self::Redis(url) => {
-                let store = RedisStore::connect(url).await.map_err(|error| with_sources(&error))?;
+                let store = RedisStore::connect(url).await.map_err(|error| error.to_string())?;
                 let warning = store.may_evict().map(|policy| {
                     format!(
                         "this server may drop sessions when its memory is full (maxmemory-policy {policy})"
@@ -63,17 +63,17 @@ impl StoreUrl {
                 Opened { store: Arc::new(store), warning }
             }
             Self::Postgres(url) => {
-                let store = PostgresStore::connect(url).await.map_err(|error| with_sources(&error))?;
-                store.migrate().await.map_err(|error| with_sources(&error))?;
+                let store = PostgresStore::connect(url).await.map_err(|error| error.to_string())?;
+                store.migrate().await.map_err(|error| error.to_string())?;
                 Opened::quiet(store)
             }
             Self::MySql(url) => {
-                let store = MySqlStore::connect(url).await.map_err(|error| with_sources(&error))?;
-                store.migrate().await.map_err(|error| with_sources(&error))?;
+                let store = MySqlStore::connect(url).await.map_err(|error| error.to_string())?;
+                store.migrate().await.map_err(|error| error.to_string())?;
                 Opened::quiet(store)
             }
             Self::Memcached(url) => {
-                let store = MemcachedStore::connect(url).await.map_err(|error| with_sources(&error))?;
+                let store = MemcachedStore::connect(url).await.map_err(|error| error.to_string())?;
                 let warning =
                     "memcached drops sessions when its memory is full, and all of them when it restarts";
                 Opened { store: Arc::new(store), warning: Some(warning.to_owned()) }

@@ -104,16 +104,8 @@ impl fmt::Display for OpenError {
     }
 }
 
-impl StdError for OpenError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Connect { source, .. } | Self::Open { source, .. } | Self::Migrate { source, .. } => {
-                Some(&**source)
-            }
-            _ => None,
-        }
-    }
-}
+/// Without a `source()`: the message has it in its place, and whoever prints both would print it twice.
+impl StdError for OpenError {}
 
 impl OpenError {
     pub(crate) fn connect(place: String, failure: impl fmt::Display) -> Self {

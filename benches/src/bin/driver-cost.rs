@@ -17,11 +17,12 @@ use cloakroom_sqlx::PostgresStore;
 use cloakroom_store::{Acquired, Claim, DynStore, Key, LeaseId, Record, Revision, Timestamp};
 use cloakroom_test_services::server;
 use redis::aio::ConnectionManager;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{PgPool, Row};
+use sqlx::{Connection, PgConnection, Row};
+use tokio::sync::Mutex;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // One thread, so that no time is spent on waking another one.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let server = server::Redis::start_with(&["--appendonly", "no"]);
         let [one, other] = [RedisStore::connect(server.url()).await, RedisStore::connect(server.url()).await];
@@ -205,33 +206,42 @@ impl Bare for BareRedis {
     }
 }
 
-struct BarePostgres(PgPool);
+/// One connection, without a pool, whose pings would cost more than what is measured.
+struct BarePostgres(Mutex<PgConnection>);
 
 impl BarePostgres {
     async fn new(url: &str) -> Self {
-        let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect(url).await;
-        let pool = pool.expect("a connection");
+        let mut connection = PgConnection::connect(url).await.expect("a connection");
         for statement in [
             "CREATE TABLE bare (key bytea PRIMARY KEY, revision bigint, expires_at bigint, subject bytea, data bytea)",
             "CREATE INDEX ON bare (expires_at)",
             "CREATE INDEX ON bare (subject)",
         ] {
-            sqlx::query(statement).execute(&pool).await.expect("a table");
+            sqlx::query(statement).execute(&mut connection).await.expect("a table");
         }
         let insert = sqlx::query("INSERT INTO bare VALUES ($1, 1, 4000000000000, NULL, $2)");
-        insert.bind(key(1).as_bytes().as_slice()).bind(DATA.as_bytes()).execute(&pool).await.expect("a row");
-        Self(pool)
+        insert
+            .bind(key(1).as_bytes().as_slice())
+            .bind(DATA.as_bytes())
+            .execute(&mut connection)
+            .await
+            .expect("a row");
+        Self(Mutex::new(connection))
     }
 }
 
 impl Bare for BarePostgres {
     async fn ping(&self) {
-        sqlx::query("SELECT 1").execute(&self.0).await.expect("one");
+        sqlx::query("SELECT 1").execute(&mut *self.0.lock().await).await.expect("one");
     }
 
     async fn read(&self) -> i64 {
         let query = sqlx::query("SELECT revision, expires_at, subject, data FROM bare WHERE key = $1");
-        let row = query.bind(key(1).as_bytes().as_slice()).fetch_one(&self.0).await.expect("a row");
+        let row = query
+            .bind(key(1).as_bytes().as_slice())
+            .fetch_one(&mut *self.0.lock().await)
+            .await
+            .expect("a row");
         assert!(row.get::<Vec<u8>, _>(3).len() >= DATA.len());
         row.get(0)
     }
@@ -244,7 +254,7 @@ impl Bare for BarePostgres {
         let done = update
             .bind(4_000_000_000_000_i64)
             .bind(data.to_owned())
-            .execute(&self.0)
+            .execute(&mut *self.0.lock().await)
             .await
             .expect("an update");
         assert_eq!(done.rows_affected(), 1);

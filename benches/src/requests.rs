@@ -79,6 +79,11 @@ impl Bench {
         request.body(Body::empty()).expect("a request")
     }
 
+    /// The session's cookie, as a browser sends it.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Sends it.
     pub async fn send(&self, request: Request) -> Response {
         answer(&self.app, request).await

@@ -3,13 +3,15 @@
 //!
 //! `cargo run --release -p cloakroom-benches --bin driver-cost`
 //!
-//! Starts servers of its own. Calls and their bare counterparts take turns, one at a time, so that both see the same
-//! machine. A session's read and write are whole requests through an axum router.
+//! Starts servers of its own. Calls and their bare counterparts take turns, some at a time, so that both see the same
+//! machine. A session's read and write are
+//! whole requests, from the cookie to what is to be answered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::Settings;
+use cloakroom::{Answer, RequestHead, SessionKey, SessionManager, Settings};
 use cloakroom_benches::requests::{Bench, Kind};
 use cloakroom_benches::{Times, key};
 use cloakroom_redis::RedisStore;
@@ -53,33 +55,46 @@ async fn compare(name: &str, bare: &impl Bare, stores: [Arc<dyn DynStore>; 2]) {
     println!("{name}");
     let [mut reads, mut writes, mut bare_reads, mut bare_writes] = [(); 4].map(|()| Times::default());
     let [mut loads, mut replaces] = [(); 2].map(|()| Times::default());
-    let reading = Bench::over(Arc::clone(&stores[0]), Kind::Read, settings()).await;
-    let writing = Bench::over(Arc::clone(&stores[0]), Kind::Write, settings()).await;
+    let visit = Visit::new(&stores[0]).await;
     let (key, mut record) = (key(1), record(1));
     Arc::clone(&stores[0]).create(key, record.clone()).await.expect("a create");
-    for round in 0..WARM + CALLS {
-        if round == WARM {
+    let mut number = 0;
+    for round in 0..=ROUNDS {
+        if round == 1 {
+            // Now everything is prepared.
             for times in
                 [&mut reads, &mut writes, &mut bare_reads, &mut bare_writes, &mut loads, &mut replaces]
             {
                 *times = Times::default();
             }
         }
-        timed(&mut bare_reads, bare.read()).await;
-        let request = reading.request();
-        assert_eq!(timed(&mut reads, reading.send(request)).await.status(), 200);
-        timed(&mut loads, Arc::clone(&stores[0]).load(key)).await.expect("a load");
-        let data = format!("{DATA}{round}");
-        timed(&mut bare_writes, async { bare.write(bare.read().await, data.as_bytes()).await }).await;
-        let request = writing.request();
-        assert_eq!(timed(&mut writes, writing.send(request)).await.status(), 200);
-        timed(&mut replaces, async {
-            let seen = Arc::clone(&stores[0]).load(key).await.expect("a load").expect("a record");
-            record.revision = Revision::new(seen.revision.get() + 1);
-            record.data = data.as_bytes().into();
-            Arc::clone(&stores[0]).replace(key, record.clone(), seen.revision).await.expect("a replace");
-        })
-        .await;
+        for _ in 0..BATCH {
+            timed(&mut bare_reads, bare.read()).await;
+        }
+        for _ in 0..BATCH {
+            timed(&mut reads, visit.read()).await;
+        }
+        for _ in 0..BATCH {
+            timed(&mut loads, Arc::clone(&stores[0]).load(key)).await.expect("a load");
+        }
+        for _ in 0..BATCH {
+            number += 1;
+            let data = format!("{DATA}{number}");
+            timed(&mut bare_writes, async { bare.write(bare.read().await, data.as_bytes()).await }).await;
+        }
+        for _ in 0..BATCH {
+            timed(&mut writes, visit.write()).await;
+        }
+        for _ in 0..BATCH {
+            number += 1;
+            record.data = format!("{DATA}{number}").as_bytes().into();
+            timed(&mut replaces, async {
+                let seen = Arc::clone(&stores[0]).load(key).await.expect("a load").expect("a record");
+                record.revision = Revision::new(seen.revision.get() + 1);
+                Arc::clone(&stores[0]).replace(key, record.clone(), seen.revision).await.expect("a replace");
+            })
+            .await;
+        }
     }
     for (what, ours, bare) in [
         ("load", &loads, &bare_reads),
@@ -100,6 +115,7 @@ async fn hand_over(bare: &impl Bare, stores: &[Arc<dyn DynStore>; 2]) {
     let (mut pings, mut times) = (Times::default(), Times::default());
     assert!(acquire(&stores[0], key, 0).await);
     for turn in 0..TURNS {
+        tokio::time::sleep(PAUSE).await;
         timed(&mut pings, bare.ping()).await;
         let (holder, next) = (&stores[turn % 2], Arc::clone(&stores[(turn + 1) % 2]));
         let waiter = tokio::spawn(async move {
@@ -109,7 +125,7 @@ async fn hand_over(bare: &impl Bare, stores: &[Arc<dyn DynStore>; 2]) {
             Instant::now()
         });
         // Until the waiter waits.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(PAUSE).await;
         let began = Instant::now();
         let released = holder.leases().expect("leases").release(key, LeaseId::new(turn as u64)).await;
         assert!(released.expect("a release"));
@@ -144,9 +160,51 @@ fn ratio(ours: Duration, theirs: Duration) -> f64 {
     ours.as_secs_f64() / theirs.as_secs_f64()
 }
 
-fn settings() -> Settings {
-    Settings { sweep_interval: Duration::ZERO, ..Settings::default() }
+/// A request, without what a framework adds to it.
+struct Visit {
+    sessions: SessionManager,
+    cookie: String,
 }
+
+impl Visit {
+    async fn new(store: &Arc<dyn DynStore>) -> Self {
+        let settings = Settings { sweep_interval: Duration::ZERO, ..Settings::default() };
+        let cookie = Bench::over(Arc::clone(store), Kind::Write, settings.clone()).await.cookie().to_owned();
+        Self { sessions: SessionManager::with_store(Arc::clone(store), settings).expect("settings"), cookie }
+    }
+
+    async fn read(&self) -> u64 {
+        let session = self.sessions.open(self);
+        let count = session.get(COUNT).await.expect("a read").expect("a count");
+        session.close(200).await;
+        count
+    }
+
+    async fn write(&self) {
+        let session = self.sessions.open(self);
+        let count = session.get(COUNT).await.expect("a read").expect("a count");
+        session.insert(COUNT, &(count + 1)).await.expect("a number");
+        assert!(matches!(session.close(200).await, Answer::Keep(_)));
+    }
+}
+
+impl RequestHead for Visit {
+    fn method(&self) -> &str {
+        "GET"
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+
+    fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        if name == "cookie" {
+            visit(self.cookie.as_bytes());
+        }
+    }
+}
+
+const COUNT: SessionKey<u64> = SessionKey::new("count");
 
 fn record(revision: u64) -> Record {
     Record {
@@ -261,8 +319,10 @@ impl Bare for BarePostgres {
     }
 }
 
-const WARM: usize = 500;
-const CALLS: usize = 5_000;
+const ROUNDS: usize = 200;
+/// So many of a kind follow each other, as on a busy site.
+const BATCH: usize = 25;
 const TURNS: usize = 500;
+const PAUSE: Duration = Duration::from_millis(5);
 /// About what a session holds.
 const DATA: &str = "{\"name\":\"a visitor\",\"cart\":[1,2,3,4,5,6,7,8,9,10,11,12],\"theme\":\"dark\",\"visits\":12345,\"seen\":\"2026-11-20T12:00:00Z\",\"flash\":null}";

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use cloakroom::Settings;
 use cloakroom_tests::{Browser, Cut, Request, Response};
 
-use crate::backends::{Backend, House, is_503, locked, on_every_backend, resumes, unlocked};
+use crate::backends::{Backend, on_every_backend};
+use crate::house::{House, is_503, locked, resumes, unlocked};
 
 on_every_backend!(
     when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_update_counts_at_most_once,

@@ -2,9 +2,8 @@
 
 use cloakroom_tests::{Browser, Cut, Request};
 
-use crate::backends::{
-    Backend, House, PATIENCE, TOUCH_IS_DUE, eventually, locked, on_every_backend, unlocked,
-};
+use crate::backends::{Backend, on_every_backend};
+use crate::house::{House, PATIENCE, TOUCH_IS_DUE, eventually, locked, unlocked};
 
 on_every_backend!(
     a_request_that_does_not_touch_its_session_costs_nothing,

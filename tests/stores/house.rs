@@ -56,6 +56,12 @@ impl House {
         browser
     }
 
+    /// Waits for what goes on after a response.
+    pub(crate) async fn settled(&self) {
+        // It would end the process after that; the site goes on.
+        assert!(self.site.sessions.shutdown().await, "something goes on for very long");
+    }
+
     /// Lets every lease end that goes by the site's clock; others end by themselves.
     pub(crate) fn end_leases(&self) {
         self.site.clock.advance(LEASE);

@@ -31,7 +31,7 @@
 
 #![cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
-    allow(dead_code, reason = "no database uses all that the three share")
+    allow(dead_code, unused_imports, unused_macros, reason = "no database uses all that the three share")
 )]
 
 mod builder;

@@ -94,7 +94,7 @@ impl Builder<PostgresStore> {
     /// Let the pool's `acquire_timeout` be shorter than the [`deadline`](Builder::deadline).
     ///
     /// # Errors
-    /// [`OpenError::InvalidTable`].
+    /// [`OpenError`] if the table's name or the [`listen_url`](Builder::listen_url) cannot be used.
     pub fn pool(&self, pool: PgPool) -> Result<PostgresStore, OpenError> {
         let options = PgConnectOptions::clone(&pool.connect_options());
         self.store(options, Connections::theirs(pool, self.deadline))

@@ -6,10 +6,11 @@ use cloakroom_sqlx::{OpenError, PostgresStore};
 use cloakroom_store::ErrorKind::Unavailable;
 use cloakroom_store::{Applied, Error, Store, Timestamp};
 use cloakroom_test_services::server::Postgres;
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::support::{fresh_key, fresh_table, record};
-use crate::{fresh, run, url};
+use crate::support::{fresh_key, fresh_table, record, until};
+use crate::{fresh, number, run, url};
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_one_line_without_the_password() {
@@ -55,16 +56,18 @@ async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
     }
 }
 
+/// In a pool that does not look after its connections, so that nothing else finds the broken one.
 #[tokio::test]
 async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not_sent_again() {
-    let (store, table) = fresh().await;
+    let (_, table) = fresh().await;
+    let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+    let store = PostgresStore::builder().table(&table).pool(pool.connect(url()).await.unwrap()).unwrap();
     let key = fresh_key();
     store.create(&key, &record(1, 9)).await.unwrap();
-    run(&format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%INSERT%{table}%' \
-        AND pid <> pg_backend_pid()"
-    ))
-    .await;
+    let connection = format!("FROM pg_stat_activity WHERE query LIKE 'INSERT%{table}%'");
+    run(&format!("SELECT pg_terminate_backend(pid) {connection}")).await;
+    until("the connection is gone", async || number(&format!("SELECT count(*) {connection}")).await == 0)
+        .await;
     let cut = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
     assert_eq!(cut.kind(), Unavailable(Applied::Maybe));
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
@@ -78,7 +81,7 @@ async fn a_write_that_is_not_answered_in_time_may_have_been_applied() {
     let mut other = PgConnection::connect(url()).await.unwrap();
     other.execute(AssertSqlSafe(format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE"))).await.unwrap();
     let builder = PostgresStore::builder().table(&table).max_connections(1);
-    let store = builder.deadline(Duration::from_millis(500)).connect(url()).await.unwrap();
+    let store = builder.deadline(Duration::from_secs(2)).connect(url()).await.unwrap();
     let late = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
     assert_eq!(late.kind(), Unavailable(Applied::Maybe));
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)), "its only connection is free again");
@@ -140,6 +143,21 @@ async fn four_who_purge_at_once_count_each_record_once() {
     let (a, b, c, d) = tokio::join!(purge(), purge(), purge(), purge());
     assert_eq!(a + b + c + d, 4_000);
     assert_eq!(cloakroom_store::Scan::count(&store).await.unwrap(), 1_000);
+}
+
+#[tokio::test]
+async fn a_purge_passes_over_what_others_are_changing() {
+    let (store, table) = fresh().await;
+    let (free, locked) = (fresh_key(), fresh_key());
+    store.create(&free, &record(1, 9)).await.unwrap();
+    store.create(&locked, &record(2, 8)).await.unwrap();
+    let mut other = PgConnection::connect(url()).await.unwrap();
+    let lock = format!("BEGIN; UPDATE {table} SET expires_at = 99 WHERE revision = 2");
+    other.execute(AssertSqlSafe(lock)).await.unwrap();
+    assert_eq!(store.purge(Timestamp::from_millis(10), 10).await.unwrap(), 1);
+    other.execute("COMMIT").await.unwrap();
+    assert_eq!(store.load(&free).await.unwrap(), None);
+    assert_eq!(store.load(&locked).await.unwrap(), Some(record(2, 99)));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{beside, fresh, run};
 #[tokio::test]
 async fn a_write_waits_for_another_process_and_is_not_applied_if_that_takes_too_long() {
     let (store, path, _folder) = fresh().await;
-    let hasty = SqliteStore::builder().deadline(Duration::from_secs(1)).open(&path).await.unwrap();
+    let hasty = SqliteStore::builder().deadline(Duration::from_secs(2)).open(&path).await.unwrap();
     let mut other = beside(&path).await;
     run(&mut other, "BEGIN IMMEDIATE").await;
     let key = fresh_key();

@@ -1,5 +1,7 @@
 //! The file and the table in it.
 
+use std::time::Duration;
+
 use cloakroom_sqlx::{OpenError, SqliteStore};
 use cloakroom_store::{ErrorKind, Scan, Store};
 
@@ -49,6 +51,19 @@ async fn what_cannot_be_opened_is_one_line_with_its_path_and_cause() {
         );
     }
     assert!(std::fs::read(path).unwrap().starts_with(b"this is a text"));
+}
+
+#[tokio::test]
+async fn opening_waits_for_another_program_that_writes_to_the_file() {
+    let (path, _folder) = path();
+    let mut other = beside(&path).await;
+    run(&mut other, "CREATE TABLE theirs (id); BEGIN IMMEDIATE; INSERT INTO theirs (id) VALUES (1)").await;
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        run(&mut other, "COMMIT").await;
+    };
+    let (store, ()) = tokio::join!(SqliteStore::open(&path), end);
+    store.unwrap().migrate().await.unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::backends::addresses;
+use crate::house::addresses;
 
 /// The cluster is announced to be where a test has its proxies, until this is dropped.
 pub(crate) struct Turn(#[allow(dead_code, reason = "it is held")] OwnedMutexGuard<()>);

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use cloakroom::Settings;
 use cloakroom_tests::{Browser, Cut, Request, Response};
 
-use crate::backends::{Backend, House, is_503, locked, on_every_backend, resumes, unlocked};
+use crate::backends::{Backend, on_every_backend};
+use crate::house::{House, is_503, locked, resumes, unlocked};
 
 on_every_backend!(
     when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_update_counts_at_most_once,
@@ -17,10 +18,13 @@ async fn when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_
 >() {
     for (settings, cost) in [(unlocked(), B::COSTS.write), (locked(), B::COSTS.locked_write)] {
         let house = House::new::<B>(impatient(settings)).await;
-        for nth in 1..=cost {
-            let visitor = house.visitor().await;
+        let mut visitors = Vec::new();
+        for _ in 0..cost {
+            visitors.push(house.visitor().await);
+        }
+        for (nth, visitor) in (1..).zip(&visitors) {
             house.proxy.cut(nth, Cut::Silence);
-            let (response, time) = timed(&visitor, Request::post("/add=n")).await;
+            let (response, time) = timed(visitor, Request::post("/add=n")).await;
             let about = format!("silence from round trip {nth} on");
             is_503(&response, &about);
             assert!(time < BUDGET + SLACK, "{about}: {time:?}");
@@ -32,12 +36,12 @@ async fn when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_
 
             house.proxy.heal().await;
             house.end_leases();
-            let value = resumes(&visitor, Request::get("/get=n")).await;
+            let value = resumes(visitor, Request::get("/get=n")).await;
             assert!(value == "5" || value == "6", "{about}: {value}");
             // What was on the way has arrived by now, or comes too late.
-            let after = resumes(&visitor, Request::post("/add=n")).await;
+            let after = resumes(visitor, Request::post("/add=n")).await;
             assert!(after == "6" || after == "7", "{about}: {after}");
-            assert_eq!(resumes(&visitor, Request::get("/get=n")).await, after, "{about}");
+            assert_eq!(resumes(visitor, Request::get("/get=n")).await, after, "{about}");
         }
     }
 }

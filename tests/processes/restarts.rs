@@ -36,8 +36,8 @@ enum State {
     /// Going down, down, or just about to be back.
     Away,
     BackSince(Instant),
-    /// There has been enough traffic.
-    Enough,
+    /// It is back since then, and there has been enough traffic.
+    Enough(Instant),
 }
 
 async fn outage(sites: &[Server], backend: &mut Backend, end: impl FnOnce(&mut Backend)) {
@@ -54,9 +54,10 @@ async fn outage(sites: &[Server], backend: &mut Backend, end: impl FnOnce(&mut B
     tokio::task::block_in_place(|| end(backend));
     tokio::time::sleep(third / 2).await;
     tokio::task::block_in_place(|| backend.server().start_again());
-    state.send_replace(State::BackSince(now()));
+    let back = now();
+    state.send_replace(State::BackSince(back));
     tokio::time::sleep(third).await;
-    state.send_replace(State::Enough);
+    state.send_replace(State::Enough(back));
     let visitors = visitors.join_all().await;
     let total = |count: fn(&Visitor) -> usize| visitors.iter().map(count).sum::<usize>();
     let resumed = visitors.iter().map(|visitor| visitor.resumed.expect("it came back")).max().unwrap();
@@ -92,7 +93,7 @@ impl Visitor {
         let token = self.browser.token();
         for turn in 0.. {
             let before = *state.borrow();
-            if before == State::Enough {
+            if matches!(before, State::Enough(_)) && self.resumed.is_some() {
                 break;
             }
             // With the session to itself and without.
@@ -132,7 +133,7 @@ impl Visitor {
 
 fn since_the_return(state: State) -> Option<Duration> {
     match state {
-        State::BackSince(since) => Some(since.elapsed()),
+        State::BackSince(since) | State::Enough(since) => Some(since.elapsed()),
         _ => None,
     }
 }

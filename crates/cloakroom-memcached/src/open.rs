@@ -34,6 +34,10 @@ impl Place {
             Address::Unix(path) => return Ok((Self::Unix(path.clone()), open_unix(path).await?)),
         };
         let found = resolve(name.clone()).await?;
+        Self::find_among(name, found).await
+    }
+
+    async fn find_among(name: String, found: Vec<SocketAddr>) -> Result<(Self, Opened), Problem> {
         check(&found).map_err(Problem::Unsuitable)?;
         let mut failed = Problem::Failed(io::ErrorKind::NotFound.into());
         for at in found {
@@ -150,3 +154,6 @@ impl From<io::Error> for Problem {
 const CROWDED: &str = "it has as many connections as it takes: start it with a larger -c";
 /// How long it may take to make a connection anew, from the address on.
 pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,9 @@ impl Builder {
 
     /// How long one call may take, with all its steps and with waiting for a connection.
     ///
-    /// A write that is not answered by then may have been applied. A server that says nothing for that long although it was asked
-    /// is taken for dead: its connection is closed and made anew. Defaults to 5 seconds.
+    /// A write that is not answered by then may have been applied. A server that says nothing for that long although it was asked,
+    /// or for a second and a half if that is shorter, is taken for dead: its connection is closed and made anew. That is
+    /// less than the two seconds for which the engine waits unless told otherwise. Defaults to 5 seconds.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -43,7 +44,11 @@ impl Builder {
     ///
     /// Each session lives on one of the servers, chosen by its key and the names of the servers, so every process must
     /// write them alike; their order does not matter. Adding or removing a server signs out those whose
-    /// sessions belong elsewhere then, and nobody else.
+    /// sessions belong elsewhere then, and nobody else. Before servers are used again that were on the list earlier, flush
+    /// them or change the prefix: they still have sessions from then, ended ones too.
+    ///
+    /// A name is that of one server. One with several addresses is refused, except `localhost` and the like, with one
+    /// of IPv4 and one of IPv6.
     ///
     /// # Errors
     /// [`ConnectError`] if a setting is no good, or if a server cannot be reached within the deadline or is unsuitable.

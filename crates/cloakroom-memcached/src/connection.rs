@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::deadline::Deadline;
-use crate::protocol::{Command, Expected, Outcome, encode, read_answer};
+use crate::protocol::{Command, Expected, Kind, NOOP, Outcome, encode, read_answer};
 use crate::settings::Settings;
 
 /// The callers' end of a connection.
@@ -102,13 +102,13 @@ impl fmt::Display for Lost {
 impl std::error::Error for Lost {}
 
 /// Carries requests and answers over `stream` until it breaks, gets out of step, or is silent for `patience` although an answer is
-/// due. Then no request is left without a reply.
+/// due; now and then one is asked for. Then no request is left without a reply. Answers whether the server ever answered.
 pub(crate) async fn drive(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     mut queue: mpsc::Receiver<Call>,
     settings: Settings,
     patience: Duration,
-) {
+) -> bool {
     let mut wire = Wire { largest: settings.largest_item, ..Wire::default() };
     let why: Arc<str> = wire.carry(stream, &mut queue, patience).await.into();
     queue.close();
@@ -119,6 +119,7 @@ pub(crate) async fn drive(
     while let Some(call) = queue.recv().await {
         let _ = call.reply.send(Err(Lost::unsent(Arc::clone(&why))));
     }
+    wire.answered
 }
 
 /// What is under way in both directions.
@@ -134,6 +135,8 @@ struct Wire {
     /// Bytes received that are no complete answer yet.
     input: Vec<u8>,
     largest: usize,
+    /// Whether any answer came.
+    answered: bool,
 }
 
 struct Waiting {
@@ -152,7 +155,7 @@ impl Wire {
         patience: Duration,
     ) -> String {
         let (mut reader, mut writer) = tokio::io::split(stream);
-        let mut silence = pin!(sleep(patience));
+        let mut silence = pin!(sleep(LONGEST_IDLENESS));
         let mut calls = Vec::with_capacity(MOST_AT_ONCE);
         loop {
             self.input.reserve(READ_LEN);
@@ -161,16 +164,13 @@ impl Wire {
                     if count == 0 {
                         return "the store was closed".into();
                     }
-                    if self.waiting.is_empty() {
+                    if self.is_idle() {
                         silence.set(sleep(patience));
                     }
                     calls.drain(..).for_each(|call| self.put(call));
                 }
                 sent = writer.write(self.out.as_slices().0), if !self.out.is_empty() => match sent {
-                    Ok(count) => {
-                        self.out.drain(..count);
-                        self.sent += count as u64;
-                    }
+                    Ok(count) => self.sent(count),
                     Err(error) => return format!("the connection broke: {error}"),
                 },
                 received = reader.read_buf(&mut self.input) => match received {
@@ -179,15 +179,24 @@ impl Wire {
                         if let Err(why) = self.deliver() {
                             return why;
                         }
-                        silence.set(sleep(patience));
+                        silence.set(sleep(if self.is_idle() { LONGEST_IDLENESS } else { patience }));
                     }
                     Err(error) => return format!("the connection broke: {error}"),
                 },
-                () = &mut silence, if !self.waiting.is_empty() => {
-                    return "the server does not answer".into();
+                () = &mut silence => {
+                    if !self.is_idle() {
+                        return "the server does not answer".into();
+                    }
+                    self.put_noop();
+                    silence.set(sleep(patience));
                 }
             }
         }
+    }
+
+    /// Whether the server owes nothing. It does while there is more to send, answered already or not: it has to read that.
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.out.is_empty()
     }
 
     /// Whoever has gone away before is not asked for.
@@ -200,6 +209,24 @@ impl Wire {
         self.out.extend(call.bytes);
     }
 
+    /// Asks whether the server is still there. A peer that went away without a word would else be noticed by the next
+    /// caller, who had to wait.
+    fn put_noop(&mut self) {
+        let (reply, _) = oneshot::channel();
+        let expected = Expected { kind: Kind::Noop, key: "".into(), number: 0 };
+        self.waiting.push_back(Waiting { begins: self.put, expected, reply });
+        self.put += NOOP.len() as u64;
+        self.out.extend(NOOP);
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.sent += count as u64;
+        self.out.drain(..count);
+        if self.out.is_empty() {
+            self.out.shrink_to(MOST_KEPT);
+        }
+    }
+
     /// Hands out the answers that are complete.
     fn deliver(&mut self) -> Result<(), String> {
         let mut used = 0;
@@ -210,11 +237,15 @@ impl Wire {
                 .map_err(|wrong| format!("the server is out of step: {}", wrong.0))?;
             let Some((outcome, len)) = answer else { break };
             used += len;
+            self.answered = true;
             if let Some(waiting) = self.waiting.pop_front() {
                 let _ = waiting.reply.send(Ok(outcome));
             }
         }
         self.input.drain(..used);
+        if self.input.is_empty() {
+            self.input.shrink_to(MOST_KEPT);
+        }
         Ok(())
     }
 }
@@ -225,6 +256,10 @@ const MOST_AT_ONCE: usize = 64;
 /// No more requests are taken while so many bytes wait to be sent.
 const ENOUGH_TO_SEND: usize = 64 << 10;
 const READ_LEN: usize = 16 << 10;
+/// How much memory a buffer keeps when it is empty.
+const MOST_KEPT: usize = 64 << 10;
+/// How long a connection may be used for nothing until the server is asked whether it is there.
+const LONGEST_IDLENESS: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests;

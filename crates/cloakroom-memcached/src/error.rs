@@ -18,7 +18,7 @@ pub enum ConnectError {
     Unreachable {
         /// Which one.
         server: String,
-        /// What happened.
+        /// What happened, and what to look at.
         reason: String,
     },
     /// A server answers, but no sessions can be kept in it.
@@ -41,7 +41,7 @@ impl fmt::Display for ConnectError {
                 crate::builder::LONGEST_PREFIX
             ),
             Self::Unreachable { server, reason } => {
-                write!(f, "cannot reach memcached at {server}: {reason}; is it running?")
+                write!(f, "cannot reach memcached at {server}: {reason}")
             }
             Self::Unsuitable { server, reason } => {
                 write!(f, "memcached at {server} cannot keep sessions: {reason}")

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision};
+use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision, Timestamp};
 use tokio::time::{sleep, timeout};
 
 use crate::MemcachedStore;
@@ -9,13 +9,13 @@ use crate::server::jittered;
 use crate::store::Change;
 
 /// The lease is part of the item, and its time is that of whoever asks, since memcached tells none: the clocks of all processes
-/// have to agree to well within the time a lease lasts. Where they do not, a lease is taken over too early or too late; no
-/// update is lost by that, since a takeover changes the revision.
+/// have to agree to well within the time a lease lasts. Where they do not, a lease is taken over too early or too late, but never
+/// blocks for ever; no update is lost by that, since a takeover changes the revision.
 impl Leases for MemcachedStore {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let acquired = self.change(key, |mut found| {
             if let Some(lease) = found.lease {
-                if lease.until <= claim.now {
+                if !lasts(lease, claim.now) {
                     found.record.revision = claim.takeover;
                 } else if lease.holder != claim.lease {
                     return Ok(Change::None(Acquired::Busy));
@@ -30,7 +30,7 @@ impl Leases for MemcachedStore {
 
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
         let renewed = self.change(key, |found| match found.lease {
-            Some(lease) if lease.holder == claim.lease && lease.until > claim.now => {
+            Some(lease) if lease.holder == claim.lease && lasts(lease, claim.now) => {
                 Ok(Change::Put(Item { lease: Some(granted(claim)), ..found }, true))
             }
             _ => Ok(Change::None(false)),
@@ -82,6 +82,13 @@ fn granted(claim: &Claim) -> Lease {
     Lease { holder: claim.lease, until: claim.now.saturating_add(claim.ttl) }
 }
 
+/// A lease that is said to last longer than any does was written by a clock that is ahead, and its holder may be long gone.
+fn lasts(lease: Lease, now: Timestamp) -> bool {
+    now < lease.until && lease.until <= now.saturating_add(LONGEST_LEASE)
+}
+
+/// The engine's leases last an hour at most; as much again is for clocks that disagree.
+const LONGEST_LEASE: Duration = Duration::from_secs(2 * 60 * 60);
 /// How long a waiter pauses between two looks at a lease, at first and at last.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);

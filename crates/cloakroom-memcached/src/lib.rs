@@ -26,7 +26,7 @@
 //! # What is promised
 //!
 //! - **Atomicity.** A session is one item, and every change is one compare-and-swap of it: other callers see all of it
-//!   or nothing, no update is lost, and what was deleted never comes back.
+//!   or nothing, no update is lost, and what was deleted never comes back while the list of servers stays the same.
 //! - **Durability.** None. Memcached forgets the sessions it has no memory for, and all of them when it is restarted. Those
 //!   visitors are signed out.
 //! - **Sharing.** Any number of processes with the same list of servers and the same prefix.
@@ -45,7 +45,9 @@ mod deadline;
 mod error;
 mod item;
 mod leases;
+mod open;
 mod protocol;
+mod resolve;
 mod server;
 mod settings;
 mod store;

@@ -44,6 +44,9 @@ pub(crate) fn encode(command: &Command<'_>, key: &str, number: u64) -> Vec<u8> {
     out
 }
 
+/// Asks for nothing but an answer.
+pub(crate) const NOOP: &[u8] = b"mn\r\n";
+
 /// What the answer to a request must look like.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
@@ -59,6 +62,8 @@ pub(crate) enum Kind {
     Add,
     Swap,
     Delete,
+    /// [`NOOP`]. Its answer names nothing, and is nobody's.
+    Noop,
 }
 
 impl Command<'_> {
@@ -85,9 +90,11 @@ pub(crate) enum Outcome {
     Exists,
     /// [`Command::Swap`] found another CAS number.
     Changed,
-    /// The value is larger than the server takes. If there was an item, the server has *removed* it.
+    /// The value is larger than the server takes. If there was an item, the server has *removed* it, even for
+    /// [`Command::Add`].
     TooLarge,
-    /// The server has no memory for the value. If there was an item, the server has *removed* it.
+    /// The server has no memory for the value. If there was an item, the server has *removed* it, even for
+    /// [`Command::Add`].
     NoMemory,
 }
 
@@ -126,6 +133,10 @@ pub(crate) fn read_answer(
         return Ok(Some((refused, used)));
     }
 
+    if expected.kind == Kind::Noop {
+        return if line == b"MN" { Ok(Some((Outcome::Done, used))) } else { Err(ANOTHER_COMMAND) };
+    }
+
     let mut words = line.split(|byte| *byte == b' ');
     let status = words.next().unwrap_or_default();
     let len = match status {
@@ -151,7 +162,7 @@ pub(crate) fn read_answer(
         (Kind::Add | Kind::Swap | Kind::Delete, b"HD") => Outcome::Done,
         (Kind::Add, b"NS") => Outcome::Exists,
         (Kind::Swap, b"EX") => Outcome::Changed,
-        _ => return Err(OutOfStep("the answer to another command")),
+        _ => return Err(ANOTHER_COMMAND),
     };
     Ok(Some((outcome, used)))
 }
@@ -171,7 +182,12 @@ fn refusal(line: &[u8], kind: Kind) -> Result<Option<Outcome>, OutOfStep> {
     let stores = matches!(kind, Kind::Add | Kind::Swap);
     match line {
         b"SERVER_ERROR object too large for cache" if stores => Ok(Some(Outcome::TooLarge)),
-        b"SERVER_ERROR out of memory storing object" if stores => Ok(Some(Outcome::NoMemory)),
+        // The second is for values of several chunks. The server reads the rest of the value off before it says so.
+        b"SERVER_ERROR out of memory storing object" | b"SERVER_ERROR Out of memory during read"
+            if stores =>
+        {
+            Ok(Some(Outcome::NoMemory))
+        }
         _ if line.starts_with(b"SERVER_ERROR") => Err(OutOfStep("a server error")),
         _ if line.starts_with(b"CLIENT_ERROR") => Err(OutOfStep("a client error")),
         _ if line.starts_with(b"ERROR") => Err(OutOfStep("an error")),
@@ -224,6 +240,7 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 const END: &[u8] = b"\r\n";
+const ANOTHER_COMMAND: OutOfStep = OutOfStep("the answer to another command");
 const BAD_NUMBER: OutOfStep = OutOfStep("a number that is none");
 /// Longer than any line that answers a request: a key has 250 bytes at most.
 const LONGEST_LINE: usize = 1_024;

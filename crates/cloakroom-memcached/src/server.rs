@@ -1,21 +1,20 @@
 //! One server: the connection to it, made anew whenever it ends.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::ConnectError;
 use crate::address::{Address, seed};
-use crate::connection::{Connection, Lost, drive};
+use crate::connection::{Call, Connection, Lost, drive};
 use crate::deadline::Deadline;
-use crate::settings::{self, Settings};
+use crate::open::{LONGEST_ATTEMPT, Opened, Place, Problem};
+use crate::resolve::LONGEST_LOOKUP;
 
 /// One server of a store.
 #[derive(Debug)]
@@ -33,25 +32,20 @@ enum State {
     Up(Arc<Connection>),
     /// It ended; the first attempt to make it anew is not over.
     Renewing,
-    /// The last attempt failed; there will be others.
+    /// The last attempt failed, or the connection was good for nothing; there will be others.
     Down(Arc<str>),
 }
 
 impl Server {
     pub(crate) async fn connect(address: Address, deadline: Duration) -> Result<Self, ConnectError> {
-        let (stream, settings) = match timeout(deadline, open(&address)).await {
-            Ok(opened) => opened.map_err(|problem| problem.at(&address))?,
-            Err(_) => return Err(Problem::Failed(io::ErrorKind::TimedOut.into()).at(&address)),
-        };
+        let found =
+            timeout(deadline, Place::find(&address)).await.unwrap_or_else(|_| Err(Problem::timed_out()));
+        let (place, opened) = found.map_err(|problem| problem.at(&address))?;
+        let settings = opened.settings;
         let (connection, queue) = Connection::new(settings);
         let (tell, state) = watch::channel(State::Up(Arc::new(connection)));
-        let task = tokio::spawn({
-            let address = address.clone();
-            async move {
-                drive(stream, queue, settings, deadline).await;
-                keep_up(&address, &tell, deadline).await;
-            }
-        });
+        let patience = deadline.min(LONGEST_SILENCE);
+        let task = tokio::spawn(async move { keep_up(place, opened, queue, &tell, patience).await });
         let seed = seed(&address);
         Ok(Self { address, seed, may_evict: settings.may_evict, state, task: task.abort_handle() })
     }
@@ -101,87 +95,52 @@ impl Drop for Server {
     }
 }
 
-/// Makes the connection anew whenever it ended, for ever.
-async fn keep_up(address: &Address, tell: &watch::Sender<State>, patience: Duration) {
+/// Carries calls over the connection, and makes it anew whenever it ended, for ever.
+async fn keep_up(
+    mut place: Place,
+    mut opened: Opened,
+    mut queue: mpsc::Receiver<Call>,
+    tell: &watch::Sender<State>,
+    patience: Duration,
+) {
+    let mut pause = SHORTEST_PAUSE;
     loop {
-        tell.send_replace(State::Renewing);
-        let mut pause = SHORTEST_PAUSE;
-        let (stream, settings) = loop {
-            let problem = match timeout(LONGEST_ATTEMPT, open(address)).await {
-                Ok(Ok(opened)) => break opened,
-                Ok(Err(problem)) => problem,
-                Err(_) => Problem::Failed(io::ErrorKind::TimedOut.into()),
-            };
-            tell.send_replace(State::Down(problem.to_string().into()));
-            sleep(jittered(pause)).await;
-            pause = (2 * pause).min(LONGEST_PAUSE);
+        if live(opened, queue, patience).await {
+            pause = SHORTEST_PAUSE;
+            tell.send_replace(State::Renewing);
+        } else {
+            be_down(tell, "the server ends connections as soon as they are made", &mut pause).await;
+        }
+        opened = loop {
+            match place.open_again().await {
+                Ok(opened) => break opened,
+                Err(problem) => be_down(tell, problem.to_string(), &mut pause).await,
+            }
         };
-        let (connection, queue) = Connection::new(settings);
+        let connection;
+        (connection, queue) = Connection::new(opened.settings);
         tell.send_replace(State::Up(Arc::new(connection)));
-        drive(stream, queue, settings, patience).await;
     }
 }
 
-/// Connects, and asks the server what it is.
-async fn open(address: &Address) -> Result<(Box<dyn Stream>, Settings), Problem> {
-    let mut stream: Box<dyn Stream> = match address {
-        Address::Tcp(at) => {
-            let stream = TcpStream::connect(at).await?;
-            stream.set_nodelay(true)?;
-            Box::new(stream)
-        }
-        #[cfg(unix)]
-        Address::Unix(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
-        #[cfg(not(unix))]
-        Address::Unix(_) => return Err(io::Error::from(io::ErrorKind::Unsupported).into()),
-    };
-    stream.write_all(settings::QUESTION).await?;
-    let mut answer = Vec::with_capacity(4_096);
-    loop {
-        if stream.read_buf(&mut answer).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        if let Some(settings) = settings::read(&answer).map_err(Problem::Unsuitable)? {
-            return Ok((stream, settings));
+/// The whole life of one connection. Whether it was good for something: the server answered, or it lasted for a while. Else
+/// the next one is likely to end as quickly.
+async fn live(opened: Opened, queue: mpsc::Receiver<Call>, patience: Duration) -> bool {
+    let mut life = pin!(drive(opened.stream, queue, opened.settings, patience));
+    tokio::select! {
+        answered = &mut life => answered,
+        () = sleep(A_WHILE) => {
+            life.await;
+            true
         }
     }
 }
 
-/// What a connection runs over.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// Why there is no connection.
-#[derive(Debug)]
-enum Problem {
-    Failed(io::Error),
-    Unsuitable(String),
-}
-
-impl Problem {
-    fn at(self, address: &Address) -> ConnectError {
-        let server = address.to_string();
-        match self {
-            Self::Failed(error) => ConnectError::Unreachable { server, reason: error.to_string() },
-            Self::Unsuitable(reason) => ConnectError::Unsuitable { server, reason },
-        }
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Failed(error) => write!(f, "no connection: {error}"),
-            Self::Unsuitable(reason) => write!(f, "the server cannot keep sessions: {reason}"),
-        }
-    }
-}
-
-impl From<io::Error> for Problem {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error)
-    }
+/// Lets the callers know, and waits: for longer each time.
+async fn be_down(tell: &watch::Sender<State>, why: impl Into<Arc<str>>, pause: &mut Duration) {
+    tell.send_replace(State::Down(why.into()));
+    sleep(jittered(*pause)).await;
+    *pause = (2 * *pause).min(LONGEST_PAUSE);
 }
 
 /// Between half and the whole of `pause`, so that many who wait do not come back in step. The seeds that the standard library
@@ -193,6 +152,12 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
+const A_WHILE: Duration = Duration::from_secs(1);
+/// Shorter than the two seconds that the engine waits for a store, so that one call finds out and not each.
+const LONGEST_SILENCE: Duration = Duration::from_millis(1_500);
 // Service resumes within two seconds of the server's return.
-const _: () = assert!(LONGEST_PAUSE.as_millis() + LONGEST_ATTEMPT.as_millis() < 2_000);
+const _: () =
+    assert!(LONGEST_PAUSE.as_millis() + LONGEST_LOOKUP.as_millis() + LONGEST_ATTEMPT.as_millis() < 2_000);
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,11 @@ use std::collections::HashMap;
 /// What is asked.
 pub(crate) const QUESTION: &[u8] = b"version\r\nstats settings\r\n";
 
+/// What a server says before it hangs up, whatever it is asked, when it has as many connections as it takes.
+pub(crate) fn is_crowded(input: &[u8]) -> bool {
+    input.starts_with(b"ERROR Too many open connections\r\n")
+}
+
 /// How a server was started, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -24,8 +29,10 @@ impl Settings {
 
 /// Reads the answer to [`QUESTION`]: `None` while it is not complete. In words why no sessions can be kept there, if so.
 pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
-    let text = std::str::from_utf8(input).map_err(|_| not_memcached())?;
-    let mut lines = text.split_inclusive("\r\n").filter_map(|line| line.strip_suffix("\r\n"));
+    let complete = input.windows(2).rposition(|end| end == b"\r\n").map_or(0, |at| at + 2);
+    // A setting may be a path in whatever encoding.
+    let text = String::from_utf8_lossy(&input[..complete]);
+    let mut lines = text.split_terminator("\r\n");
     match lines.next() {
         Some("CLIENT_ERROR unauthenticated") => {
             return Err(
@@ -35,6 +42,7 @@ pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
             );
         }
         Some(line) => check_version(line.strip_prefix("VERSION ").ok_or_else(not_memcached)?)?,
+        None if !input.is_ascii() => return Err(not_memcached()),
         None => return unfinished(input),
     }
 

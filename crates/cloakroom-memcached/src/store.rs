@@ -46,7 +46,10 @@ impl MemcachedStore {
     }
 
     /// Whether a server forgets sessions of its own accord when its memory is full, as memcached does unless it was started
-    /// with `-M`. Those visitors are then signed out, the longest idle first: a good thing to warn of at start.
+    /// with `-M`. Those visitors are then signed out: a good thing to warn of at start.
+    ///
+    /// Memcached keeps items of about the same size together, and forgets the longest idle among those. So a session
+    /// of a size that is in demand may go long before older ones of other sizes.
     ///
     /// As it was when the store was connected.
     pub fn may_evict(&self) -> bool {
@@ -79,8 +82,8 @@ impl MemcachedStore {
                 Outcome::Done => return Ok(Some(answer)),
                 Outcome::Changed => {}
                 Outcome::Missing => return Ok(None),
-                Outcome::TooLarge => return Err(removed("the server found it too large")),
-                Outcome::NoMemory => return Err(removed("the server has no memory for it")),
+                Outcome::TooLarge => return Err(removed(FOUND_TOO_LARGE)),
+                Outcome::NoMemory => return Err(removed(NO_MEMORY)),
                 other => return Err(unexpected(other)),
             }
         }
@@ -136,8 +139,8 @@ impl Store for MemcachedStore {
         match connection.call(&name, &command, &mut deadline).await.map_err(of_write)? {
             Outcome::Done => Ok(()),
             Outcome::Exists => Err(Error::exists()),
-            Outcome::TooLarge => Err(Error::new(ErrorKind::TooLarge)),
-            Outcome::NoMemory => Err(Error::new(ErrorKind::Full)),
+            Outcome::TooLarge => Err(removed(FOUND_TOO_LARGE)),
+            Outcome::NoMemory => Err(removed(NO_MEMORY)),
             other => Err(unexpected(other)),
         }
     }
@@ -221,7 +224,8 @@ fn of_write(lost: Lost) -> Error {
     if lost.sent { Error::maybe_applied(lost) } else { Error::unavailable(lost) }
 }
 
-/// A server that cannot store a value removes the one that it has. So something was changed, if not what was asked for.
+/// A server that cannot store a value removes the one that it has under the key, even where it was to store it only if there
+/// is none. So something was changed, if not what was asked for.
 fn removed(why: &'static str) -> Error {
     Error::maybe_applied(why)
 }
@@ -230,3 +234,6 @@ fn removed(why: &'static str) -> Error {
 fn unexpected(outcome: Outcome) -> Error {
     Error::maybe_applied(format!("an unexpected answer: {outcome:?}"))
 }
+
+const FOUND_TOO_LARGE: &str = "the server found it too large";
+const NO_MEMORY: &str = "the server has no memory for it";

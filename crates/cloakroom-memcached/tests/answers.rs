@@ -15,8 +15,11 @@ use std::time::Duration;
 use cloakroom_memcached::MemcachedStore;
 use cloakroom_store::ErrorKind::{self, Corrupt, Unavailable};
 use cloakroom_store::{Applied, Claim, Error, LeaseId, Leases, Revision, Store, encode};
-use support::fake::{Fake, Reaction, item, say};
+use support::fake::{Fake, GREETING, Reaction, item, say};
 use support::record::{at, key, record};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 const CLEARLY_NOT: ErrorKind = Unavailable(Applied::No);
 const MAYBE: ErrorKind = Unavailable(Applied::Maybe);
@@ -109,12 +112,45 @@ async fn a_write_without_an_answer_may_have_been_applied_and_is_sent_once() {
 
 #[tokio::test]
 async fn a_change_that_the_server_has_no_memory_for_is_not_said_to_have_changed_nothing() {
-    for refusal in ["out of memory storing object", "object too large for cache"] {
+    for refusal in ["out of memory storing object", "Out of memory during read", "object too large for cache"]
+    {
         let (_store, fake) =
             store_on(item(&value(1, 1)), say(format!("SERVER_ERROR {refusal}\r\n")), Reaction::HangUp).await;
         assert_eq!(all_changes(&fake).await, [MAYBE; 4], "memcached removes the item");
-        assert_eq!(fake.count("ms"), 4);
+        assert_eq!(kind(connect(&fake).await.create(&key(1), &record(1, b"data")).await), MAYBE);
+        assert_eq!(fake.count("ms"), 5);
     }
+}
+
+/// The engine waits for two seconds, and the store's own deadline is five.
+#[tokio::test]
+async fn a_server_that_fell_silent_is_given_up_before_the_engine_stops_waiting() {
+    let (_, fake) = store_on(Reaction::Ignore, Reaction::HangUp, Reaction::HangUp).await;
+    let store = MemcachedStore::connect(&fake.url).await.unwrap();
+    let loaded = timeout(Duration::from_secs(2), store.load(&key(1))).await;
+    assert_eq!(kind(loaded.expect("the store gives up first")), CLEARLY_NOT);
+}
+
+/// After n connections it has waited for 10, 20, 40, ... ms, or half of that.
+#[tokio::test]
+async fn a_server_that_ends_every_connection_is_not_pestered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let greeted_by_one = async || {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; b"version\r\nstats settings\r\n".len()]).await.unwrap();
+        stream.write_all(GREETING.as_bytes()).await.unwrap();
+    };
+    let url = format!("memcached://{}", listener.local_addr().unwrap());
+    let (store, ()) = tokio::join!(MemcachedStore::connect(&url), greeted_by_one());
+    let store = store.unwrap();
+    #[allow(clippy::disallowed_methods, reason = "measures how often the store comes back")]
+    let began = std::time::Instant::now();
+    for _ in 0..6 {
+        greeted_by_one().await;
+    }
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(5 + 10 + 20 + 40 + 80 + 160), "{took:?}");
+    drop(store);
 }
 
 #[tokio::test]
@@ -136,11 +172,25 @@ async fn a_change_that_another_writer_overtook_begins_again() {
     assert_eq!((fake.count("mg"), fake.count("ms")), (2, 2));
 }
 
+/// The deadline is over in the second round, while the slow half of it is under way.
 #[tokio::test]
 async fn a_change_that_is_overtaken_for_ever_ends_with_its_deadline() {
-    let (store, _fake) = store_on(item(&value(1, 1)), say("EX k$K O$O\r\n"), Reaction::HangUp).await;
-    let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await;
-    assert!([CLEARLY_NOT, MAYBE].contains(&kind(replaced)));
+    let late = |reaction| match reaction {
+        Reaction::Say(bytes) => Reaction::SayLate(Duration::from_millis(550), bytes),
+        other => other,
+    };
+    let (found, overtaken) = (item(&value(1, 1)), say("EX k$K O$O\r\n"));
+    let ends = async |get, set, end| {
+        let (_, fake) = store_on(get, set, Reaction::HangUp).await;
+        let builder = MemcachedStore::builder().deadline(Duration::from_secs(1));
+        let store = builder.connect(&fake.url).await.unwrap();
+        let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await;
+        assert_eq!(kind(replaced), end);
+    };
+    tokio::join!(
+        ends(late(found.clone()), overtaken.clone(), CLEARLY_NOT),
+        ends(found, late(overtaken), MAYBE)
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 
 use cloakroom_memcached::{ConnectError, MemcachedStore};
-use cloakroom_store::ErrorKind::{Exists, Full, Missing, TooLarge, Unavailable};
+use cloakroom_store::ErrorKind::{Exists, Missing, TooLarge, Unavailable};
 use cloakroom_store::{Acquired, Applied, Claim, ErrorKind, LeaseId, Leases, Record, Revision, Store};
 use cloakroom_test_services::server::Memcached;
 use support::raw::{Raw, unique_prefix};
@@ -189,12 +189,42 @@ async fn a_full_server_that_evicts_nothing_refuses_new_sessions_and_loses_change
         }
         assert!(full < 1_000, "1,000 times 5 kB do not fit 2 MB");
     };
-    assert_eq!(refused.kind(), Full);
+    assert_eq!(refused.kind(), MAYBE);
     assert_eq!(store.load(&key(full)).await.unwrap(), None);
+
+    assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1, &[0; 5_000])));
+    assert_eq!(
+        kind(store.create(&key(1), &record(99, &[1; 5_000])).await),
+        MAYBE,
+        "it is not said to be there"
+    );
+    assert_eq!(store.load(&key(1)).await.unwrap(), None, "memcached removed it, although it was to add only");
+    store.create(&key(full), &record(full, &[0; 5_000])).await.unwrap();
 
     let replaced = store.replace(&key(0), &record(99, &[1; 5_000]), Revision::new(0)).await;
     assert_eq!(kind(replaced), MAYBE, "memcached removes what it cannot replace");
     assert_eq!(store.load(&key(0)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_full_server_that_refuses_a_value_of_many_chunks_stays_in_step() {
+    let server = Memcached::start_with(&["-m", "2", "-M"]);
+    let store = connect(&server).await;
+    let large = |revision| record(revision, &[0; 700_000]);
+    for n in 0..6 {
+        let (first, this, new) = (key(0), key(n), large(n));
+        let (created, loaded) = tokio::join!(store.create(&this, &new), store.load(&first));
+        match (n, created) {
+            (..3, Ok(())) => {}
+            (1.., Err(error)) => {
+                assert_eq!(error.kind(), MAYBE);
+                let reason = std::error::Error::source(&error).unwrap().to_string();
+                assert!(reason.contains("no memory"), "{reason}");
+            }
+            (n, created) => panic!("{n}: {created:?}"),
+        }
+        assert_eq!(loaded.unwrap(), Some(large(0)), "the next answer is the next request's");
+    }
 }
 
 /// Memcached itself removes the old one.
@@ -252,6 +282,64 @@ async fn the_largest_record_that_is_taken_can_be_leased_touched_and_replaced() {
         store.replace(&key, &new, Revision::new(1)).await.unwrap();
         assert_eq!(store.load(&key).await.unwrap(), Some(new));
     }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_more_connections_is_not_taken_for_something_else() {
+    let server = Memcached::start_with(&["-c", "40"]);
+    let mut others = Vec::new();
+    while others.len() < 40 {
+        let mut other = Raw::connect(address(&server));
+        if other.ask(b"mn\r\n") != "MN" {
+            break;
+        }
+        others.push(other);
+    }
+    assert!(others.len() < 40, "it is full by now");
+    let error = MemcachedStore::connect(server.url()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("start it with a larger -c"), "{error}");
+}
+
+/// Where `localhost` has two addresses, memcached listens on one of them here.
+#[tokio::test]
+async fn localhost_is_one_server() {
+    let mut server = Memcached::start();
+    let port = address(&server).rsplit_once(':').unwrap().1.to_owned();
+    let store = MemcachedStore::connect(&format!("memcached://localhost:{port}")).await.unwrap();
+    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    server.kill();
+    server.start_again();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(store.load(&key(1)).await.unwrap(), None);
+}
+
+/// A holder whose clock is a day ahead goes away without a word.
+#[tokio::test]
+async fn a_lease_from_a_clock_that_is_far_ahead_does_not_last() {
+    let server = Memcached::start();
+    let store = connect(&server).await;
+    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    let claim = |lease, ahead| Claim {
+        lease: LeaseId::new(lease),
+        now: at(ahead),
+        ttl: Duration::from_secs(60),
+        takeover: Revision::new(lease),
+    };
+    let hour = 60 * 60 * 1_000;
+    assert!(matches!(store.acquire(&key(1), &claim(7, 24 * hour)).await.unwrap(), Acquired::Held(_)));
+    assert!(!store.renew(&key(1), &claim(7, 0)).await.unwrap(), "it has not got it any more");
+    let taken = store.acquire(&key(1), &claim(8, 0)).await.unwrap();
+    assert_eq!(
+        taken,
+        Acquired::Held(record(8, b"data")),
+        "the takeover's revision keeps the first from writing"
+    );
+
+    // Twice the longest lease is in doubt, and held.
+    let lasts = 2 * hour - 60_000;
+    assert!(matches!(store.acquire(&key(1), &claim(8, lasts)).await.unwrap(), Acquired::Held(_)));
+    assert_eq!(store.acquire(&key(1), &claim(9, 0)).await.unwrap(), Acquired::Busy);
 }
 
 #[tokio::test]

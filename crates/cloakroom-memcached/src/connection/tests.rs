@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 struct Wired {
     connection: Arc<Connection>,
     server: DuplexStream,
-    driver: JoinHandle<()>,
+    driver: JoinHandle<bool>,
 }
 
 impl Wired {
@@ -216,15 +216,75 @@ async fn a_server_that_stays_silent_is_given_up() {
     wired.expect_over().await;
 }
 
+/// It refuses a value without reading all of it, and then nothing more: the rest can never be sent.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answered_early_and_reads_no_further_is_given_up() {
+    let mut wired = Wired::with_room_for(64);
+    let value = vec![b'x'; 2 * ENOUGH_TO_SEND].leak();
+    let refused = wired.call("a", Command::Add { value, expires: 0 }).await;
+    wired.reads("ms a").await;
+    wired.answers("SERVER_ERROR object too large for cache\r\n").await;
+    assert_eq!(refused.await.unwrap().unwrap(), Outcome::TooLarge);
+    let next = wired.get("b").await;
+    assert!(!lost(next).await.sent);
+    wired.expect_over().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_asked_nothing_may_be_silent() {
     let mut wired = Wired::new();
-    sleep(10 * PATIENCE).await;
+    sleep(LONGEST_IDLENESS - PATIENCE / 2).await;
     let call = wired.get("a").await;
     wired.reads("O1\r\n").await;
     sleep(PATIENCE / 2).await;
     wired.answers("EN ka O1\r\n").await;
     assert_eq!(call.await.unwrap().unwrap(), Outcome::Missing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_asked_nothing_is_asked_now_and_then_whether_it_is_there() {
+    let mut wired = Wired::new();
+    for _ in 0..3 {
+        assert!(timeout(Duration::from_secs(14), wired.server.read_u8()).await.is_err());
+        let asked = timeout(Duration::from_secs(2), wired.reads("\r\n")).await;
+        assert_eq!(asked.expect("it is asked after 15 seconds"), "mn\r\n");
+        wired.answers("MN\r\n").await;
+    }
+    let call = wired.get("a").await;
+    wired.reads("O1\r\n").await;
+    wired.answers("VA 1 c1 ka O1\r\nA\r\n").await;
+    assert_eq!(found(call).await, b"A");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_behind_that_question_gets_its_own_answer() {
+    let mut wired = Wired::new();
+    wired.reads("mn\r\n").await;
+    let call = wired.get("a").await;
+    wired.reads("O1\r\n").await;
+    wired.answers("MN\r\nVA 1 c1 ka O1\r\nA\r\n").await;
+    assert_eq!(found(call).await, b"A");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_went_away_without_a_word_is_noticed_before_anybody_calls() {
+    let wired = Wired::new();
+    sleep(LONGEST_IDLENESS + PATIENCE + Duration::from_millis(1)).await;
+    assert!(wired.connection.is_closed());
+    wired.expect_over().await;
+}
+
+#[tokio::test]
+async fn a_connection_does_not_keep_the_memory_of_large_records() {
+    let mut wire = Wire { largest: 1 << 20, ..Wire::default() };
+    let (reply, _answer) = oneshot::channel();
+    let expected = Expected { kind: Kind::Get, key: "a".into(), number: 1 };
+    wire.put(Call { bytes: vec![b'x'; 1 << 20], expected, reply });
+    wire.sent(1 << 20);
+    assert!(wire.out.capacity() <= MOST_KEPT, "{}", wire.out.capacity());
+    wire.input = [b"VA 1000000 c1 ka O1\r\n", &[b'x'; 1_000_000][..], b"\r\n"].concat();
+    wire.deliver().unwrap();
+    assert!(wire.input.capacity() <= MOST_KEPT, "{}", wire.input.capacity());
 }
 
 #[tokio::test(start_paused = true)]

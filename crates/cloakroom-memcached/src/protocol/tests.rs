@@ -41,9 +41,11 @@ fn answers_are_read_as_the_server_writes_them() {
     assert_eq!(outcome("NF kp:k O12\r\n", Kind::Swap), Outcome::Missing);
     assert_eq!(outcome("HD kp:k O12\r\n", Kind::Delete), Outcome::Done);
     assert_eq!(outcome("NF kp:k O12\r\n", Kind::Delete), Outcome::Missing);
+    assert_eq!(outcome("MN\r\n", Kind::Noop), Outcome::Done);
     for kind in [Kind::Add, Kind::Swap] {
         assert_eq!(outcome("SERVER_ERROR object too large for cache\r\n", kind), Outcome::TooLarge);
         assert_eq!(outcome("SERVER_ERROR out of memory storing object\r\n", kind), Outcome::NoMemory);
+        assert_eq!(outcome("SERVER_ERROR Out of memory during read\r\n", kind), Outcome::NoMemory);
     }
 }
 
@@ -75,6 +77,9 @@ fn an_answer_that_is_not_to_this_request_is_refused() {
         ("VA 1 c9 kp:k O12\r\na\r\n", Kind::Delete, "the answer to another command"),
         ("NS kp:k O12\r\n", Kind::Delete, "the answer to another command"),
         ("EN kp:k O12\r\n", Kind::Swap, "the answer to another command"),
+        ("EN kp:k O12\r\n", Kind::Noop, "the answer to another command"),
+        ("MN\r\n", Kind::Get, "the answer to another request"),
+        ("SERVER_ERROR Out of memory during read\r\n", Kind::Get, "a server error"),
         ("STORED kp:k O12\r\n", Kind::Swap, "the answer to another command"),
         ("SERVER_ERROR out of memory storing object\r\n", Kind::Get, "a server error"),
         ("SERVER_ERROR out of memory writing get response\r\n", Kind::Get, "a server error"),
@@ -108,7 +113,7 @@ proptest! {
 
     #[test]
     fn any_words_are_an_answer_to_the_request_or_none(
-        data in r"(HD|VA|EN| |[0-9]|kprefix:key|O7|c5|\r\n|ERROR|SERVER_ERROR object too large for cache){0,12}",
+        data in r"(HD|VA|EN|MN| |[0-9]|kprefix:key|O7|c5|\r\n|ERROR|SERVER_ERROR object too large for cache){0,12}",
     ) {
         properties::an_answer_is_that_of_its_request_or_none(data.as_bytes());
     }

@@ -33,6 +33,18 @@ fn a_part_of_the_answer_is_waited_for() {
 }
 
 #[test]
+fn a_setting_may_be_in_any_encoding() {
+    let path =
+        ["STAT domain_socket /srv/\u{e9}/m.sock\r\n".as_bytes(), b"STAT ssl_key /srv/\xe9\r\n"].concat();
+    let (head, tail) = (answer("1.6.18", &[]), b"END\r\n");
+    let text = [head.strip_suffix("END\r\n").unwrap().as_bytes(), &path, tail].concat();
+    for len in 0..text.len() {
+        assert_eq!(read(&text[..len]), Ok(None), "{len} of {} bytes", text.len());
+    }
+    assert!(read(&text).unwrap().is_some());
+}
+
+#[test]
 fn a_server_without_cas_numbers_is_refused() {
     assert!(refusal(&answer("1.6.18", &[("cas_enabled", "no")])).contains("without -C"));
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What it does about one request.
 #[derive(Clone)]
 pub(crate) enum Reaction {
     /// Sends this, with `$O` in place of the request's number and `$K` in place of its key.
     Say(Vec<u8>),
+    /// The same after a while.
+    SayLate(Duration, Vec<u8>),
     /// Closes the connection.
     HangUp,
     /// Says nothing, now or ever.
@@ -35,8 +37,12 @@ pub(crate) struct Fake {
     connections: watch::Sender<usize>,
 }
 
+/// What it says to begin with, as memcached 1.6.18 does.
+pub(crate) const GREETING: &str =
+    "VERSION 1.6.18\r\nSTAT evictions on\r\nSTAT cas_enabled yes\r\nSTAT item_size_max 1048576\r\nEND\r\n";
+
 impl Fake {
-    /// Greets like memcached 1.6.18, then reacts to each request by the first two letters of it.
+    /// Greets, then reacts to each request by the first two letters of it.
     pub(crate) async fn start(react: impl Fn(&str) -> Reaction + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("memcached://{}", listener.local_addr().unwrap());
@@ -86,17 +92,18 @@ async fn serve(
             stream.read_exact(&mut value).await.unwrap();
         }
         let reaction = match &*words[0] {
-            "version" => say("VERSION 1.6.18\r\n"),
-            "stats" => {
-                say("STAT evictions on\r\nSTAT cas_enabled yes\r\nSTAT item_size_max 1048576\r\nEND\r\n")
-            }
+            "version" => Reaction::Ignore,
+            "stats" => say(GREETING),
             command => {
                 log.lock().unwrap().push(line.clone());
                 react(command)
             }
         };
+        if let Reaction::SayLate(pause, _) = reaction {
+            sleep(pause).await;
+        }
         match reaction {
-            Reaction::Say(bytes) => {
+            Reaction::Say(bytes) | Reaction::SayLate(_, bytes) => {
                 let number = words.last().and_then(|word| word.strip_prefix('O')).unwrap_or_default();
                 let key = words.get(1).map_or("", |key| key);
                 stream.write_all(&filled_in(&bytes, key, number)).await.unwrap();

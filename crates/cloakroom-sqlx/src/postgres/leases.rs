@@ -49,18 +49,20 @@ impl Leases for PostgresStore {
     async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
         // In the list before the row says so: whoever releases the lease from then on is heard.
         let waiter = self.listener.waiter(key);
-        if at_most.is_zero() || self.listener.listen().await.is_err() {
+        if at_most.is_zero() || timeout(at_most.min(PAUSE), self.listener.hears()).await.is_err() {
             // Without a connection to listen on the caller polls.
-            tokio::time::sleep(at_most.min(PAUSE)).await;
             return Ok(());
         }
         let rows = self.connections.write(with_key(&self.statements.wait, key)).await?;
         let Some(row) = rows.first() else { return Ok(()) };
         let left = Duration::from_millis(column::<_, i64>(row, 0)?.max(1) as u64);
         // Woken or not: the caller looks again.
-        _ = timeout(at_most.min(left), waiter.woken()).await;
+        _ = timeout(at_most.min(left).min(LONGEST), waiter.woken()).await;
         Ok(())
     }
 }
 
+/// How often the caller looks while nothing is heard.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often it looks all the same: an announcement is lost if the way to the server goes without a word.
+const LONGEST: Duration = Duration::from_secs(1);

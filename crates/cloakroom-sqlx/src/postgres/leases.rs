@@ -17,7 +17,14 @@ impl Leases for PostgresStore {
         let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
         let (held, is_record): (bool, bool) = (column(row, 4)?, column(row, 5)?);
         match (held, is_record) {
-            (true, _) => record(key, row).map(Acquired::Held),
+            (true, _) => match record(key, row) {
+                Ok(record) => Ok(Acquired::Held(record)),
+                Err(damage) => {
+                    // The caller does not learn that it has the lease, which would keep others from learning of the damage.
+                    _ = self.release(key, claim.lease).await;
+                    Err(damage)
+                }
+            },
             (false, true) => Ok(Acquired::Busy),
             (false, false) => Err(Error::corrupt("what is stored is no record of this key")),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloakroom_sqlx::PostgresStore;
-use cloakroom_store::{Acquired, Key, LeaseId, Leases, Revision, Store, Subject, Subjects};
+use cloakroom_store::{Acquired, ErrorKind, Key, LeaseId, Leases, Revision, Store, Subject, Subjects};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
@@ -128,4 +128,19 @@ async fn whoever_waits_where_nobody_answers_is_not_held_up() {
     let waits = async { tokio::join!(wait(), wait(), wait(), wait()) };
     let (one, two, three, four) = timeout(Duration::from_secs(1), waits).await.unwrap();
     one.and(two).and(three).and(four).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_record_keeps_no_lease() {
+    let (store, table) = fresh().await;
+    let key = fresh_key();
+    store.create(&key, &record(1, 1)).await.unwrap();
+    run(&format!(
+        "UPDATE {table} SET data = set_byte(data, length(data) - 1, 255 - get_byte(data, length(data) - 1))"
+    ))
+    .await;
+    for holder in 1..3 {
+        assert_eq!(store.acquire(&key, &claim(holder)).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+    assert_eq!(number(&format!("SELECT count(*) FROM {table} WHERE lease IS NULL")).await, 1);
 }

@@ -125,7 +125,10 @@ const END_ALL: &str = "WITH changed AS (DELETE FROM {table} \
 const PAGE: &str =
     "SELECT revision, expires_at, subject, data, key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2";
 
-const COUNT: &str = "SELECT count(*) FROM {table}";
+/// Parameters: the last key of the step before, how many. Answers the last key of this step and how many it has; no row after
+/// the last step.
+const COUNT: &str = "SELECT key, count(*) OVER () FROM (\
+    SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2) AS step ORDER BY key DESC LIMIT 1";
 
 /// What the table says about itself: no row without a table.
 const COMMENT: &str =

@@ -149,6 +149,17 @@ async fn four_who_purge_at_once_count_each_record_once() {
 }
 
 #[tokio::test]
+async fn a_count_goes_on_after_its_first_step() {
+    let (store, table) = fresh().await;
+    let insert = format!(
+        "INSERT INTO {table} (key, revision, expires_at, data) \
+         SELECT sha256(int4send(n)), 1, n, '' FROM generate_series(1, 20001) n"
+    );
+    run(&insert).await;
+    assert_eq!(cloakroom_store::Scan::count(&store).await.unwrap(), 20_001);
+}
+
+#[tokio::test]
 async fn a_purge_passes_over_what_others_are_changing() {
     let (store, table) = fresh().await;
     let (free, locked) = (fresh_key(), fresh_key());

@@ -82,7 +82,7 @@ async fn a_connection_that_is_only_quiet_is_kept_and_loses_no_announcement() {
     let listener = listener(server().get_port(), Duration::from_millis(1));
     soon(listener.hears()).await;
     let began_with = listener.listen();
-    for n in 0..200 {
+    for n in 0..50 {
         let key = Key::new([n; 32]);
         let waiter = listener.waiter(&key);
         listener.announce(&key).await;

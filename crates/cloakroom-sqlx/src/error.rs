@@ -9,7 +9,8 @@ use cloakroom_store::{Error, ErrorKind};
 use sqlx::Database;
 use sqlx::error::DatabaseError;
 
-/// Why a store could not be opened, or its table not be made. One line says what to do; nothing was changed.
+/// Why a store could not be opened, or its table not be made. One line says what to do; nothing that was
+/// there was changed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -48,6 +49,13 @@ pub enum OpenError {
         table: String,
         /// The version it has.
         found: u32,
+    },
+    /// The table was made, and an index of it was not: something else has its name.
+    Unindexed {
+        /// The table.
+        table: String,
+        /// The column that is without one.
+        column: String,
     },
     /// The table could not be made or looked at.
     Migrate {
@@ -93,6 +101,11 @@ impl fmt::Display for OpenError {
                 f,
                 "the table {table} has format version {found}, which this version of cloakroom-sqlx does not know: \
                  update it"
+            ),
+            Self::Unindexed { table, column } => write!(
+                f,
+                "the table {table} has no index over {column}, without which a purge or a sign-out reads all of it: make \
+                 the one in schema(), under another name if something has its name"
             ),
             Self::Migrate { table, source } => write!(
                 f,

@@ -131,11 +131,21 @@ impl Scan for PostgresStore {
         record::page(&self.connections.read(page).await?, limit)
     }
 
+    /// In steps, for the deadline is for each of them: what comes and goes meanwhile may be counted or not.
     async fn count(&self) -> Result<u64> {
-        let rows = self.connections.read(|| query(self.statements.count.clone())).await?;
-        Ok(counted(&rows)? as u64)
+        let (mut count, mut after) = (0, Vec::new());
+        loop {
+            let step = || query(self.statements.count.clone()).bind(after.clone()).bind(COUNT_STEP);
+            let rows = self.connections.read(step).await?;
+            let Some(row) = rows.first() else { return Ok(count) };
+            count += column::<_, i64>(row, 1)? as u64;
+            after = column::<_, &[u8]>(row, 0)?.to_vec();
+        }
     }
 }
+
+/// How many rows are counted at once.
+const COUNT_STEP: i64 = 10_000;
 
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

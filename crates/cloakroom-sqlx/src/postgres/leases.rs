@@ -17,7 +17,14 @@ impl Leases for PostgresStore {
         let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
         let (held, is_record): (bool, bool) = (column(row, 4)?, column(row, 5)?);
         match (held, is_record) {
-            (true, _) => record(key, row).map(Acquired::Held),
+            (true, _) => match record(key, row) {
+                Ok(record) => Ok(Acquired::Held(record)),
+                Err(damage) => {
+                    // The caller does not learn that it has the lease, which would keep others from learning of the damage.
+                    _ = self.release(key, claim.lease).await;
+                    Err(damage)
+                }
+            },
             (false, true) => Ok(Acquired::Busy),
             (false, false) => Err(Error::corrupt("what is stored is no record of this key")),
         }
@@ -49,18 +56,20 @@ impl Leases for PostgresStore {
     async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
         // In the list before the row says so: whoever releases the lease from then on is heard.
         let waiter = self.listener.waiter(key);
-        if at_most.is_zero() || self.listener.listen().await.is_err() {
+        if at_most.is_zero() || timeout(at_most.min(PAUSE), self.listener.hears()).await.is_err() {
             // Without a connection to listen on the caller polls.
-            tokio::time::sleep(at_most.min(PAUSE)).await;
             return Ok(());
         }
         let rows = self.connections.write(with_key(&self.statements.wait, key)).await?;
         let Some(row) = rows.first() else { return Ok(()) };
         let left = Duration::from_millis(column::<_, i64>(row, 0)?.max(1) as u64);
         // Woken or not: the caller looks again.
-        _ = timeout(at_most.min(left), waiter.woken()).await;
+        _ = timeout(at_most.min(left).min(LONGEST), waiter.woken()).await;
         Ok(())
     }
 }
 
+/// How often the caller looks while nothing is heard.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often it looks all the same: an announcement is lost if the way to the server goes without a word.
+const LONGEST: Duration = Duration::from_secs(1);

@@ -26,7 +26,7 @@ impl PostgresStore {
     /// this at the same time; a table that is there already needs no rights to make one.
     ///
     /// # Errors
-    /// [`OpenError`] if the table is somebody else's or of a later version, or cannot be made.
+    /// [`OpenError`] if the table is somebody else's or of a later version, lacks an index, or cannot be made.
     pub async fn migrate(&self) -> Result<(), OpenError> {
         if self.is_made().await? {
             return Ok(());
@@ -46,7 +46,18 @@ impl PostgresStore {
         let comment = comment.map_err(|error| self.not_made(error))?;
         let Some(row) = comment.first() else { return Ok(false) };
         let comment: &str = column(row, 0).map_err(|error| self.not_made(error))?;
-        schema::check(&self.table, comment).map(|()| true)
+        schema::check(&self.table, comment)?;
+        self.check_indexes().await?;
+        Ok(true)
+    }
+
+    /// An index is not made if anything else in the schema has its name, and PostgreSQL does not call that an error.
+    async fn check_indexes(&self) -> Result<(), OpenError> {
+        let missing = self.connections.look(|| query(self.statements.unindexed.clone())).await;
+        let missing = missing.map_err(|error| self.not_made(error))?;
+        let Some(row) = missing.first() else { return Ok(()) };
+        let column: &str = column(row, 0).map_err(|error| self.not_made(error))?;
+        Err(OpenError::Unindexed { table: self.table.to_string(), column: column.to_owned() })
     }
 
     fn not_made(&self, failure: impl std::error::Error + Send + Sync + 'static) -> OpenError {

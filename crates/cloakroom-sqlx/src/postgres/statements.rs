@@ -24,6 +24,7 @@ statements! {
     page: PAGE,
     count: COUNT,
     comment: COMMENT,
+    unindexed: UNINDEXED,
     schema: SCHEMA,
 }
 
@@ -125,10 +126,20 @@ const END_ALL: &str = "WITH changed AS (DELETE FROM {table} \
 const PAGE: &str =
     "SELECT revision, expires_at, subject, data, key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2";
 
-const COUNT: &str = "SELECT count(*) FROM {table}";
+/// Parameters: the last key of the step before, how many. Answers the last key of this step and how many it has; no row after
+/// the last step.
+const COUNT: &str = "SELECT key, count(*) OVER () FROM (\
+    SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2) AS step ORDER BY key DESC LIMIT 1";
 
 /// What the table says about itself: no row without a table.
 const COMMENT: &str =
     "SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class WHERE oid = to_regclass('{table}')";
+
+/// Answers the columns that should have an index and have none.
+const UNINDEXED: &str = "SELECT wanted.column_name FROM (VALUES ('expires_at'), ('subject')) AS wanted (column_name) \
+    WHERE NOT EXISTS (\
+        SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] \
+        WHERE indrelid = to_regclass('{table}') AND indisvalid AND attname = wanted.column_name \
+        AND (indpred IS NULL OR pg_get_expr(indpred, indrelid) = '(subject IS NOT NULL)'))";
 
 const SCHEMA: &str = include_str!("../schema/postgres.sql");

@@ -61,9 +61,12 @@ async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
 async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not_sent_again() {
     let (_, table) = fresh().await;
     let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
-    let store = PostgresStore::builder().table(&table).pool(pool.connect(url()).await.unwrap()).unwrap();
+    let pool = pool.connect(url()).await.unwrap();
+    let store = PostgresStore::builder().table(&table).pool(pool.clone()).unwrap();
     let key = fresh_key();
     store.create(&key, &record(1, 9)).await.unwrap();
+    // The pool looks whether a connection that is given back is still there.
+    until("the pool has it back", async || pool.num_idle() == 1).await;
     let connection = format!("FROM pg_stat_activity WHERE query LIKE 'INSERT%{table}%'");
     run(&format!("SELECT pg_terminate_backend(pid) {connection}")).await;
     until("the connection is gone", async || number(&format!("SELECT count(*) {connection}")).await == 0)
@@ -143,6 +146,17 @@ async fn four_who_purge_at_once_count_each_record_once() {
     let (a, b, c, d) = tokio::join!(purge(), purge(), purge(), purge());
     assert_eq!(a + b + c + d, 4_000);
     assert_eq!(cloakroom_store::Scan::count(&store).await.unwrap(), 1_000);
+}
+
+#[tokio::test]
+async fn a_count_goes_on_after_its_first_step() {
+    let (store, table) = fresh().await;
+    let insert = format!(
+        "INSERT INTO {table} (key, revision, expires_at, data) \
+         SELECT sha256(int4send(n)), 1, n, '' FROM generate_series(1, 20001) n"
+    );
+    run(&insert).await;
+    assert_eq!(cloakroom_store::Scan::count(&store).await.unwrap(), 20_001);
 }
 
 #[tokio::test]

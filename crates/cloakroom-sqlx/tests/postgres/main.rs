@@ -11,10 +11,13 @@ mod pool;
 mod support;
 mod waiting;
 
+use std::time::Duration;
+
 use cloakroom_sqlx::PostgresStore;
+use cloakroom_store::{Acquired, Key, Leases};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, raw_sql};
 
-use support::fresh_table;
+use support::{claim, fresh_table};
 
 fn url() -> &'static str {
     cloakroom_test_services::postgres()
@@ -26,6 +29,16 @@ async fn fresh() -> (PostgresStore, String) {
     let store = PostgresStore::builder().table(&table).connect(url()).await.unwrap();
     store.migrate().await.unwrap();
     (store, table)
+}
+
+/// Waits for the lease as the engine does, until it is ours or there is no record.
+async fn acquire(store: &PostgresStore, key: &Key) -> Acquired {
+    loop {
+        match store.acquire(key, &claim(2)).await.unwrap() {
+            Acquired::Busy => store.wait(key, Duration::from_secs(3600)).await.unwrap(),
+            acquired => return acquired,
+        }
+    }
 }
 
 async fn run(statement: &str) {

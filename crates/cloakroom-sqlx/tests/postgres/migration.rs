@@ -67,6 +67,28 @@ async fn somebody_elses_table_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn an_index_that_something_else_has_the_name_of_is_missed() {
+    for column in ["expires_at", "subject"] {
+        let table = fresh_table();
+        run(&format!("CREATE TABLE {table}_{column} (key text)")).await;
+        let store = PostgresStore::builder().table(&table).connect(url()).await.unwrap();
+        for _ in 0..2 {
+            let refused = store.migrate().await.unwrap_err();
+            assert!(
+                matches!(&refused, OpenError::Unindexed { column: missing, .. } if missing == column),
+                "{refused}"
+            );
+        }
+        let partial = format!("CREATE INDEX {table}_some ON {table} ({column}) WHERE {column} IS NULL");
+        run(&partial).await;
+        assert!(store.migrate().await.is_err(), "it serves for nothing");
+        run(&format!("CREATE INDEX {table}_other ON {table} ({column})")).await;
+        store.migrate().await.unwrap();
+        run(&format!("DROP TABLE {table}, {table}_{column}")).await;
+    }
+}
+
+#[tokio::test]
 async fn a_table_of_a_later_version_is_refused_by_its_number() {
     let (store, table) = fresh().await;
     run(&format!("COMMENT ON TABLE {table} IS 'cloakroom sessions, version 2'")).await;

@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 
 use crate::support::{claim, drop_after, fresh_key, fresh_table, record, until};
-use crate::{fresh, number, url};
+use crate::{acquire, fresh, number, url};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_connection_is_enough_for_every_call_and_for_waiting() {
@@ -21,13 +21,13 @@ async fn one_connection_is_enough_for_every_call_and_for_waiting() {
     store.create(&key, &record(1, 9)).await.unwrap();
     assert_eq!(store.acquire(&key, &claim(1)).await.unwrap(), Acquired::Held(record(1, 9)));
     let waiter = Arc::clone(&store);
-    let waiting = tokio::spawn(async move { waiter.wait(&key, Duration::from_secs(3600)).await });
+    let waiting = tokio::spawn(async move { acquire(&waiter, &key).await });
     until("the row says that somebody waits", async || {
         number(&format!("SELECT count(*) FROM {table} WHERE waiting")).await == 1
     })
     .await;
     assert!(store.release(&key, LeaseId::new(1)).await.unwrap());
-    timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap().unwrap();
+    timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
     assert_eq!(store.purge(Timestamp::MAX, 10).await.unwrap(), 1);
     assert_eq!(pool.size(), 1);
 }

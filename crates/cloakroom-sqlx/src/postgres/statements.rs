@@ -30,8 +30,13 @@ statements! {
 
 impl Statements {
     pub(super) fn new(table: &TableName) -> Self {
-        let pieces =
-            [("{unsynced}", UNSYNCED), ("{now}", NOW), ("{notify}", NOTIFY), ("{is_record}", IS_RECORD)];
+        let pieces = [
+            ("{unsynced}", UNSYNCED),
+            ("{ended}", ENDED),
+            ("{now}", NOW),
+            ("{notify}", NOTIFY),
+            ("{is_record}", IS_RECORD),
+        ];
         Self::of(|text| {
             let text = pieces.iter().fold(text.to_owned(), |text, (name, piece)| text.replace(name, piece));
             table.statement(&text, '"')
@@ -46,8 +51,13 @@ const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
 /// What changes nothing but a lease is answered before it is on the disk, which is most of the time that a statement takes.
 /// If the server crashes, the changes of the last moments are undone: then a lease may be free that somebody holds, whose
-/// save is still checked by the revision, or held that was given back, until it ends. A save syncs all before it.
+/// save is still checked by the revision, or held that was given back: see [`ENDED`]. A save syncs all before it.
 const UNSYNCED: &str = "set_config('synchronous_commit', 'off', true)";
+
+/// Whether a lease has ended for whoever claims it for `$3` milliseconds: its time is over, or it was taken that long before
+/// its end at a time before the server's start. Then nobody knows whether it was given back.
+const ENDED: &str = "(lease_until <= {now} \
+    OR lease_until - $3 < (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint)";
 
 /// Ends a statement that has `changed` rows: answers how many, and wakes those who wait for them.
 const NOTIFY: &str = "SELECT count(*), count(CASE WHEN waiting THEN \
@@ -86,11 +96,11 @@ const PURGE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = ANY(ARRAY(
 /// Parameters: key, lease, length in milliseconds, revision of a takeover, beginning. Answers the record
 /// and `true` if the lease is held now; `false` and whether there is a record if not; no row without any.
 const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
-        revision = CASE WHEN lease_until <= {now} THEN $4 ELSE revision END, \
-        waiting = CASE WHEN lease = $2 AND lease_until > {now} THEN waiting ELSE false END, \
+        revision = CASE WHEN {ended} THEN $4 ELSE revision END, \
+        waiting = CASE WHEN lease = $2 AND NOT {ended} THEN waiting ELSE false END, \
         lease = $2, \
         lease_until = CASE WHEN lease_until > {now} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
-    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR lease_until <= {now}) AND substring(data FROM 1 FOR 35) = $5 \
+    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR {ended}) AND substring(data FROM 1 FOR 35) = $5 \
     RETURNING revision, expires_at, subject, data) \
     SELECT revision, expires_at, subject, data, true, true, {unsynced} FROM claimed \
     UNION ALL SELECT NULL, NULL, NULL, NULL, false, substring(data FROM 1 FOR 35) = $5, NULL FROM {table} \

@@ -56,6 +56,26 @@ async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
     }
 }
 
+/// Whether it was given back in the last moments before a crash nobody knows.
+#[tokio::test]
+async fn a_lease_from_before_a_restart_of_the_server_is_taken_over_at_once() {
+    let mut server = server::Postgres::start();
+    let store = PostgresStore::connect(server.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    let key = fresh_key();
+    store.create(&key, &record(1, 9)).await.unwrap();
+    assert!(matches!(store.acquire(&key, &claim(1)).await.unwrap(), Acquired::Held(_)));
+    // A save, which syncs the lease with it.
+    store.create(&fresh_key(), &record(1, 9)).await.unwrap();
+    assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy);
+    server.kill();
+    server.start_again();
+    let taken_over = Record { revision: claim(2).takeover, ..record(1, 9) };
+    assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Held(taken_over));
+    assert_eq!(store.acquire(&key, &claim(3)).await.unwrap(), Acquired::Busy);
+    assert!(!store.renew(&key, &claim(1)).await.unwrap());
+}
+
 /// In a pool that does not look after its connections, so that nothing else finds the broken one.
 #[tokio::test]
 async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not_sent_again() {

@@ -1,7 +1,8 @@
 //! Connections that calls borrow: our own, or those of a pool that the application has.
 //!
-//! Each call is a single statement on one connection. What fails, and what is dropped before its answer is there, takes its
-//! connection along: the next call never finds an answer that is not its own, nor a transaction that was left open.
+//! Each call is a single statement on one connection. What is dropped before its answer is there takes its connection
+//! along: the next call never finds an answer that is not its own. A connection of the application's is first rid of the
+//! transaction that somebody may have left open on it, in which what we acknowledge would not be committed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +11,10 @@ use std::time::Duration;
 use cloakroom_store::{BoxFuture, Result};
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{ConnectOptions, Connection, Database, Executor, IntoArguments, Pool, SqlStr, raw_sql};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Database, Executor, IntoArguments, Pool, SqlSafeStr, SqlStr,
+    raw_sql,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
@@ -37,6 +41,8 @@ enum Source<DB: Database> {
 /// more round trip for each call. Ours asks those that nobody uses.
 struct Own<DB: Database> {
     options: Options<DB>,
+    /// What each connection begins with.
+    limits: Option<SqlStr>,
     permits: Semaphore,
     /// The one that is used next is the last.
     idle: Mutex<Vec<Idle<DB>>>,
@@ -55,14 +61,14 @@ where
 {
     /// At most `max` connections of our own, made when they are needed, and kept.
     pub(crate) fn kept(options: Options<DB>, max: u32, deadline: Duration) -> Self {
-        Self { source: Source::Own(Own::new(options, max)), deadline }
+        Self { source: Source::Own(Own::new(options, max, deadline)), deadline }
     }
 
     /// At most `max` connections of our own, made when they are needed. Those that nobody uses are asked every second
     /// whether they are still there, so that no write finds one broken that was left over from before a restart of the
     /// server; after a minute they are closed.
     pub(crate) fn own(options: Options<DB>, max: u32, deadline: Duration) -> Self {
-        let own = Own::new(options, max);
+        let own = Own::new(options, max, deadline);
         tokio::spawn(look_after(Arc::downgrade(&own)));
         Self { source: Source::Own(own), deadline }
     }
@@ -117,14 +123,27 @@ where
         self.in_time(&sent, done).await.map_err(Failure::of_write)
     }
 
-    /// Runs several statements at once, without parameters and without the deadline.
+    /// Runs several statements at once, without parameters, without the deadline and without the limits of our own
+    /// connections. A connection on which it fails is closed, since it may be in a transaction then.
     pub(crate) async fn script(&self, text: SqlStr) -> Result<(), Failure> {
-        let sent = AtomicBool::new(false);
-        self.run(&sent, |connection| Box::pin(async { connection.execute(raw_sql(text)).await.map(drop) }))
-            .await
+        let failure = |error| Failure::of::<DB>(true, &error);
+        match &self.source {
+            Source::Theirs(_) => {
+                let mut borrowed = self.borrow().await?;
+                borrowed.connection().execute(raw_sql(text)).await.map_err(failure)?;
+                borrowed.give_back();
+            }
+            Source::Own(own) => {
+                let mut connection = own.options.connect().await.map_err(failure)?;
+                connection.execute(raw_sql(text)).await.map_err(failure)?;
+                // It has done what it was made for, however it ends.
+                _ = connection.close().await;
+            }
+        }
+        Ok(())
     }
 
-    /// Runs `work` on a connection, which is not borrowed again if that fails.
+    /// Runs `work` on a connection, which is borrowed again unless it is the connection that failed.
     async fn run<T: Send>(
         &self,
         sent: &AtomicBool,
@@ -140,10 +159,10 @@ where
             }
             Err(error) => {
                 match refusal::<DB>(&error) {
-                    // Expected; the connection is as good as before.
-                    Some(Refusal::Exists) => borrowed.give_back(),
                     None | Some(Refusal::Lost) => self.forget_idle(),
-                    Some(_) => {}
+                    Some(Refusal::NotHere) => {}
+                    // The connection is as good as before.
+                    Some(_) => borrowed.give_back(),
                 }
                 Err(Failure::of::<DB>(true, &error))
             }
@@ -173,15 +192,24 @@ where
         let unsent = |error| Failure::of::<DB>(false, &error);
         match &self.source {
             Source::Theirs(pool) => {
-                let connection = pool.acquire().await.map_err(unsent)?;
-                Ok(Borrowed(Some(Link::Theirs(connection))))
+                let mut others = pool.size();
+                loop {
+                    let connection = pool.acquire().await.map_err(unsent)?;
+                    let mut borrowed = Borrowed(Some(Link::Theirs(connection)));
+                    match end_transaction::<DB>(borrowed.connection()).await {
+                        Ok(()) => return Ok(borrowed),
+                        // It is closed. Nothing of the call has been sent, so another one will do.
+                        Err(_) if others > 0 => others -= 1,
+                        Err(error) => return Err(unsent(error)),
+                    }
+                }
             }
             Source::Own(own) => {
                 let permit = own.permits.acquire().await.map_err(|_| unsent(sqlx::Error::PoolClosed))?;
                 let idle = own.idle().pop();
                 let connection = match idle {
                     Some(Idle { connection, .. }) => connection,
-                    None => own.options.connect().await.map_err(unsent)?,
+                    None => own.connect().await.map_err(unsent)?,
                 };
                 Ok(Borrowed(Some(Link::Own { connection, own, permit })))
             }
@@ -195,12 +223,35 @@ where
     }
 }
 
-impl<DB: Database> Own<DB> {
-    fn new(options: Options<DB>, max: u32) -> Arc<Self> {
+/// Ends a transaction that was left open: when a `begin()` is dropped, sqlx may give the connection back to the pool
+/// inside of it.
+async fn end_transaction<DB: Dialect>(connection: &mut DB::Connection) -> sqlx::Result<()>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    connection.execute(raw_sql(DB::END_TRANSACTION)).await.map(drop)
+}
+
+impl<DB: Dialect> Own<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    fn new(options: Options<DB>, max: u32, deadline: Duration) -> Arc<Self> {
         let permits = Semaphore::new(max.max(1) as usize);
-        Arc::new(Self { options, permits, idle: Mutex::default() })
+        let limits = DB::limits(deadline).map(|text| AssertSqlSafe(text).into_sql_str());
+        Arc::new(Self { options, limits, permits, idle: Mutex::default() })
     }
 
+    async fn connect(&self) -> sqlx::Result<DB::Connection> {
+        let mut connection = self.options.connect().await?;
+        if let Some(limits) = &self.limits {
+            connection.execute(raw_sql(limits.clone())).await?;
+        }
+        Ok(connection)
+    }
+}
+
+impl<DB: Database> Own<DB> {
     /// The connection at this place, if there is one that has not been used since the last round.
     fn take_unused(&self, at: usize) -> Option<Idle<DB>> {
         let mut idle = self.idle();
@@ -247,6 +298,12 @@ async fn look_after<DB: Database>(own: Weak<Own<DB>>) {
 /// How often it is looked after idle connections, and after how many of these they are closed.
 const ROUND: Duration = Duration::from_secs(1);
 const MOST_ROUNDS: u32 = 60;
+
+/// How long a statement may wait for somebody else's lock: less than the engine waits for the answer (two seconds), so that
+/// it is told that nothing was changed.
+pub(crate) fn lock_patience(deadline: Duration) -> Duration {
+    (deadline / 2).clamp(Duration::from_millis(1), Duration::from_secs(1))
+}
 
 /// A connection in use. Dropped without [`give_back`](Borrowed::give_back), it is closed.
 struct Borrowed<'a, DB: Database>(Option<Link<'a, DB>>);

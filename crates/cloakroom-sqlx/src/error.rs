@@ -130,6 +130,13 @@ impl OpenError {
 pub(crate) trait Dialect: Database {
     /// What the database means by an error that it answered.
     fn refusal(error: &dyn DatabaseError) -> Refusal;
+
+    /// Ends the transaction that a connection is in, or fails; succeeds without a word if there is none.
+    const END_TRANSACTION: &'static str;
+
+    /// Makes the server give up on a connection of our own before this deadline does: otherwise it would go on with what
+    /// nobody waits for any more, and what became of it would not be known.
+    fn limits(deadline: Duration) -> Option<String>;
 }
 
 /// What a database means by an error.
@@ -143,6 +150,9 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The statement had no effect, and may work another time.
     NotNow,
+    /// The statement had no effect, and may work on another connection: this one leads to a server that cannot change
+    /// anything, or knows the statement in an old form.
+    NotHere,
     /// The statement had no effect: there is no table.
     NoTable,
     /// The connection ends with this error; whether the statement had an effect is not known.
@@ -181,7 +191,7 @@ impl Failure {
 
     /// Whether the same may work another time.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self.cause, Cause::Driver { refusal: Some(Refusal::NotNow), .. })
+        matches!(self.cause, Cause::Driver { refusal: Some(Refusal::NotNow | Refusal::NotHere), .. })
     }
 
     /// The error of a call that changes nothing.
@@ -202,7 +212,7 @@ impl Failure {
                 Refusal::Exists => Error::exists(),
                 Refusal::Full => Error::new(ErrorKind::Full).because(text),
                 Refusal::TooLarge => Error::new(ErrorKind::TooLarge).because(text),
-                Refusal::NotNow => Error::unavailable(text),
+                Refusal::NotNow | Refusal::NotHere => Error::unavailable(text),
                 Refusal::NoTable | Refusal::Other | Refusal::Lost => {
                     Error::new(ErrorKind::Other).because(text)
                 }

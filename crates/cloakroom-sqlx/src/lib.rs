@@ -16,16 +16,17 @@
 //!
 //! # What is promised
 //!
-//! - **Atomicity.** Every change of a session is one statement, which commits by itself: no transaction is ever left open, and
+//! - **Atomicity.** Every change of a session is one statement, which commits by itself: the store leaves no transaction open, and
 //!   a session is the old or the new version, never a mixture.
 //! - **Durability.** What is acknowledged is on the disk if the server syncs its commits, as they do by default. Leases in PostgreSQL are an
 //!   exception.
 //! - **Sharing.** Any number of processes may use one table; with SQLite, those of one machine.
 //! - **Failures.** A write is sent once. If no answer comes it is [one that may have been
-//!   applied](cloakroom_store::Error::maybe_applied). A call that fails or is dropped takes its connection along.
+//!   applied](cloakroom_store::Error::maybe_applied). A call that is dropped takes its connection along.
 //!
 //! Connections are the store's own, or those of a pool that the application has (`builder().pool(…)`): sqlx's pools are part of this
-//! crate's interface on purpose, in sqlx's version 0.9.
+//! crate's interface on purpose, in sqlx's version 0.9. On such a pool each call takes one round trip more, to end the transaction
+//! that the application may have left open on the connection.
 //!
 //! The README says what each database makes of it, and what it costs.
 

@@ -1,6 +1,7 @@
 //! Sessions in PostgreSQL.
 
 use std::fmt;
+use std::time::Duration;
 
 use cloakroom_store::{
     Cursor, DynLeases, DynScan, DynSubjects, Error, Key, Page, Record, Result, Revision, Scan, Store,
@@ -10,7 +11,7 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Postgres, SqlStr, query};
 
-use crate::connections::{Connections, Statement};
+use crate::connections::{Connections, Statement, lock_patience};
 use crate::error::{Dialect, Refusal};
 use crate::record::{self, Columns, beginning, bits, bytes, column, millis, page_len, record, records};
 use crate::table::TableName;
@@ -165,9 +166,13 @@ impl Dialect for Postgres {
             "42P01" => Refusal::NoTable,
             // Whether it was committed is not known.
             "40003" => Refusal::Lost,
-            // Read only (a standby), cancelled, a lock not had in time.
-            "25006" | "57014" | "55P03" => Refusal::NotNow,
+            // Cancelled, a lock not had in time.
+            "57014" | "55P03" => Refusal::NotNow,
+            // A prepared statement that is gone, or whose table was changed.
+            "26000" | "0A000" => Refusal::NotHere,
             _ => match code.get(..2) {
+                // Read only (a standby), or a transaction that is not ours.
+                Some("25") => Refusal::NotHere,
                 // Serialization failures and deadlocks; too many connections.
                 Some("40" | "53") => Refusal::NotNow,
                 // Connection exceptions; the server is told to stop, or starts.
@@ -175,6 +180,20 @@ impl Dialect for Postgres {
                 _ => Refusal::Other,
             },
         }
+    }
+
+    /// `ROLLBACK` alone would be a warning in the server's log whenever there is no transaction. `BEGIN` is one if there is.
+    const END_TRANSACTION: &'static str = "BEGIN; ROLLBACK";
+
+    /// Where the server, the role or the URL has a limit that is as short, that one is kept.
+    fn limits(deadline: Duration) -> Option<String> {
+        let lock = lock_patience(deadline).as_millis();
+        let statement = (deadline * 9 / 10).as_millis().max(1);
+        Some(format!(
+            "SELECT set_config(name, most::text, false) FROM pg_settings \
+             JOIN (VALUES ('lock_timeout', {lock}), ('statement_timeout', {statement})) AS ours (name, most) USING (name) \
+             WHERE setting::bigint NOT BETWEEN 1 AND most"
+        ))
     }
 }
 

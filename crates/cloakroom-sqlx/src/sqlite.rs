@@ -1,6 +1,7 @@
 //! Sessions in SQLite.
 
 use std::fmt;
+use std::time::Duration;
 
 use cloakroom_store::{
     Cursor, DynLeases, DynScan, DynSubjects, Error, Key, Page, Record, Result, Revision, Scan, Store,
@@ -150,13 +151,24 @@ impl Dialect for Sqlite {
             (_, 1555 | 2067) => Refusal::Exists,
             (13, _) => Refusal::Full,
             (18, _) => Refusal::TooLarge,
-            // Busy, locked, out of memory, read only, interrupted, cannot be opened.
-            (5 | 6 | 7 | 8 | 9 | 14, _) => Refusal::NotNow,
+            // Busy, locked, out of memory, interrupted.
+            (5 | 6 | 7 | 9, _) => Refusal::NotNow,
+            // Read only, cannot be opened.
+            (8 | 14, _) => Refusal::NotHere,
             (1, _) if error.message().starts_with("no such table") => Refusal::NoTable,
             // A failed read or write of the file: perhaps the sync that a commit waits for.
             (10, _) => Refusal::Lost,
             _ => Refusal::Other,
         }
+    }
+
+    /// `ROLLBACK` alone fails if there is no transaction. `BEGIN` fails if there is one; then the connection is closed, which
+    /// ends it too. A dropped `begin()` leaves none: sqlx's thread rolls back by itself what nobody waits for any more.
+    const END_TRANSACTION: &'static str = "BEGIN; ROLLBACK";
+
+    /// `busy_timeout` is one of the options.
+    fn limits(_deadline: Duration) -> Option<String> {
+        None
     }
 }
 

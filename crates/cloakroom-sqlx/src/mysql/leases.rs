@@ -24,8 +24,18 @@ impl Leases for MySqlStore {
         let acquired = || query(self.statements.acquired.clone()).bind(lease).bind(bytes(key));
         let rows = self.connections.read(acquired).await.map_err(Error::maybe_applied)?;
         let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
-        let record = record(key, row)?;
-        Ok(if column::<_, i64>(row, 4)? != 0 { Acquired::Held(record) } else { Acquired::Busy })
+        let is_held = column::<_, i64>(row, 4)? != 0;
+        match record(key, row) {
+            Ok(record) if is_held => Ok(Acquired::Held(record)),
+            Ok(_) => Ok(Acquired::Busy),
+            Err(damage) => {
+                // Nobody would give back the lease on what cannot be used; if this fails, it runs out.
+                if is_held {
+                    _ = self.release(key, claim.lease).await;
+                }
+                Err(damage)
+            }
+        }
     }
 
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {

@@ -97,6 +97,8 @@ impl Builder<MySqlStore> {
 
     /// Uses a pool that the application has, and no connection beside it.
     ///
+    /// Each call ends the transaction that may have been left open on its connection first: one round trip more.
+    ///
     /// Let the pool's `acquire_timeout` be shorter than the [`deadline`](Builder::deadline). Its connections must commit by
     /// themselves (`autocommit`), which [`migrate`](MySqlStore::migrate) checks.
     ///

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
 use cloakroom_test_services::{mysql, server};
-use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, SqlStr, raw_sql};
+use sqlx::mysql::{MySqlPoolOptions, MySqlRow};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, SqlStr, query, raw_sql};
 
 use super::MySqlStore;
 use super::statements::KEYS;
@@ -40,6 +40,20 @@ async fn statements_that_change_rows_find_them_by_primary_key_in_tables_of_any_s
             assert_eq!(plan.key.as_deref(), Some("PRIMARY"), "{text:.60}, of {rows} rows");
             assert_eq!(plan.kind, "range", "{text:.60}, of {rows} rows");
         }
+    }
+}
+
+#[tokio::test]
+async fn only_a_connection_of_the_applications_is_rid_of_transactions() {
+    let own = MySqlStore::builder().max_connections(1).connect(mysql()).await.unwrap();
+    let pool = MySqlPoolOptions::new().max_connections(1).connect(mysql()).await.unwrap();
+    let theirs = MySqlStore::builder().pool(pool).unwrap();
+    for (store, checks) in [(own, 0), (theirs, 4)] {
+        for _ in 0..3 {
+            store.connections.read(|| query("SELECT 1")).await.unwrap();
+        }
+        let rows = store.connections.read(|| query("SHOW SESSION STATUS LIKE 'Com_rollback'")).await.unwrap();
+        assert_eq!(rows[0].get::<String, _>(1).parse(), Ok(checks));
     }
 }
 

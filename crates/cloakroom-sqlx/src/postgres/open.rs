@@ -102,6 +102,8 @@ impl Builder<PostgresStore> {
     /// Uses a pool that the application has. Only waiting for leases takes a connection beside it, made with the
     /// pool's options when it is first needed.
     ///
+    /// Each call ends the transaction that may have been left open on its connection first: one round trip more.
+    ///
     /// Let the pool's `acquire_timeout` be shorter than the [`deadline`](Builder::deadline).
     ///
     /// # Errors

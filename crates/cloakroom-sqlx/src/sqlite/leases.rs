@@ -16,7 +16,12 @@ impl Leases for SqliteStore {
             .bind(bits(claim.takeover.get()))
             .bind(beginning(key));
         if let Some(row) = self.writer.write(acquire).await?.first() {
-            return record(key, row).map(Acquired::Held);
+            let record = record(key, row);
+            if record.is_err() {
+                // Nobody would give back the lease on what cannot be used; if this fails, it runs out.
+                _ = self.release(key, claim.lease).await;
+            }
+            return record.map(Acquired::Held);
         }
         let found =
             self.readers.read(|| with_key(&self.statements.is_record, key).bind(beginning(key))).await?;

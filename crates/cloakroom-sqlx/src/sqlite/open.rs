@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::SqliteStore;
 use super::statements::Statements;
-use crate::connections::Connections;
+use crate::connections::{Connections, lock_patience};
 use crate::error::Failure;
 use crate::record::column;
 use crate::table::TableName;
@@ -37,7 +37,9 @@ impl SqliteStore {
         if self.is_made().await? {
             return Ok(());
         }
-        let made = self.writer.script(self.statements.schema.clone()).await;
+        // The script is one transaction: if it fails, nothing is made.
+        let made = while_busy(|| self.writer.script(self.statements.schema.clone()));
+        let made = timeout(PATIENCE, made).await.unwrap_or_else(|_| Err(Failure::late(true, PATIENCE)));
         made.map_err(|failure| self.not_made(failure))?;
         self.is_made().await.map(drop)
     }
@@ -74,14 +76,7 @@ impl SqliteStore {
 
     /// A setting of the file; it stays. Changing it needs the file for a moment, for which SQLite does not wait by itself.
     async fn use_write_ahead_log(&self, patience: Duration) -> Result<(), String> {
-        let set = async {
-            loop {
-                match self.writer.look(|| query("PRAGMA journal_mode = WAL")).await {
-                    Err(failure) if failure.may_pass() => sleep(PAUSE).await,
-                    answer => return answer,
-                }
-            }
-        };
+        let set = while_busy(|| self.writer.look(|| query("PRAGMA journal_mode = WAL")));
         let rows = timeout(patience, set).await.map_err(|_| "the database is locked".to_owned())?;
         let rows = rows.map_err(|failure| failure.to_string())?;
         match rows.first().map(|row| column(row, 0)) {
@@ -124,13 +119,19 @@ impl Builder<SqliteStore> {
                 reason: "sessions in SQLite need a file; to keep them in memory use MemoryStore".to_owned(),
             });
         }
+        if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+            return Err(OpenError::InvalidUrl {
+                reason: "SQLite would read a path that begins with `file:` as a URI: name the path alone (`./file:…` if \
+                         that is what the file is called)"
+                    .to_owned(),
+            });
+        }
         let table = self.file_table()?;
         make_private(path).map_err(|error| not_opened(error.to_string()))?;
         let synchronous = if self.relaxed { SqliteSynchronous::Normal } else { SqliteSynchronous::Full };
         let options = SqliteConnectOptions::new()
             .filename(path)
-            // Well before the deadline, so that it is known that nothing was changed.
-            .busy_timeout(self.deadline / 2)
+            .busy_timeout(lock_patience(self.deadline))
             .synchronous(synchronous)
             .disable_statement_logging();
         let writer = Connections::kept(options.clone(), 1, self.deadline);
@@ -176,6 +177,19 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Tries again for as long as somebody else has the file.
+async fn while_busy<T, F>(attempt: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    loop {
+        match attempt().await {
+            Err(failure) if failure.may_pass() => sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
+}
+
 pub(super) fn check_version(version: &str) -> Result<(), OpenError> {
     let numbers: Vec<u32> = version.split('.').map_while(|number| number.parse().ok()).collect();
     if numbers < vec![3, 51, 3] {
@@ -190,3 +204,5 @@ pub(super) fn check_version(version: &str) -> Result<(), OpenError> {
 }
 
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long a program that starts waits for others that make the same table.
+const PATIENCE: Duration = Duration::from_secs(10);

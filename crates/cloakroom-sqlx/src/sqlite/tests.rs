@@ -28,7 +28,7 @@ async fn a_change_is_synced_unless_that_is_given_up() {
     let store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(answer(&store, "PRAGMA journal_mode").await, "wal");
     assert_eq!(answer(&store, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
-    assert_eq!(answer(&store, "SELECT CAST(timeout AS TEXT) FROM pragma_busy_timeout").await, "2500");
+    assert_eq!(answer(&store, "SELECT CAST(timeout AS TEXT) FROM pragma_busy_timeout").await, "1000");
     let store = SqliteStore::builder().danger_relaxed_durability().open(&path).await.unwrap();
     assert_eq!(answer(&store, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "1");
 }

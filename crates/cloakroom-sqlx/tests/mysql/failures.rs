@@ -78,7 +78,7 @@ async fn a_connection_that_the_server_has_closed_fails_no_read() {
 }
 
 #[tokio::test]
-async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not_sent_again() {
+async fn a_write_is_sent_on_no_connection_of_a_pool_that_is_broken_already() {
     let (_, table) = fresh().await;
     let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false).connect(url());
     let pool = pool.await.unwrap();
@@ -89,9 +89,52 @@ async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not
         sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&pool).await.unwrap();
     run(&format!("KILL {id}")).await;
     until_closed(id).await;
-    let cut = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
-    assert_eq!(cut.kind(), Unavailable(Applied::Maybe));
+    store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap();
+    assert_eq!(store.load(&key).await.unwrap(), Some(record(2, 9)));
+}
+
+#[tokio::test]
+async fn a_write_whose_connection_breaks_may_have_been_applied_and_is_not_sent_again() {
+    let (patient, table) = fresh().await;
+    let builder = MySqlStore::builder().table(&table).deadline(Duration::from_secs(60));
+    let store = builder.pool(MySqlPoolOptions::new().connect(url()).await.unwrap()).unwrap();
+    let key = fresh_key();
+    patient.create(&key, &record(1, 9)).await.unwrap();
+    let mut other = hold(&table).await;
+    let cut = async {
+        let waits = format!("FROM information_schema.processlist WHERE info LIKE 'UPDATE%{table}%'");
+        until("the write waits for the row", async || number(&format!("SELECT COUNT(*) {waits}")).await == 1)
+            .await;
+        let id = number(&format!("SELECT CAST(id AS SIGNED) {waits}")).await;
+        run(&format!("KILL {id}")).await;
+    };
+    let new = record(2, 9);
+    let (replaced, ()) = tokio::join!(store.replace(&key, &new, record(1, 9).revision), cut);
+    assert_eq!(replaced.unwrap_err().kind(), Unavailable(Applied::Maybe));
+    other.execute("ROLLBACK").await.unwrap();
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
+}
+
+/// Otherwise a row that somebody holds for long would cost the server a connection for each call that gave up.
+#[tokio::test]
+async fn the_server_works_on_no_more_calls_than_there_are_connections() {
+    let (patient, table) = fresh().await;
+    let key = fresh_key();
+    patient.create(&key, &record(1, 9)).await.unwrap();
+    let mut other = hold(&table).await;
+    let store = MySqlStore::builder().table(&table).max_connections(2).connect(url()).await.unwrap();
+    let busy =
+        format!("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE%{table}%'");
+    for _ in 0..2 {
+        let touch = || store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(99));
+        let (one, other) = tokio::join!(touch(), touch());
+        for refused in [one, other] {
+            assert_eq!(refused.unwrap_err().kind(), Unavailable(Applied::No), "known before the deadline");
+        }
+        assert_eq!(number(&busy).await, 0);
+    }
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(99)).await.unwrap());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_sqlx::MySqlStore;
-use cloakroom_store::{Acquired, Claim, LeaseId, Leases, Revision, Store, Timestamp};
+use cloakroom_store::{Acquired, Claim, ErrorKind, LeaseId, Leases, Revision, Store, Timestamp};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::time::timeout;
@@ -94,4 +94,21 @@ async fn a_claim_that_lengthens_nothing_shortens_nothing() {
         number(&format!("SELECT COUNT(*) FROM {table} WHERE lease IS NULL AND lease_until IS NULL")).await,
         1
     );
+}
+
+/// Whoever asks for it next is told the same, and waits for nobody.
+#[tokio::test]
+async fn a_damaged_record_keeps_no_lease() {
+    let (store, table) = fresh().await;
+    let key = fresh_key();
+    store.create(&key, &record(1, 1)).await.unwrap();
+    run(&format!("UPDATE {table} SET data = CONCAT(data, 'x')")).await;
+    for holder in 1..3 {
+        assert_eq!(store.acquire(&key, &claim(holder)).await.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(number(&format!("SELECT COUNT(*) FROM {table} WHERE lease IS NOT NULL")).await, 0);
+    }
+    // What somebody else holds is left alone.
+    run(&format!("UPDATE {table} SET lease = 7, lease_until = 4102444800000")).await;
+    assert_eq!(store.acquire(&key, &claim(3)).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(number(&format!("SELECT lease FROM {table}")).await, 7);
 }

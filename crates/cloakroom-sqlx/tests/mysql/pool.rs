@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_sqlx::{MySqlStore, OpenError};
-use cloakroom_store::{Acquired, BoxFuture, Key, LeaseId, Leases, Scan, Store, Subject, Subjects, Timestamp};
+use cloakroom_store::ErrorKind::Unavailable;
+use cloakroom_store::{
+    Acquired, Applied, BoxFuture, Key, LeaseId, Leases, Scan, Store, Subject, Subjects, Timestamp,
+};
 use sqlx::mysql::{MySqlPool, MySqlPoolOptions};
-use sqlx::{Executor, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
 use tokio::time::timeout;
 
 use crate::support::{claim, drop_after, fresh_key, fresh_table, record, until};
@@ -109,6 +112,52 @@ async fn a_dropped_call_leaves_no_transaction_open_and_no_answer_behind() {
             == 0
     })
     .await;
+}
+
+/// A `begin()` that is dropped leaves sqlx's connection in a transaction that it does not know of. What is acknowledged in
+/// it would be lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_is_in_no_transaction_that_the_application_left_open() {
+    let (own, table) = fresh().await;
+    let mut left_open = 0;
+    for polls in (0..4).cycle().take(40) {
+        let pool = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
+        let pool = pool.connect(url()).await.unwrap();
+        let store = MySqlStore::builder().table(&table).pool(pool.clone()).unwrap();
+        drop_after(polls, Box::pin(async { drop(pool.begin().await.unwrap()) })).await;
+        left_open += sqlx::query_scalar::<_, i64>("SELECT CAST(@@in_transaction AS SIGNED)")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        let key = fresh_key();
+        store.create(&key, &record(1, 9)).await.unwrap();
+        assert_eq!(own.load(&key).await.unwrap(), Some(record(1, 9)), "{polls} polls");
+        assert!(store.delete(&key).await.unwrap());
+        assert_eq!(own.load(&key).await.unwrap(), None, "{polls} polls");
+    }
+    assert!(left_open > 0, "the driver has been mended, and the check can go");
+}
+
+#[tokio::test]
+async fn a_refusal_costs_the_pool_no_connection() {
+    let (own, table) = fresh().await;
+    let pool = one_connection().await;
+    let store = MySqlStore::builder().table(&table).pool(pool.clone()).unwrap();
+    let key = fresh_key();
+    own.create(&key, &record(1, 9)).await.unwrap();
+    let connection = || sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&pool);
+    let before: i64 = connection().await.unwrap();
+    pool.execute("SET innodb_lock_wait_timeout = 1").await.unwrap();
+    let mut other = MySqlConnection::connect(url()).await.unwrap();
+    other.execute("START TRANSACTION").await.unwrap();
+    other.execute(AssertSqlSafe(format!("SELECT * FROM {table} FOR UPDATE"))).await.unwrap();
+    assert_eq!(store.delete(&key).await.unwrap_err().kind(), Unavailable(Applied::No));
+    assert_eq!(before, connection().await.unwrap());
+
+    // From a server that became a replica the next call is to find its way to another.
+    pool.execute("SET SESSION TRANSACTION READ ONLY").await.unwrap();
+    assert_eq!(store.delete(&key).await.unwrap_err().kind(), Unavailable(Applied::No));
+    assert_ne!(before, connection().await.unwrap());
 }
 
 fn calls<'a>(store: &'a MySqlStore, key: &'a Key, number: usize) -> BoxFuture<'a, ()> {

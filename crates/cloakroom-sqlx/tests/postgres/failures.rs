@@ -78,7 +78,7 @@ async fn a_lease_from_before_a_restart_of_the_server_is_taken_over_at_once() {
 
 /// In a pool that does not look after its connections, so that nothing else finds the broken one.
 #[tokio::test]
-async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not_sent_again() {
+async fn a_write_is_sent_on_no_connection_of_a_pool_that_is_broken_already() {
     let (_, table) = fresh().await;
     let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
     let pool = pool.connect(url()).await.unwrap();
@@ -91,9 +91,34 @@ async fn a_write_that_meets_a_broken_connection_may_have_been_applied_and_is_not
     run(&format!("SELECT pg_terminate_backend(pid) {connection}")).await;
     until("the connection is gone", async || number(&format!("SELECT count(*) {connection}")).await == 0)
         .await;
-    let cut = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
-    assert_eq!(cut.kind(), Unavailable(Applied::Maybe));
-    assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
+    store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap();
+    assert_eq!(store.load(&key).await.unwrap(), Some(record(2, 9)));
+}
+
+#[tokio::test]
+async fn a_write_whose_connection_breaks_may_have_been_applied_and_is_not_sent_again() {
+    let (_, table) = fresh().await;
+    let builder = PostgresStore::builder().table(&table).deadline(Duration::from_secs(60));
+    let pool = PgPoolOptions::new().connect(url()).await.unwrap();
+    for store in [builder.connect(url()).await.unwrap(), builder.pool(pool).unwrap()] {
+        let key = fresh_key();
+        store.create(&key, &record(1, 9)).await.unwrap();
+        let mut other = PgConnection::connect(url()).await.unwrap();
+        other.execute(AssertSqlSafe(format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE"))).await.unwrap();
+        let waits =
+            format!("FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE%{table}%'");
+        let cut = async {
+            until("the write waits for the row", async || {
+                number(&format!("SELECT count(pg_terminate_backend(pid)) {waits}")).await == 1
+            })
+            .await;
+        };
+        let new = record(2, 9);
+        let (replaced, ()) = tokio::join!(store.replace(&key, &new, record(1, 9).revision), cut);
+        assert_eq!(replaced.unwrap_err().kind(), Unavailable(Applied::Maybe));
+        other.execute("ROLLBACK").await.unwrap();
+        assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
+    }
 }
 
 #[tokio::test]
@@ -103,8 +128,10 @@ async fn a_write_that_is_not_answered_in_time_may_have_been_applied() {
     patient.create(&key, &record(1, 9)).await.unwrap();
     let mut other = PgConnection::connect(url()).await.unwrap();
     other.execute(AssertSqlSafe(format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE"))).await.unwrap();
-    let builder = PostgresStore::builder().table(&table).max_connections(1);
-    let store = builder.deadline(Duration::from_secs(2)).connect(url()).await.unwrap();
+    // Our own connections have limits, and the server would answer in time.
+    let pool = PgPoolOptions::new().max_connections(1).connect(url()).await.unwrap();
+    let builder = PostgresStore::builder().table(&table).deadline(Duration::from_secs(1));
+    let store = builder.pool(pool).unwrap();
     let late = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
     assert_eq!(late.kind(), Unavailable(Applied::Maybe));
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)), "its only connection is free again");
@@ -117,6 +144,52 @@ async fn a_write_that_is_not_answered_in_time_may_have_been_applied() {
     assert_eq!(slow.unwrap_err().kind(), Unavailable(Applied::Maybe));
     assert_eq!(next.unwrap_err().kind(), Unavailable(Applied::No));
     other.execute("ROLLBACK").await.unwrap();
+}
+
+/// Otherwise a row that somebody holds for long would cost the server a connection for each call that gave up.
+#[tokio::test]
+async fn the_server_works_on_no_more_calls_than_there_are_connections() {
+    let (patient, table) = fresh().await;
+    let key = fresh_key();
+    patient.create(&key, &record(1, 9)).await.unwrap();
+    let mut other = PgConnection::connect(url()).await.unwrap();
+    other.execute(AssertSqlSafe(format!("BEGIN; SELECT 1 FROM {table} FOR UPDATE"))).await.unwrap();
+    let builder = PostgresStore::builder().table(&table).max_connections(2);
+    let store = builder.deadline(Duration::from_secs(1)).connect(url()).await.unwrap();
+    let busy = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE%{table}%'"
+    );
+    let touches = async {
+        for _ in 0..3 {
+            let touch = || store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(99));
+            let (one, other) = tokio::join!(touch(), touch());
+            for refused in [one, other] {
+                assert_eq!(
+                    refused.unwrap_err().kind(),
+                    Unavailable(Applied::No),
+                    "known before the deadline"
+                );
+            }
+            assert_eq!(number(&busy).await, 0);
+        }
+    };
+    touches.await;
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(99)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
+    let (_, table) = fresh().await;
+    run(&format!(
+        "CREATE FUNCTION slow_{table}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'; \
+         CREATE TRIGGER slow BEFORE INSERT ON {table} EXECUTE FUNCTION slow_{table}()"
+    ))
+    .await;
+    let builder = PostgresStore::builder().table(&table).deadline(Duration::from_secs(2));
+    let store = builder.connect(url()).await.unwrap();
+    let refused = store.create(&fresh_key(), &record(1, 9)).await.unwrap_err();
+    assert_eq!(refused.kind(), Unavailable(Applied::No), "{refused:?}");
 }
 
 #[tokio::test]

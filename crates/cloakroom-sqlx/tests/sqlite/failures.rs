@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use cloakroom_sqlx::SqliteStore;
-use cloakroom_store::ErrorKind::{Full, TooLarge, Unavailable};
-use cloakroom_store::{Applied, Record, Revision, Store};
+use cloakroom_store::ErrorKind::{Corrupt, Full, TooLarge, Unavailable};
+use cloakroom_store::{Applied, Leases, Record, Revision, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-use crate::support::{fresh_key, record};
+use crate::support::{claim, fresh_key, record};
 use crate::{beside, fresh, run};
 
 #[tokio::test]
@@ -90,4 +90,20 @@ async fn errors_and_debug_show_nothing_that_is_stored() {
     let error = store.create(&key, &record(1, 1)).await.unwrap_err();
     let text = format!("{error:?} {error} {store:?}");
     assert!(text.contains("no (1811)") && !text.contains("0707") && !text.contains("data:"), "{text}");
+}
+
+/// Whoever asks for it next is told the same, and waits for nobody.
+#[tokio::test]
+async fn a_damaged_record_keeps_no_lease() {
+    let (store, path, _folder) = fresh().await;
+    let mut beside = beside(&path).await;
+    let key = fresh_key();
+    store.create(&key, &record(1, 1)).await.unwrap();
+    run(&mut beside, "UPDATE cloakroom_sessions SET data = CAST(data || 'x' AS BLOB)").await;
+    for holder in 1..3 {
+        assert_eq!(store.acquire(&key, &claim(holder)).await.unwrap_err().kind(), Corrupt);
+        let held = sqlx::query_scalar("SELECT count(*) FROM cloakroom_sessions WHERE lease IS NOT NULL");
+        let held: i64 = held.fetch_one(&mut beside).await.unwrap();
+        assert_eq!(held, 0);
+    }
 }

@@ -31,6 +31,23 @@ async fn a_store_in_memory_is_refused_with_the_name_of_one() {
     }
 }
 
+/// It could name another file, and give up locks.
+#[tokio::test]
+async fn a_path_that_sqlite_would_read_as_a_uri_is_refused_and_makes_no_file() {
+    let (path, folder) = path();
+    let uri = format!("file:{}?nolock=1", path.display());
+    for path in [uri.as_str(), "file:sessions.db"] {
+        let refused = SqliteStore::open(path).await.unwrap_err();
+        assert!(matches!(refused, OpenError::InvalidUrl { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("file:"), "{refused}");
+        assert!(!std::path::Path::new(path).exists());
+    }
+    assert!(folder.path().read_dir().unwrap().next().is_none(), "nothing was made");
+    // With a folder before it, it is a name like any other.
+    SqliteStore::open(folder.path().join("file:sessions.db")).await.unwrap();
+    assert!(folder.path().join("file:sessions.db").exists());
+}
+
 #[tokio::test]
 async fn what_cannot_be_opened_is_one_line_with_its_path_and_cause() {
     let (path, folder) = path();

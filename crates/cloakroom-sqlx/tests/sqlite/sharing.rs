@@ -118,6 +118,33 @@ async fn four_who_purge_at_once_count_each_record_once() {
     assert_eq!(Scan::count(&store).await.unwrap(), 1_000);
 }
 
+#[tokio::test]
+async fn a_transaction_that_somebody_left_open_is_ended_before_a_call() {
+    let (own, path, _folder) = fresh().await;
+    let options = SqliteConnectOptions::new().filename(&path);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = SqliteStore::builder().pool(pool.clone()).unwrap();
+    sqlx::raw_sql("BEGIN").execute(&pool).await.unwrap();
+    let key = fresh_key();
+    store.create(&key, &record(1, 9)).await.unwrap();
+    assert_eq!(own.load(&key).await.unwrap(), Some(record(1, 9)));
+}
+
+/// The driver rolls back by itself what nobody waits for any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_is_in_no_transaction_that_the_application_dropped() {
+    let (own, path, _folder) = fresh().await;
+    for polls in (0..4).cycle().take(40) {
+        let options = SqliteConnectOptions::new().filename(&path);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let store = SqliteStore::builder().pool(pool.clone()).unwrap();
+        drop_after(polls, Box::pin(async { drop(pool.begin().await.unwrap()) })).await;
+        let key = fresh_key();
+        store.create(&key, &record(1, 9)).await.unwrap();
+        assert_eq!(own.load(&key).await.unwrap(), Some(record(1, 9)), "{polls} polls");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_call_leaves_no_transaction_open() {
     let (store, path, _folder) = fresh().await;

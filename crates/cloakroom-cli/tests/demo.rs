@@ -384,8 +384,8 @@ fn what_cannot_be_started_gets_one_line_and_exit_code_2() {
 
 /// The URL of a server that does not run.
 fn down(before: &str, after: &str) -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    format!("{before}127.0.0.1:{port}{after}")
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("{before}{}{after}", listener.local_addr().expect("an address"))
 }
 
 #[test]

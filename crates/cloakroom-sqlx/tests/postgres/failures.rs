@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use cloakroom_sqlx::{OpenError, PostgresStore};
 use cloakroom_store::ErrorKind::Unavailable;
-use cloakroom_store::{Applied, Error, Store, Timestamp};
+use cloakroom_store::{Acquired, Applied, Error, Leases, Record, Store, Timestamp};
 use cloakroom_test_services::server::Postgres;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use crate::support::{fresh_key, fresh_table, record, until};
+use crate::support::{claim, fresh_key, fresh_table, record, until};
 use crate::{fresh, number, run, url};
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
 /// Whether it was given back in the last moments before a crash nobody knows.
 #[tokio::test]
 async fn a_lease_from_before_a_restart_of_the_server_is_taken_over_at_once() {
-    let mut server = server::Postgres::start();
+    let mut server = Postgres::start();
     let store = PostgresStore::connect(server.url()).await.unwrap();
     store.migrate().await.unwrap();
     let key = fresh_key();
@@ -70,6 +70,8 @@ async fn a_lease_from_before_a_restart_of_the_server_is_taken_over_at_once() {
     assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy);
     server.kill();
     server.start_again();
+    // By a store whose connections are not those of before the restart.
+    let store = PostgresStore::connect(server.url()).await.unwrap();
     let taken_over = Record { revision: claim(2).takeover, ..record(1, 9) };
     assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Held(taken_over));
     assert_eq!(store.acquire(&key, &claim(3)).await.unwrap(), Acquired::Busy);

@@ -100,6 +100,24 @@ impl Fault {
         self.error.kind() == ServerErrorKind::NoScript.into()
     }
 
+    /// Where a node of a cluster points, which has done nothing: `host:port`.
+    pub(crate) fn redirection(&self) -> Option<(Redirection, &str)> {
+        let (node, _) = self.error.redirect_node()?;
+        let once = self.error.kind() == ServerErrorKind::Ask.into();
+        Some((if once { Redirection::Once } else { Redirection::FromNowOn }, node))
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(crate) fn ends_connection(&self) -> bool {
+        // What was a primary when we connected may have become a replica.
+        self.says("READONLY") || self.error.is_io_error() || self.error.is_unrecoverable_error()
+    }
+
+    /// Whether this may come from another node being the right one now.
+    pub(crate) fn tells_of_change(&self) -> bool {
+        !self.is_unknown_script() && !matches!(self.refusal(), Some(Refusal::WrongType | Refusal::Full))
+    }
+
     pub(crate) fn into_cause(self) -> RedisError {
         self.error
     }
@@ -125,21 +143,30 @@ impl Fault {
 
     /// Why the server refused, if it said so before anything was changed.
     ///
-    /// Redis checks all of these at a script's start or at its first write. Before version 7 it wraps what it says in a message of
-    /// its own.
+    /// Redis checks all of these at a script's start or at its first write.
     fn refusal(&self) -> Option<Refusal> {
-        let code = self.error.code()?;
-        let detail = self.error.detail().unwrap_or("");
-        let says = |name: &str| code == name || code == "ERR" && detail.contains(name);
-        if says("WRONGTYPE") {
+        if self.says("WRONGTYPE") {
             return Some(Refusal::WrongType);
         }
-        if says("OOM") {
+        if self.says("OOM") {
             return Some(Refusal::Full);
         }
-        let for_now = FOR_NOW.iter().any(|name| says(name)) || FOR_NOW_CODES.contains(&code);
+        let code = self.error.code()?;
+        let for_now = FOR_NOW.iter().any(|name| self.says(name)) || FOR_NOW_CODES.contains(&code);
         for_now.then_some(Refusal::ForNow)
     }
+
+    /// Whether the server said so, in a script or not. Before version 7 it wraps what a script meets in a message of its own.
+    fn says(&self, name: &str) -> bool {
+        let detail = || self.error.detail().unwrap_or("");
+        self.error.code().is_some_and(|code| code == name || code == "ERR" && detail().contains(name))
+    }
+}
+
+/// For how long another node has a key.
+pub(crate) enum Redirection {
+    Once,
+    FromNowOn,
 }
 
 enum Refusal {

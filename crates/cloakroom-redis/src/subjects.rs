@@ -60,8 +60,9 @@ pub(crate) async fn found(space: &Arc<Space>, keys: Vec<Key>) -> Result<Vec<(Key
 /// The keys in a user's index. Their records may be gone, or another's.
 async fn enrolled(space: &Space, subject: &Subject) -> Result<Vec<Key>> {
     let mut command = redis::cmd("ZRANGE");
-    command.arg(space.index(subject)).arg(0).arg(-1);
-    let answer = space.server.call(&command).await.map_err(Fault::of_read)?;
+    let name = space.index(subject);
+    command.arg(&name).arg(0).arg(-1);
+    let answer = space.server.call(&name, &command).await.map_err(Fault::of_read)?;
     let members = reply::strings(answer).ok_or_else(|| Error::corrupt("an answer that is no list"))?;
     Ok(members.iter().filter_map(|member| std::str::from_utf8(member).ok()?.parse().ok()).collect())
 }

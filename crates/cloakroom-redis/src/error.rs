@@ -126,18 +126,27 @@ impl Fault {
     pub(crate) fn of_read(self) -> Error {
         match self.refusal() {
             Some(Refusal::WrongType) => Error::corrupt("not a hash"),
-            _ => Error::unavailable(self.error),
+            _ => Error::unavailable(self.cause()),
         }
     }
 
     /// The error of a call that changes something.
     pub(crate) fn of_write(self) -> Error {
         match self.refusal() {
-            _ if !self.sent => Error::unavailable(self.error),
+            _ if !self.sent => Error::unavailable(self.cause()),
             Some(Refusal::WrongType) => Error::corrupt("not a hash"),
-            Some(Refusal::Full) => Error::new(ErrorKind::Full).because(self.error),
-            Some(Refusal::ForNow) => Error::unavailable(self.error),
-            None => Error::maybe_applied(self.error),
+            Some(Refusal::Full) => Error::new(ErrorKind::Full).because(self.cause()),
+            Some(Refusal::ForNow) => Error::unavailable(self.cause()),
+            None => Error::maybe_applied(self.cause()),
+        }
+    }
+
+    /// For people. Of what a server says only the first word, for it may repeat what it was sent.
+    fn cause(self) -> Box<dyn std::error::Error + Send + Sync> {
+        match self.error.code() {
+            _ if self.is_unknown_command() => "Redis does not know a command that is needed".into(),
+            Some(code) => format!("Redis says {code}").into(),
+            None => self.error.into(),
         }
     }
 
@@ -152,14 +161,27 @@ impl Fault {
             return Some(Refusal::Full);
         }
         let code = self.error.code()?;
-        let for_now = FOR_NOW.iter().any(|name| self.says(name)) || FOR_NOW_CODES.contains(&code);
+        let for_now = FOR_NOW.iter().any(|name| self.says(name))
+            || FOR_NOW_CODES.contains(&code)
+            || self.is_unknown_command();
         for_now.then_some(Refusal::ForNow)
     }
 
     /// Whether the server said so, in a script or not. Before version 7 it wraps what a script meets in a message of its own.
     fn says(&self, name: &str) -> bool {
-        let detail = || self.error.detail().unwrap_or("");
-        self.error.code().is_some_and(|code| code == name || code == "ERR" && detail().contains(name))
+        let wrapped = || {
+            self.detail_of_err().is_some_and(|detail| detail.starts_with(WRAPPED) && detail.contains(name))
+        };
+        self.error.code() == Some(name) || wrapped()
+    }
+
+    /// Whether the server lacks a command, or keeps it from everybody.
+    fn is_unknown_command(&self) -> bool {
+        self.detail_of_err().is_some_and(|detail| detail.starts_with("unknown command"))
+    }
+
+    fn detail_of_err(&self) -> Option<&str> {
+        self.error.detail().filter(|_| self.error.code() == Some("ERR"))
     }
 }
 
@@ -174,6 +196,9 @@ enum Refusal {
     Full,
     ForNow,
 }
+
+/// How Redis 6.2 begins to say what a script met.
+const WRAPPED: &str = "Error running script";
 
 /// What may be said inside of a script, too.
 const FOR_NOW: [&str; 3] = ["READONLY", "MISCONF", "NOREPLICAS"];

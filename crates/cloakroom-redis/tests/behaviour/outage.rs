@@ -9,6 +9,7 @@ use cloakroom_redis::RedisStore;
 use cloakroom_store::{Applied, Cursor, ErrorKind, Key, Revision, Scan, Store};
 use cloakroom_test_services::server::{Redis, RedisCluster};
 
+use crate::support::fake::Fake;
 use crate::support::proxy::Proxy;
 use crate::support::raw::Raw;
 use crate::support::{key, record};
@@ -133,6 +134,26 @@ async fn a_walk_and_a_count_fail_rather_than_leave_a_primary_out() {
         let _: () = other.call(&forget).await;
     }
     assert_eq!(store.count().await.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nodes_say_to_another_question_is_no_answer_to_a_write() {
+    let node = Fake::bind().await;
+    let (port, asked) = (node.port, AtomicBool::new(false));
+    node.serve(move |command| match command.split(' ').next().unwrap() {
+        // It takes the write, and never gets round to the answer.
+        "EVALSHA" => None,
+        "HMGET" => Some(format!("-MOVED 1 127.0.0.1:{port}\r\n")),
+        "CLUSTER" if asked.swap(true, Ordering::SeqCst) => Some("-LOADING for a while\r\n".to_owned()),
+        "CLUSTER" => Some(format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")),
+        _ => Some("-ERR no\r\n".to_owned()),
+    });
+    let settings = RedisStore::builder().deadline(Duration::from_millis(500));
+    let store = settings.connect(&format!("redis+cluster://127.0.0.1:{port}")).await.unwrap();
+    let (one, other, record) = (key(1), key(2), record(1));
+    let (written, loaded) = tokio::join!(store.create(&one, &record), store.load(&other));
+    assert_eq!(loaded.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::Unavailable(Applied::Maybe));
 }
 
 async fn walk(store: &RedisStore) -> cloakroom_store::Result<usize> {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod fake;
 pub(crate) mod monitor;
 pub(crate) mod proxy;
 pub(crate) mod raw;

@@ -224,4 +224,4 @@ const REDIRECTIONS: [Duration; 5] = [
 /// How many nodes are asked at the same time.
 const AT_MOST: usize = 8;
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Applied, Cursor, ErrorKind, Key, Revision, Scan, Store};
+use cloakroom_store::{Applied, Cursor, ErrorKind, Key, LeaseId, Leases, Revision, Scan, Store};
 use cloakroom_test_services::server::{Redis, RedisCluster};
 
 use crate::support::fake::Fake;
 use crate::support::proxy::Proxy;
 use crate::support::raw::Raw;
-use crate::support::{key, record};
+use crate::support::{claim, key, record};
 
 const CLUSTER: [&str; 4] = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
 
@@ -137,6 +137,29 @@ async fn a_walk_and_a_count_fail_rather_than_leave_a_primary_out() {
         let _: () = other.call(&forget).await;
     }
     assert_eq!(store.count().await.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiter_is_called_though_no_node_of_its_url_is_there() {
+    let mut server = RedisCluster::start_with(&["--cluster-require-full-coverage", "no"]);
+    let holder = RedisStore::connect(server.url()).await.unwrap();
+    let waiter =
+        RedisStore::connect(&format!("redis+cluster://127.0.0.1:{}", port(&server, 0))).await.unwrap();
+    let mut there = node(&server, 1).await;
+    let key = keys_of(&mut there, &holder).await[0];
+    holder.acquire(&key, &claim(1)).await.unwrap();
+    server.kill_one(0);
+    let waiting = tokio::spawn(async move { waiter.wait(&key, Duration::from_secs(60)).await });
+    let mut queue = redis::cmd("HGET");
+    queue.arg(format!("cloakroom:{key}")).arg("w");
+    while there.call::<Option<String>>(&queue).await.is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let start = now();
+    assert!(holder.release(&key, LeaseId::new(1)).await.unwrap());
+    waiting.await.unwrap().unwrap();
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_millis(700), "it would look for itself after a second: {waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,10 +127,14 @@ pub(crate) fn tuned(info: ConnectionInfo) -> ConnectionInfo {
 
 pub(crate) fn tcp() -> TcpSettings {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
-    TcpSettings::default().set_nodelay(true).set_keepalive(keepalive)
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(KEEPALIVE);
+    settings
 }
 
-/// After so long without a word the other side is asked whether it is still there.
+/// After so long without a word the other side is asked whether it is still there; and what it does not acknowledge for so long ends the
+/// connection, where the system can do that.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]

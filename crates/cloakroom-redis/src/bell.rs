@@ -154,7 +154,7 @@ async fn subscribe(
     space: &Space,
     pushes: mpsc::UnboundedSender<PushInfo>,
 ) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
-    let mut connection = space.server.route.connect(pushes).await?;
+    let mut connection = space.server.listen(pushes).await?;
     let subscribed = connection.subscribe(space.channel());
     tokio::time::timeout(LONGEST_PAUSE, subscribed)
         .await

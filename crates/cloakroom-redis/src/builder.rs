@@ -101,13 +101,11 @@ impl Builder {
     async fn server(&self, address: &Address) -> RedisResult<Server> {
         let certificates = self.ca_certificate.clone();
         let certificates = certificates.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
-        let route = Arc::new(Route::new(address, certificates.as_ref())?);
         Ok(match address {
             Address::Cluster(nodes) => {
-                let cluster = Cluster::connect(nodes, certificates.as_ref(), self.deadline).await?;
-                Server::cluster(cluster, route, self.deadline)
+                Server::cluster(Cluster::connect(nodes, certificates.as_ref()).await?, self.deadline)
             }
-            _ => Server::one(route, self.deadline),
+            _ => Server::one(Route::new(address, certificates.as_ref())?, self.deadline),
         })
     }
 }

@@ -1,131 +1,227 @@
 //! A cluster: which node has which key, and what to do when that changes.
+//!
+//! Each primary has a connection of its own, which is found broken, given up and made again as the one to a single server is. So a node that is away
+//! concerns nobody but those who want its keys. Whenever anything looks as if the cluster had changed its nodes are asked, in the background, who
+//! has what.
 
+pub(crate) mod map;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{
-    Cmd, ConnectionInfo, ErrorKind, ProtocolVersion, RedisError, RedisResult, ServerErrorKind,
-    TlsCertificates, Value,
+    Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates, Value,
 };
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
-use crate::address::tcp;
-use crate::route::{CONNECT_TIMEOUT, at, client, patient};
+use crate::error::{Fault, Redirection};
+use crate::gather::gather;
+use crate::link::{Link, Sent};
+use crate::route::{CONNECT_TIMEOUT, Route, at, client, patient, timed_out};
+use map::{Map, Node, View, slot};
 
-/// The driver's client of a cluster, told never to send anything again.
+/// A cluster, as far as it is known.
 pub(crate) struct Cluster {
-    connection: ClusterConnection,
-    /// How to connect to a node, whichever it is.
-    node: ConnectionInfo,
+    /// The nodes in the URL.
+    named: Vec<Node>,
+    access: Access,
+    map: RwLock<Arc<Map<Shard>>>,
+    /// The nodes that were ever wanted; who left is forgotten when the cluster is looked at again.
+    shards: Mutex<HashMap<Node, Arc<Shard>>>,
+    looking: AtomicBool,
+    /// Whom to ask first the next time.
+    turn: AtomicUsize,
+}
+
+/// How to connect to a node, whichever it is.
+#[derive(Clone)]
+struct Access {
+    server: ConnectionInfo,
     certificates: Option<TlsCertificates>,
+}
+
+/// A node, and the connection to it.
+struct Shard {
+    node: Node,
+    link: Link,
 }
 
 impl Cluster {
     pub(crate) async fn connect(
         nodes: &[ConnectionInfo],
         certificates: Option<&TlsCertificates>,
-        deadline: Duration,
     ) -> RedisResult<Self> {
-        let mut builder = ClusterClientBuilder::new(nodes.iter().cloned())
-            // The driver would send a write again after it lost the connection that it had sent it to.
-            .retries(0)
-            .use_protocol(ProtocolVersion::RESP3)
-            .tcp_settings(tcp())
-            .connection_timeout(CONNECT_TIMEOUT)
-            .response_timeout(deadline)
-            .overall_response_timeout(None);
-        if let Some(certificates) = certificates {
-            builder = builder.certs(certificates.clone());
-        }
-        let node = nodes.first().ok_or((ErrorKind::InvalidClientConfig, "no node is named"))?.clone();
-        let connection = builder.build()?.get_async_connection().await?;
-        Ok(Self { connection, node, certificates: certificates.cloned() })
+        let server = nodes.first().ok_or((ErrorKind::InvalidClientConfig, "no node is named"))?.clone();
+        let cluster = Self {
+            named: nodes.iter().filter_map(|node| named(node.addr())).collect(),
+            access: Access { server, certificates: certificates.cloned() },
+            map: RwLock::default(),
+            shards: Mutex::default(),
+            looking: AtomicBool::new(false),
+            turn: AtomicUsize::new(0),
+        };
+        cluster.look().await?;
+        Ok(cluster)
     }
 
-    /// Sends a command to the node that has its key. A node that has it not says so, and has done nothing: then it is
+    /// Sends a command to the node that has this key. A node that has it not says so, and has done nothing: then it is
     /// sent where the node points.
-    pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        let mut connection = self.connection.clone();
-        let mut answer = command.query_async(&mut connection).await;
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        key: &str,
+        command: &Cmd,
+        sent: &Sent,
+    ) -> Result<Value, Fault> {
+        let Some(mut shard) = self.map().of(slot(key)).cloned() else {
+            self.look_again();
+            return Err(Fault::unsent((ErrorKind::Io, "no node of the cluster has this slot").into()));
+        };
+        let mut answer = shard.link.send(command, sent).await;
         for pause in REDIRECTIONS {
-            let Err(error) = &answer else { break };
-            answer = match error.kind() {
-                ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, error).await,
-                // The driver is learning where the keys are now; commands wait for that.
-                ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain) => {
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
-                    command.query_async(&mut connection).await
+            let Some((redirection, node)) = answer.as_ref().err().and_then(Fault::redirection) else { break };
+            let Some(node) = Node::parse(node, &shard.node.host) else { break };
+            sent.take_back();
+            sleep(pause).await;
+            shard = self.shard(&node).map_err(Fault::unsent)?;
+            answer = match redirection {
+                Redirection::Once => shard.link.send_asking(command, sent).await,
+                Redirection::FromNowOn => {
+                    self.look_again();
+                    shard.link.send(command, sent).await
                 }
-                _ => break,
             };
+        }
+        if answer.as_ref().is_err_and(Fault::tells_of_change) {
+            self.look_again();
         }
         answer
     }
 
-    /// Sends a command to a node that is about to get its key. The node may be too new for the driver to know it.
-    async fn ask(&self, command: &Cmd, redirection: &RedisError) -> RedisResult<Value> {
-        let target = redirection.redirect_node().and_then(|(node, _)| {
-            let (host, port) = node.rsplit_once(':')?;
-            Some((host.to_owned(), port.parse().ok()?))
-        });
-        let Some(target) = target else { return Err(redirection.clone()) };
-        let client = client(at(&self.node, target), self.certificates.as_ref())?;
-        let connected = client.get_multiplexed_async_connection_with_config(&patient()).await;
-        // Nothing was sent: what is known is still that the key is on its way.
-        let mut connection = connected.map_err(|_| redirection.clone())?;
-        let mut both = redis::pipe();
-        both.cmd("ASKING").ignore().add_command(command.clone());
-        let [answer]: [Value; 1] = both.query_async(&mut connection).await?;
-        Ok(answer)
-    }
-
     /// Sends a command to one node.
-    pub(crate) async fn send_to(&self, node: &Node, command: &Cmd) -> RedisResult<Value> {
-        let route = SingleNodeRoutingInfo::ByAddress { host: node.host.clone(), port: node.port };
-        let mut connection = self.connection.clone();
-        connection.route_command(command.clone(), RoutingInfo::SingleNode(route)).await?.extract_error()
+    pub(crate) async fn send_to(&self, node: &Node, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
+        self.shard(node).map_err(Fault::unsent)?.link.send(command, sent).await
     }
 
-    /// The primaries, in a fixed order.
+    /// Connects to any node; `pushes` is told what it says unasked.
+    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
+        let nodes = self.by_turns(self.map().nodes.clone());
+        let clients = nodes.iter().map(|node| self.access.client(node)).collect::<RedisResult<_>>()?;
+        Route::Direct(clients).connect(pushes).await
+    }
+
+    /// The primaries in order, as they are known.
     ///
     /// # Errors
-    /// If one of them does not answer.
-    pub(crate) async fn primaries(&self) -> RedisResult<Vec<Node>> {
-        let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-        let mut connection = self.connection.clone();
-        let answer = connection.route_command(redis::cmd("PING"), everywhere).await?.extract_error()?;
-        let Value::Map(answers) = answer else {
-            return Err((ErrorKind::UnexpectedReturnType, "no list of nodes").into());
-        };
-        let mut nodes = Vec::with_capacity(answers.len());
-        for (node, _) in answers {
-            let node = crate::reply::string(node).flatten().and_then(|name| Node::parse(&name));
-            nodes.push(node.ok_or((ErrorKind::UnexpectedReturnType, "no address of a node"))?);
+    /// If together they have not all keys.
+    pub(crate) fn primaries(&self) -> RedisResult<Vec<Node>> {
+        let map = self.map();
+        if !map.is_whole() {
+            return Err((ErrorKind::Io, "some slots of the cluster have no node").into());
         }
+        Ok(map.primaries.clone())
+    }
+
+    /// Asks in the background who has what, if nobody does that already.
+    pub(crate) fn look_again(self: &Arc<Self>) {
+        if self.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let cluster = Arc::clone(self);
+        tokio::spawn(async move {
+            // Failing that, all stays as it was, and whoever fails the next time looks again.
+            _ = cluster.look().await;
+            sleep(BETWEEN_LOOKS).await;
+            cluster.looking.store(false, Ordering::Release);
+        });
+    }
+
+    /// Asks some nodes who has what, and believes what most of them tell.
+    pub(crate) async fn look(&self) -> RedisResult<()> {
+        let known = self.map().nodes.iter().chain(&self.named).cloned().collect();
+        let mut asked = JoinSet::new();
+        for node in self.by_turns(known).into_iter().take(AT_MOST) {
+            let access = self.access.clone();
+            asked.spawn(async move {
+                let view = timeout(CONNECT_TIMEOUT, access.view(&node)).await;
+                view.unwrap_or_else(|_| Err(timed_out("a node of the cluster did not answer")))
+            });
+        }
+        let view = View::of_most(gather(asked).await?).unwrap_or_default();
+        let map = Map::new(view, |node| self.shard(node))?;
+        lock(&self.shards).retain(|node, _| map.primaries.contains(node));
+        *self.map.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
+        Ok(())
+    }
+
+    fn map(&self) -> Arc<Map<Shard>> {
+        Arc::clone(&self.map.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn shard(&self, node: &Node) -> RedisResult<Arc<Shard>> {
+        let mut shards = lock(&self.shards);
+        if let Some(shard) = shards.get(node) {
+            return Ok(Arc::clone(shard));
+        }
+        let link = Link::new(Arc::new(Route::Direct(vec![self.access.client(node)?])));
+        let shard = Arc::new(Shard { node: node.clone(), link });
+        shards.insert(node.clone(), Arc::clone(&shard));
+        Ok(shard)
+    }
+
+    /// Beginning with another one each time: the first may be away.
+    fn by_turns(&self, mut nodes: Vec<Node>) -> Vec<Node> {
         nodes.sort_unstable();
-        Ok(nodes)
+        nodes.dedup();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len().max(1);
+        nodes.rotate_left(turn);
+        nodes
     }
 }
 
-/// One node of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Node {
-    host: String,
-    port: u16,
-}
-
-impl Node {
-    /// Reads `host:port`.
-    pub(crate) fn parse(name: &[u8]) -> Option<Self> {
-        let (host, port) = std::str::from_utf8(name).ok()?.rsplit_once(':')?;
-        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+impl Access {
+    fn client(&self, node: &Node) -> RedisResult<redis::Client> {
+        client(at(&self.server, (node.host.clone(), node.port)), self.certificates.as_ref())
     }
 
-    pub(crate) fn name(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+    async fn view(&self, node: &Node) -> RedisResult<View> {
+        let mut connection =
+            self.client(node)?.get_multiplexed_async_connection_with_config(&patient()).await?;
+        let answer = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+        // A node that was sent away knows of nobody.
+        View::read(answer, &node.host)
+            .filter(|view| !view.ranges.is_empty())
+            .ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "the node knows of no slots")))
     }
 }
 
-/// How long to wait before each time that a command is sent where it was pointed to, in milliseconds.
-const REDIRECTIONS: [u64; 5] = [0, 5, 20, 50, 100];
+fn named(address: &ConnectionAddr) -> Option<Node> {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            Some(Node { host: host.clone(), port: *port })
+        }
+        _ => None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long to wait before each time that a command is sent where it was pointed to. Nodes learn of a move one after the other, and may
+/// point at each other meanwhile.
+const REDIRECTIONS: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+];
+
+/// How many nodes are asked at the same time.
+const AT_MOST: usize = 8;
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);

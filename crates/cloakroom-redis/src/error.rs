@@ -100,6 +100,24 @@ impl Fault {
         self.error.kind() == ServerErrorKind::NoScript.into()
     }
 
+    /// Where a node of a cluster points, which has done nothing: `host:port`.
+    pub(crate) fn redirection(&self) -> Option<(Redirection, &str)> {
+        let (node, _) = self.error.redirect_node()?;
+        let once = self.error.kind() == ServerErrorKind::Ask.into();
+        Some((if once { Redirection::Once } else { Redirection::FromNowOn }, node))
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(crate) fn ends_connection(&self) -> bool {
+        // What was a primary when we connected may have become a replica.
+        self.says("READONLY") || self.error.is_io_error() || self.error.is_unrecoverable_error()
+    }
+
+    /// Whether this may come from another node being the right one now.
+    pub(crate) fn tells_of_change(&self) -> bool {
+        !self.is_unknown_script() && !matches!(self.refusal(), Some(Refusal::WrongType | Refusal::Full))
+    }
+
     pub(crate) fn into_cause(self) -> RedisError {
         self.error
     }
@@ -108,38 +126,69 @@ impl Fault {
     pub(crate) fn of_read(self) -> Error {
         match self.refusal() {
             Some(Refusal::WrongType) => Error::corrupt("not a hash"),
-            _ => Error::unavailable(self.error),
+            _ => Error::unavailable(self.cause()),
         }
     }
 
     /// The error of a call that changes something.
     pub(crate) fn of_write(self) -> Error {
         match self.refusal() {
-            _ if !self.sent => Error::unavailable(self.error),
+            _ if !self.sent => Error::unavailable(self.cause()),
             Some(Refusal::WrongType) => Error::corrupt("not a hash"),
-            Some(Refusal::Full) => Error::new(ErrorKind::Full).because(self.error),
-            Some(Refusal::ForNow) => Error::unavailable(self.error),
-            None => Error::maybe_applied(self.error),
+            Some(Refusal::Full) => Error::new(ErrorKind::Full).because(self.cause()),
+            Some(Refusal::ForNow) => Error::unavailable(self.cause()),
+            None => Error::maybe_applied(self.cause()),
+        }
+    }
+
+    /// For people. Of what a server says only the first word, for it may repeat what it was sent.
+    fn cause(self) -> Box<dyn std::error::Error + Send + Sync> {
+        match self.error.code() {
+            _ if self.is_unknown_command() => "Redis does not know a command that is needed".into(),
+            Some(code) => format!("Redis says {code}").into(),
+            None => self.error.into(),
         }
     }
 
     /// Why the server refused, if it said so before anything was changed.
     ///
-    /// Redis checks all of these at a script's start or at its first write. Before version 7 it wraps what it says in a message of
-    /// its own.
+    /// Redis checks all of these at a script's start or at its first write.
     fn refusal(&self) -> Option<Refusal> {
-        let code = self.error.code()?;
-        let detail = self.error.detail().unwrap_or("");
-        let says = |name: &str| code == name || code == "ERR" && detail.contains(name);
-        if says("WRONGTYPE") {
+        if self.says("WRONGTYPE") {
             return Some(Refusal::WrongType);
         }
-        if says("OOM") {
+        if self.says("OOM") {
             return Some(Refusal::Full);
         }
-        let for_now = FOR_NOW.iter().any(|name| says(name)) || FOR_NOW_CODES.contains(&code);
+        let code = self.error.code()?;
+        let for_now = FOR_NOW.iter().any(|name| self.says(name))
+            || FOR_NOW_CODES.contains(&code)
+            || self.is_unknown_command();
         for_now.then_some(Refusal::ForNow)
     }
+
+    /// Whether the server said so, in a script or not. Before version 7 it wraps what a script meets in a message of its own.
+    fn says(&self, name: &str) -> bool {
+        let wrapped = || {
+            self.detail_of_err().is_some_and(|detail| detail.starts_with(WRAPPED) && detail.contains(name))
+        };
+        self.error.code() == Some(name) || wrapped()
+    }
+
+    /// Whether the server lacks a command, or keeps it from everybody.
+    fn is_unknown_command(&self) -> bool {
+        self.detail_of_err().is_some_and(|detail| detail.starts_with("unknown command"))
+    }
+
+    fn detail_of_err(&self) -> Option<&str> {
+        self.error.detail().filter(|_| self.error.code() == Some("ERR"))
+    }
+}
+
+/// For how long another node has a key.
+pub(crate) enum Redirection {
+    Once,
+    FromNowOn,
 }
 
 enum Refusal {
@@ -147,6 +196,9 @@ enum Refusal {
     Full,
     ForNow,
 }
+
+/// How Redis 6.2 begins to say what a script met.
+const WRAPPED: &str = "Error running script";
 
 /// What may be said inside of a script, too.
 const FOR_NOW: [&str; 3] = ["READONLY", "MISCONF", "NOREPLICAS"];

@@ -16,7 +16,7 @@ pub(crate) async fn may_evict(server: &Server) -> Result<Option<String>, redis::
     let mut info = redis::cmd("INFO");
     info.arg("memory");
     let Some(cluster) = server.as_cluster() else {
-        return match server.call(&info).await.map_err(Fault::into_cause) {
+        return match server.call_at(None, &info).await.map_err(Fault::into_cause) {
             Ok(answer) => Ok(policy(answer)),
             Err(error) if error.code() == Some("NOPERM") => Ok(None),
             Err(error) => Err(error),
@@ -24,8 +24,8 @@ pub(crate) async fn may_evict(server: &Server) -> Result<Option<String>, redis::
     };
     // A cluster that we are connected to may be used although one of its nodes is away.
     let mut found = None;
-    for node in cluster.primaries().await.unwrap_or_default() {
-        if let Ok(answer) = cluster.send_to(&node, &info).await {
+    for node in cluster.primaries().unwrap_or_default() {
+        if let Ok(answer) = server.call_at(Some(&node), &info).await {
             found = found.or_else(|| policy(answer));
         }
     }

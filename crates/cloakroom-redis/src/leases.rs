@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision};
+use cloakroom_store::{Acquired, Claim, Error, ErrorKind, Key, LeaseId, Leases, Record, Result, Revision};
 use redis::Value;
 
 use crate::bell::Seat;
@@ -19,7 +19,14 @@ impl Leases for RedisStore {
         let args: [&[u8]; 5] =
             [key.as_bytes(), lease.as_bytes(), ttl.as_bytes(), takeover.as_bytes(), instance];
         match self.space.run(&script::ACQUIRE, &self.space.record(key), &args).await? {
-            Value::Array(answer) => acquired(key, answer),
+            Value::Array(answer) => {
+                let acquired = acquired(key, answer);
+                if acquired.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+                    // The server may have taken it for sound. If this fails the lease runs out.
+                    _ = self.release(key, claim.lease).await;
+                }
+                acquired
+            }
             _ => Err(Error::maybe_applied("an answer that is no list")),
         }
     }

@@ -44,6 +44,7 @@ mod cluster;
 mod error;
 mod eviction;
 mod fields;
+mod gather;
 mod leases;
 mod link;
 mod reply;

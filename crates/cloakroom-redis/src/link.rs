@@ -1,12 +1,13 @@
 //! One connection that everybody shares, and that is made again when it broke.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex as Slot, PoisonError, RwLock};
 
-use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, RedisError, RedisResult};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::sync::Mutex;
 
+use crate::error::Fault;
 use crate::route::Route;
 
 /// A connection to one server.
@@ -24,14 +25,37 @@ pub(crate) struct Link {
 /// A connection that worked when it was last heard of.
 #[derive(Clone)]
 pub(crate) struct Live {
-    pub(crate) connection: MultiplexedConnection,
+    connection: MultiplexedConnection,
     broken: Arc<AtomicBool>,
+}
+
+/// The connection that a call may have reached a server on.
+#[derive(Default)]
+pub(crate) struct Sent(Slot<Option<Live>>);
+
+impl Sent {
+    fn on(&self, live: &Live) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+    }
+
+    /// The server has said that it did nothing.
+    pub(crate) fn take_back(&self) -> Option<Live> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Live {
     /// The next call gets a new connection.
     pub(crate) fn give_up(&self) {
         self.broken.store(true, Ordering::Release);
+    }
+
+    fn answered(&self, answer: RedisResult<Value>) -> Result<Value, Fault> {
+        answer.map_err(Fault::sent).inspect_err(|fault| {
+            if fault.ends_connection() {
+                self.give_up();
+            }
+        })
     }
 }
 
@@ -40,9 +64,28 @@ impl Link {
         Self { route, live: RwLock::new(None), failures: AtomicU64::new(0), dialing: Mutex::new(None) }
     }
 
+    /// Sends a command.
+    pub(crate) async fn send(&self, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
+        let live = self.live().await.map_err(Fault::unsent)?;
+        sent.on(&live);
+        live.answered(command.query_async(&mut live.connection.clone()).await)
+    }
+
+    /// Sends a command to a node of a cluster that is about to get its key.
+    pub(crate) async fn send_asking(&self, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
+        let live = self.live().await.map_err(Fault::unsent)?;
+        let mut both = redis::pipe();
+        both.cmd("ASKING").add_command(command.clone());
+        sent.on(&live);
+        // The second answer as it is: the driver would wrap an error up as one of a pipeline.
+        let answer = live.connection.clone().req_packed_commands(&both, 1, 1).await;
+        let answer = answer.and_then(|mut answers| answers.pop().unwrap_or(Value::Nil).extract_error());
+        live.answered(answer)
+    }
+
     /// The connection; a new one if there is none or the last one broke. Who asks while one is being made gets that one, or its
     /// failure.
-    pub(crate) async fn live(&self) -> RedisResult<Live> {
+    async fn live(&self) -> RedisResult<Live> {
         if let Some(live) = self.present() {
             return Ok(live);
         }

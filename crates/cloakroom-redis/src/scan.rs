@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use cloakroom_store::{Cursor, Error, Key, Page, Result, Scan};
 use redis::{Cmd, Value};
 
-use crate::cluster::{Cluster, Node};
+use crate::cluster::Cluster;
+use crate::cluster::map::Node;
 use crate::error::Fault;
 use crate::reply;
 use crate::space::Space;
@@ -38,19 +39,28 @@ impl Scan for RedisStore {
 struct Position {
     /// The cursor of `SCAN`.
     at: String,
-    /// The node of a cluster that it belongs to.
-    node: Option<Node>,
+    /// In a cluster.
+    place: Option<Place>,
+}
+
+/// Where a walk stands in a cluster.
+#[derive(Clone)]
+struct Place {
+    /// Whose cursor it is.
+    node: Node,
+    /// Whom the walk goes to: [`digest`] of all primaries.
+    tour: u64,
 }
 
 impl Position {
-    fn start(node: Option<Node>) -> Self {
-        Self { at: "0".to_owned(), node }
+    fn start(place: Option<Place>) -> Self {
+        Self { at: "0".to_owned(), place }
     }
 
-    /// Digits, and in a cluster `@host:port`.
+    /// Digits, and in a cluster `@host:port/` and the tour in hexadecimal digits.
     fn write(&self) -> String {
-        match &self.node {
-            Some(node) => format!("{}@{}", self.at, node.name()),
+        match &self.place {
+            Some(Place { node, tour }) => format!("{}@{}/{tour:016x}", self.at, node.name()),
             None => self.at.clone(),
         }
     }
@@ -58,15 +68,31 @@ impl Position {
     fn read(bytes: &[u8]) -> Result<Self> {
         let other = || Error::new(cloakroom_store::ErrorKind::Other).because("the cursor of another store");
         let text = std::str::from_utf8(bytes).map_err(|_| other())?;
-        let (at, node) = match text.split_once('@') {
-            Some((at, node)) => (at, Some(Node::parse(node.as_bytes()).ok_or_else(other)?)),
+        let (at, place) = match text.split_once('@') {
+            Some((at, place)) => (at, Some(Place::read(place).ok_or_else(other)?)),
             None => (text, None),
         };
         if at.is_empty() || !at.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(other());
         }
-        Ok(Self { at: at.to_owned(), node })
+        Ok(Self { at: at.to_owned(), place })
     }
+}
+
+impl Place {
+    fn read(text: &str) -> Option<Self> {
+        let (node, tour) = text.rsplit_once('/')?;
+        let node = Node::parse(node, "").filter(|node| !node.host.is_empty())?;
+        Some(Self { node, tour: u64::from_str_radix(tour, 16).ok()? })
+    }
+}
+
+/// FNV-1a of the primaries' names.
+fn digest(nodes: &[Node]) -> u64 {
+    let names = nodes.iter().map(|node| node.name() + "\n").collect::<String>();
+    names.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// The keys of some records, and where to go on.
@@ -74,33 +100,38 @@ async fn keys(space: &Space, from: Option<Position>, count: usize) -> Result<(Ve
     match space.server.as_cluster() {
         None => {
             let from = from.unwrap_or_else(|| Position::start(None));
-            let answer = space.server.call(&command(space, &from, count)).await.map_err(Fault::of_read)?;
+            let answer =
+                space.server.call_at(None, &command(space, &from, count)).await.map_err(Fault::of_read)?;
             let (at, keys) = read(space, answer)?;
-            Ok((keys, (at != "0").then_some(Position { at, node: None })))
+            Ok((keys, (at != "0").then_some(Position { at, place: None })))
         }
-        Some(cluster) => {
-            let nodes = cluster.primaries().await.map_err(of_read)?;
-            let from = from.unwrap_or_else(|| Position::start(nodes.first().cloned()));
-            keys_of_node(space, cluster, &nodes, from, count).await
-        }
+        Some(cluster) => keys_of_node(space, cluster, from, count).await,
     }
 }
 
 async fn keys_of_node(
     space: &Space,
     cluster: &Cluster,
-    nodes: &[Node],
-    from: Position,
+    from: Option<Position>,
     count: usize,
 ) -> Result<(Vec<Key>, Option<Position>)> {
-    let index = from.node.as_ref().and_then(|node| nodes.iter().position(|primary| primary == node));
-    // A cursor means nothing to the node that took over.
+    if from.is_none() {
+        cluster.look().await.map_err(of_read)?;
+    }
+    let nodes = cluster.primaries().map_err(of_read)?;
+    let tour = digest(&nodes);
+    let place = |index: usize| nodes.get(index).map(|node| Place { node: node.clone(), tour });
+    let from = from.unwrap_or_else(|| Position::start(place(0)));
+    let index = from.place.as_ref().filter(|place| place.tour == tour);
+    let index = index.and_then(|place| nodes.iter().position(|primary| *primary == place.node));
+    // A cursor means nothing to the node that took over; and who is new might be passed over.
     let index = index.ok_or_else(|| Error::unavailable("the cluster has changed: begin the walk again"))?;
-    let answer = cluster.send_to(&nodes[index], &command(space, &from, count)).await.map_err(of_read)?;
+    let command = command(space, &from, count);
+    let answer = space.server.call_at(nodes.get(index), &command).await.map_err(Fault::of_read)?;
     let (at, keys) = read(space, answer)?;
-    let next = match (at.as_str(), nodes.get(index + 1)) {
-        ("0", next) => next.map(|next| Position::start(Some(next.clone()))),
-        _ => Some(Position { at, node: from.node }),
+    let next = match (at.as_str(), place(index + 1)) {
+        ("0", next) => next.map(|next| Position::start(Some(next))),
+        _ => Some(Position { at, place: from.place }),
     };
     Ok((keys, next))
 }
@@ -135,7 +166,7 @@ fn read(space: &Space, answer: Value) -> Result<(String, Vec<Key>)> {
 }
 
 fn of_read(error: redis::RedisError) -> Error {
-    Fault::sent(error).of_read()
+    Fault::unsent(error).of_read()
 }
 
 /// The most names that one `SCAN` looks at: it keeps the server from everybody else.

@@ -1,13 +1,17 @@
 //! Sentinels: asked where the primary is whenever a connection is made.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisResult, TlsCertificates, Value,
+    from_redis_value,
 };
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use crate::gather::gather;
 use crate::reply;
 use crate::route::{CONNECT_TIMEOUT, at, client, patient, timed_out};
 
@@ -35,52 +39,57 @@ impl Sentinels {
         Self { sentinels, watched: Arc::new(Watched { name, server, certificates }) }
     }
 
-    /// Asks all of them at the same time, so that those that are gone, or have not noticed a failover, delay nobody. The first
-    /// that leads to a primary is followed.
+    /// Asks all of them at the same time, so that those that are gone delay nobody, and follows the one that knows of the latest
+    /// failover: another may not have noticed it.
     pub(crate) async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
-        let mut attempts = JoinSet::new();
+        let mut asked = JoinSet::new();
         for sentinel in &self.sentinels {
-            let (sentinel, watched, config) = (sentinel.clone(), Arc::clone(&self.watched), config.clone());
-            attempts.spawn(async move { watched.find(&sentinel, &config).await });
+            let (sentinel, watched) = (sentinel.clone(), Arc::clone(&self.watched));
+            asked.spawn(async move {
+                let told = timeout(CONNECT_TIMEOUT, watched.ask(&sentinel)).await;
+                told.unwrap_or_else(|_| Err(timed_out("a sentinel did not answer")))
+            });
         }
-        let mut failure = RedisError::from((ErrorKind::EmptySentinelList, "no sentinel is named"));
-        while let Some(attempt) = attempts.join_next().await {
-            match attempt {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error)) => failure = error,
-                Err(_) => {}
-            }
-        }
-        Err(failure)
+        let told = gather(asked).await?.into_iter().max_by_key(|told| told.epoch);
+        let told = told.ok_or((ErrorKind::EmptySentinelList, "no sentinel is named"))?;
+        self.watched.follow(told, config).await
     }
 }
 
+/// What a sentinel tells.
+struct Told {
+    primary: (String, u16),
+    /// Grows with each failover.
+    epoch: u64,
+}
+
 impl Watched {
-    async fn find(
-        &self,
-        sentinel: &Client,
-        config: &AsyncConnectionConfig,
-    ) -> RedisResult<MultiplexedConnection> {
-        let asked = tokio::time::timeout(CONNECT_TIMEOUT, self.ask(sentinel)).await;
-        let address = asked.unwrap_or_else(|_| Err(timed_out("a sentinel did not answer")))?;
-        let primary = client(at(&self.server, address), self.certificates.as_ref())?;
+    async fn follow(&self, told: Told, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+        let primary = client(at(&self.server, told.primary), self.certificates.as_ref())?;
         let mut connection = primary.get_multiplexed_async_connection_with_config(config).await?;
-        let role = tokio::time::timeout(CONNECT_TIMEOUT, role(&mut connection)).await;
+        let role = timeout(CONNECT_TIMEOUT, role(&mut connection)).await;
         match role.unwrap_or_else(|_| Err(timed_out("the primary did not answer")))?.as_deref() {
             Some(b"master") => Ok(connection),
-            // For a while after a failover a sentinel may be mistaken.
+            // For a while after a failover the sentinels may be mistaken.
             _ => Err((ErrorKind::Io, "what the sentinels name is not a primary").into()),
         }
     }
 
-    async fn ask(&self, sentinel: &Client) -> RedisResult<(String, u16)> {
+    async fn ask(&self, sentinel: &Client) -> RedisResult<Told> {
         let mut connection = sentinel.get_multiplexed_async_connection_with_config(&patient()).await?;
-        let mut question = redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        let answer: Option<(String, u16)> = question.query_async(&mut connection).await?;
-        answer.ok_or_else(|| {
-            (ErrorKind::MasterNameNotFoundBySentinel, "the sentinels know no primary of this name").into()
-        })
+        let mut questions = redis::pipe();
+        questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        questions.cmd("SENTINEL").arg("MASTER").arg(&self.name);
+        let mut answers = connection.req_packed_commands(&questions, 0, 2).await?.into_iter();
+        let primary = answers.next().unwrap_or(Value::Nil).extract_error()?;
+        let primary = from_redis_value::<Option<(String, u16)>>(primary)?;
+        let primary = primary
+            .ok_or((ErrorKind::MasterNameNotFoundBySentinel, "the sentinels know no primary of this name"))?;
+        // Where only the address may be asked for, all are equal.
+        let details =
+            answers.next().and_then(|answer| from_redis_value::<HashMap<String, String>>(answer).ok());
+        let epoch = details.and_then(|details| details.get("config-epoch")?.parse().ok());
+        Ok(Told { primary, epoch: epoch.unwrap_or(0) })
     }
 }
 

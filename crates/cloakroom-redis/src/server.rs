@@ -1,62 +1,81 @@
 //! The server, or the cluster: one command, one answer, one deadline.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, ServerErrorKind, Value};
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
+use redis::{Cmd, RedisResult, Value};
 
 use crate::cluster::Cluster;
+use crate::cluster::map::Node;
 use crate::error::Fault;
-use crate::link::{Link, Live};
+use crate::link::{Link, Sent};
 use crate::route::{Route, timed_out};
 use crate::script::Script;
 
 /// Whom commands are sent to. Nothing is ever sent twice, but for what the server said that it has not carried out.
 pub(crate) struct Server {
     kind: Kind,
-    /// The way to a server that sends messages.
-    pub(crate) route: Arc<Route>,
     deadline: Duration,
 }
 
 enum Kind {
-    One(Link),
-    Cluster(Cluster),
+    One(Link, Arc<Route>),
+    Cluster(Arc<Cluster>),
 }
 
-/// Set when a call may have reached the server, with the connection that it took.
-type Sent = OnceLock<Option<Live>>;
-
 impl Server {
-    pub(crate) fn one(route: Arc<Route>, deadline: Duration) -> Self {
-        Self { kind: Kind::One(Link::new(Arc::clone(&route))), route, deadline }
+    pub(crate) fn one(route: Route, deadline: Duration) -> Self {
+        let route = Arc::new(route);
+        Self { kind: Kind::One(Link::new(Arc::clone(&route)), route), deadline }
     }
 
-    pub(crate) fn cluster(cluster: Cluster, route: Arc<Route>, deadline: Duration) -> Self {
-        Self { kind: Kind::Cluster(cluster), route, deadline }
+    pub(crate) fn cluster(cluster: Cluster, deadline: Duration) -> Self {
+        Self { kind: Kind::Cluster(Arc::new(cluster)), deadline }
     }
 
     pub(crate) fn as_cluster(&self) -> Option<&Cluster> {
         match &self.kind {
-            Kind::One(_) => None,
+            Kind::One(..) => None,
             Kind::Cluster(cluster) => Some(cluster),
         }
     }
 
-    /// Sends a command, in a cluster to the node that has its key.
-    pub(crate) async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
-        let sent = Sent::new();
-        self.in_time(&sent, self.send(command, &sent)).await
+    /// Connects to whoever sends messages; `pushes` is told what comes.
+    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
+        match &self.kind {
+            Kind::One(_, route) => route.connect(pushes).await,
+            Kind::Cluster(cluster) => cluster.listen(pushes).await,
+        }
+    }
+
+    /// Sends a command, in a cluster to the node that has this key.
+    pub(crate) async fn call(&self, key: &str, command: &Cmd) -> Result<Value, Fault> {
+        let sent = Sent::default();
+        self.in_time(&sent, self.send(key, command, &sent)).await
+    }
+
+    /// Sends a command to one node of a cluster, or to the server if there is only one.
+    pub(crate) async fn call_at(&self, node: Option<&Node>, command: &Cmd) -> Result<Value, Fault> {
+        let sent = Sent::default();
+        let call = async {
+            match (&self.kind, node) {
+                (Kind::Cluster(cluster), Some(node)) => cluster.send_to(node, command, &sent).await,
+                _ => self.send("", command, &sent).await,
+            }
+        };
+        self.in_time(&sent, call).await
     }
 
     /// Runs a script on a key.
     pub(crate) async fn run(&self, script: &Script, key: &str, args: &[&[u8]]) -> Result<Value, Fault> {
-        let sent = Sent::new();
+        let sent = Sent::default();
         let run = async {
-            match self.send(&script.by_hash(key, args), &sent).await {
+            match self.send(key, &script.by_hash(key, args), &sent).await {
                 // The server has not run it: this is no second time.
                 Err(fault) if fault.is_unknown_script() => {
-                    self.send(&script.by_source(key, args), &sent).await
+                    sent.take_back();
+                    self.send(key, &script.by_source(key, args), &sent).await
                 }
                 answer => answer,
             }
@@ -69,37 +88,23 @@ impl Server {
         sent: &Sent,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let error = timed_out("no answer within the deadline");
-                let Some(live) = sent.get() else { return Err(Fault::unsent(error)) };
-                // Perhaps the network swallows everything: the next call tries another connection.
-                live.iter().for_each(Live::give_up);
-                Err(Fault::sent(error))
-            }
+        if let Ok(answer) = tokio::time::timeout(self.deadline, call).await {
+            return answer;
         }
+        if let Kind::Cluster(cluster) = &self.kind {
+            cluster.look_again();
+        }
+        let error = timed_out("no answer within the deadline");
+        let Some(live) = sent.take_back() else { return Err(Fault::unsent(error)) };
+        // Perhaps the network swallows everything: the next call tries another connection.
+        live.give_up();
+        Err(Fault::sent(error))
     }
 
-    async fn send(&self, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
+    async fn send(&self, key: &str, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
         match &self.kind {
-            Kind::One(link) => {
-                let live = link.live().await.map_err(Fault::unsent)?;
-                let mut connection = live.connection.clone();
-                _ = sent.set(Some(live.clone()));
-                command.query_async(&mut connection).await.map_err(|error| {
-                    // What was a primary when we connected may have become a replica.
-                    let demoted = error.kind() == ServerErrorKind::ReadOnly.into();
-                    if demoted || error.is_io_error() || error.is_unrecoverable_error() {
-                        live.give_up();
-                    }
-                    Fault::sent(error)
-                })
-            }
-            Kind::Cluster(cluster) => {
-                _ = sent.set(None);
-                cluster.send(command).await.map_err(Fault::sent)
-            }
+            Kind::One(link, _) => link.send(command, sent).await,
+            Kind::Cluster(cluster) => cluster.send(key, command, sent).await,
         }
     }
 }

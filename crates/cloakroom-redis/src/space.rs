@@ -69,8 +69,9 @@ impl Space {
     /// The record under `key`.
     pub(crate) async fn load(&self, key: &Key) -> Result<Option<Record>> {
         let mut command = redis::cmd("HMGET");
-        command.arg(self.record(key)).arg(&fields::FIELDS);
-        let answer = self.server.call(&command).await.map_err(Fault::of_read)?;
+        let name = self.record(key);
+        command.arg(&name).arg(&fields::FIELDS);
+        let answer = self.server.call(&name, &command).await.map_err(Fault::of_read)?;
         let fields = reply::values(answer).ok_or_else(|| Error::corrupt("an answer to another question"))?;
         fields::record(key, fields)
     }

@@ -3,11 +3,8 @@
 use cloakroom_store::{Error, Key, Result};
 use tokio::task::JoinSet;
 
-/// Makes a call for each key, some of them at the same time. The answers are in no particular order.
-///
-/// # Errors
-/// The first call's that fails; others may have been carried out.
-pub(crate) async fn together<T, F>(keys: Vec<Key>, call: impl Fn(Key) -> F) -> Result<Vec<T>>
+/// Makes a call for each key, some of them at the same time, and all of them even if some fail. The answers are in no particular order.
+pub(crate) async fn together<T, F>(keys: Vec<Key>, call: impl Fn(Key) -> F) -> Vec<Result<T>>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
@@ -22,9 +19,8 @@ where
             calls.spawn(call(key));
         }
         match calls.join_next().await {
-            Some(Ok(answer)) => answers.push(answer?),
-            Some(Err(stopped)) => return Err(Error::unavailable(stopped)),
-            None => return Ok(answers),
+            Some(answer) => answers.push(answer.unwrap_or_else(|stopped| Err(Error::unavailable(stopped)))),
+            None => return answers,
         }
     }
 }

@@ -71,5 +71,7 @@ fn every_server_is_spoken_to_in_the_third_version_without_delay() {
         let Address::One(server) = Address::parse(url).unwrap() else { panic!("one server") };
         assert_eq!(server.redis_settings().protocol(), ProtocolVersion::RESP3);
         assert!(server.tcp_settings().nodelay());
+        #[cfg(target_os = "linux")]
+        assert_eq!(server.tcp_settings().user_timeout(), Some(KEEPALIVE));
     }
 }

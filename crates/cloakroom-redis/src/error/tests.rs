@@ -40,6 +40,7 @@ fn what_the_server_refuses_changed_nothing() {
         "MISCONF Errors writing to the AOF file: No space left on device",
         "NOREPLICAS Not enough good replicas to write.",
         "NOAUTH Authentication required.",
+        "ERR unknown command 'EVALSHA', with args beginning with: 'a' 'b'",
     ] {
         assert_eq!(of_write(message), NO, "{message}");
         assert_eq!(of_read(message), NO, "{message}");
@@ -88,4 +89,29 @@ fn an_error_is_one_line() {
         ConnectError::failed("host:1", false, &io).to_string(),
         "cannot use Redis at host:1: one  two three"
     );
+}
+
+#[test]
+fn a_primary_that_became_a_replica_is_left_whatever_the_version() {
+    let readonly = "READONLY You can't write against a read only replica.";
+    for message in [readonly, &in_a_script(readonly)] {
+        assert!(Fault::sent(said(message)).ends_connection(), "{message}");
+    }
+    let full = "OOM command not allowed when used memory > 'maxmemory'.";
+    assert!(!Fault::sent(said(full)).ends_connection());
+}
+
+#[test]
+fn what_a_server_repeats_is_neither_shown_nor_understood() {
+    let repeated = "ERR unknown command 'EVALSHA', with args beginning with: 'OOM WRONGTYPE secret' ";
+    for error in [Fault::sent(said(repeated)).of_write(), Fault::sent(said(repeated)).of_read()] {
+        assert_eq!(error.kind(), NO);
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("does not know a command") && !shown.contains("secret"), "{shown}");
+    }
+    for message in ["ERR secret", "OOM secret", "UNHEARDOF secret", "READONLY secret"] {
+        let error = Fault::sent(said(message)).of_write();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(&message[..3]) && !shown.contains("secret"), "{shown}");
+    }
 }

@@ -105,10 +105,18 @@ async fn a_cluster_without_one_of_its_nodes_can_be_connected_to() {
 async fn a_walk_does_not_go_on_where_its_node_is_none_any_more() {
     let server = RedisCluster::start();
     let store = RedisStore::connect(server.url()).await.unwrap();
-    let elsewhere = cloakroom_store::Cursor::new("0@192.0.2.1:6379");
-    let error = store.page(Some(&elsewhere), 10).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::No));
-    for other in ["", "x", "12@", "1@host", "-1"] {
+    for n in 0..100 {
+        store.create(&key(n), &record(1)).await.unwrap();
+    }
+    let cursor = store.page(None, 10).await.unwrap().next.unwrap();
+    let (position, tour) = std::str::from_utf8(cursor.as_bytes()).unwrap().split_once('/').unwrap();
+    store.page(Some(&cursor), 10).await.unwrap();
+    // Another node, and other nodes beside it.
+    for gone in [format!("0@192.0.2.1:6379/{tour}"), format!("{position}/0123456789abcdef")] {
+        let error = store.page(Some(&cloakroom_store::Cursor::new(gone)), 10).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::No));
+    }
+    for other in ["", "x", "12@", "1@host", "1@host:1", "-1"] {
         let error = store.page(Some(&cloakroom_store::Cursor::new(other)), 10).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Other, "{other}");
     }

@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Key, LeaseId, Leases, Record, Revision, Scan, Store, Subject, Subjects};
+use cloakroom_store::{
+    Applied, ErrorKind, Key, LeaseId, Leases, Record, Revision, Scan, Store, Subject, Subjects,
+};
 use cloakroom_test_services::server::{Redis, RedisCluster, RedisSentinel};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -80,7 +82,32 @@ async fn a_user_with_the_rights_of_the_readme_can_do_everything() {
         }
         let store = RedisStore::connect(&format!("{scheme}://site:password@{hosts}")).await.unwrap();
         works(&store).await;
+        if scheme == "redis+cluster" {
+            migrate_slot_of_works(hosts).await;
+            works(&store).await;
+        }
     }
+}
+
+/// Lets the slot of the record of [`works`] be on its way from one node to another.
+async fn migrate_slot_of_works(hosts: &str) {
+    let name = format!("cloakroom:{}", key(1));
+    let (mut from, mut to) = (None, None);
+    for node in hosts.split(',') {
+        let mut raw = Raw::connect(&format!("redis://{node}")).await;
+        let id: String = raw.call(redis::cmd("CLUSTER").arg("MYID")).await;
+        let has_it = raw.has(&name).await;
+        *(if has_it { &mut from } else { &mut to }) = Some((raw, id));
+    }
+    let ((mut from, from_id), (mut to, to_id)) = (from.unwrap(), to.unwrap());
+    let slot: u16 = from.call(redis::cmd("CLUSTER").arg("KEYSLOT").arg(&name)).await;
+    let set = |how: &str, id: &str| {
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SETSLOT").arg(slot).arg(how).arg(id);
+        command
+    };
+    let _: () = to.call(&set("IMPORTING", &from_id)).await;
+    let _: () = from.call(&set("MIGRATING", &to_id)).await;
 }
 
 #[tokio::test]
@@ -161,6 +188,21 @@ async fn no_error_shows_a_key_or_data() {
     drop(server);
     shown(&store.load(&key(1)).await.unwrap_err());
     shown(&store.create(&key(1), &record(1)).await.unwrap_err());
+
+    // It repeats what it does not know.
+    let server =
+        Redis::start_with(&["--rename-command", "EVALSHA", "KEPT", "--rename-command", "HMGET", "KEPT2"]);
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let refused = [
+        store.load(&key(1)).await.unwrap_err(),
+        store.create(&key(1), &record(1)).await.unwrap_err(),
+        store.acquire(&key(1), &claim(1)).await.unwrap_err(),
+    ];
+    for error in refused {
+        shown(&error);
+        assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::No));
+        assert!(format!("{error:?}").contains("does not know a command"), "{error:?}");
+    }
 }
 
 /// Every kind of call.

@@ -6,6 +6,7 @@ use cloakroom_redis::RedisStore;
 use cloakroom_store::{Applied, ErrorKind, Revision, Store};
 use cloakroom_test_services::server::{Redis, RedisSentinel};
 
+use crate::support::fake::Fake;
 use crate::support::raw::Raw;
 use crate::support::{key, record};
 
@@ -44,6 +45,36 @@ async fn a_primary_that_became_a_replica_is_left_after_one_refusal() {
     let _: () = raw.call(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await;
     store.create(&key(2), &record(1)).await.unwrap();
     assert_eq!(raw.connections().await, before + 1, "a new one, to whoever has that address now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sentinel_that_knows_of_the_latest_failover_is_believed() {
+    let (old, new) = (Redis::start(), Redis::start());
+    // The first one answers at once, and has not noticed that another was chosen.
+    let sentinels = [(&old, 9, 0), (&new, 10, 30)].map(|(primary, epoch, pause)| async move {
+        let sentinel = Fake::bind().await;
+        let url = format!("127.0.0.1:{}", sentinel.port);
+        let port = primary.url().rsplit(':').next().unwrap().to_owned();
+        sentinel.serve(move |command| {
+            std::thread::sleep(Duration::from_millis(pause));
+            Some(match command {
+                "SENTINEL GET-MASTER-ADDR-BY-NAME name" => {
+                    format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len())
+                }
+                "SENTINEL MASTER name" => {
+                    format!("%2\r\n+name\r\n+name\r\n+config-epoch\r\n+{epoch}\r\n")
+                }
+                other => panic!("{other}"),
+            })
+        });
+        url
+    });
+    let [one, other] = sentinels;
+    let url = format!("redis+sentinel://{},{}/name", one.await, other.await);
+    let store = RedisStore::connect(&url).await.unwrap();
+    store.create(&key(1), &record(1)).await.unwrap();
+    assert_eq!(Raw::connect(new.url()).await.names("cloakroom:").await.len(), 1);
+    assert_eq!(Raw::connect(old.url()).await.names("cloakroom:").await.len(), 0);
 }
 
 #[tokio::test]

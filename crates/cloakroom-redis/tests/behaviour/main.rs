@@ -7,6 +7,7 @@ mod connecting;
 mod expiry;
 mod failover;
 mod namespaces;
+mod outage;
 mod refusals;
 mod restart;
 mod round_trips;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Applied, Error, ErrorKind, LeaseId, Leases, Record, Revision, Store};
+use cloakroom_store::{
+    Applied, Error, ErrorKind, LeaseId, Leases, Record, Revision, Scan, Store, Subject, Subjects,
+};
 use cloakroom_test_services::server::Redis;
 
 use crate::support::raw::Raw;
@@ -19,7 +21,6 @@ async fn a_server_without_room_is_full_and_nothing_changes() {
 
     is(ErrorKind::Full, store.create(&key(3), &record(1)).await);
     is(ErrorKind::Full, store.replace(&key(1), &record(2), Revision::new(1)).await);
-    is(ErrorKind::Full, store.touch(&key(1), at(0), at(90_000)).await);
     is(ErrorKind::Full, store.acquire(&key(1), &claim(1)).await);
     let saved = store.replace_and_release(&key(2), &record(2), Revision::new(1), LeaseId::new(1)).await;
     is(ErrorKind::Full, saved);
@@ -27,7 +28,10 @@ async fn a_server_without_room_is_full_and_nothing_changes() {
         assert_eq!(store.load(&key(n)).await.unwrap(), Some(record(1)));
     }
     assert_eq!(store.load(&key(3)).await.unwrap(), None);
-    assert!(store.release(&key(2), LeaseId::new(1)).await.unwrap(), "what needs no room is done");
+    assert!(store.renew(&key(2), &claim(1)).await.unwrap(), "what needs no room is done");
+    assert!(store.release(&key(2), LeaseId::new(1)).await.unwrap());
+    assert!(store.touch(&key(2), at(0), at(90_000)).await.unwrap());
+    assert_eq!(store.load(&key(2)).await.unwrap().unwrap().expires_at, at(90_000));
     assert!(store.delete(&key(1)).await.unwrap());
 }
 
@@ -80,6 +84,48 @@ async fn another_kind_of_key_is_corrupt_and_stays() {
     is(ErrorKind::Corrupt, store.acquire(&key(1), &claim(1)).await);
     let kept: String = redis.call(redis::cmd("GET").arg(&name)).await;
     assert_eq!(kept, "somebody else's");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_not_kept_leased() {
+    let (_server, store, mut redis) = start().await;
+    let name = format!("cloakroom:{}", key(1));
+    store.create(&key(1), &record(1)).await.unwrap();
+    let mut bytes: Vec<u8> = redis.call(redis::cmd("HGET").arg(&name).arg("d")).await;
+    *bytes.last_mut().unwrap() ^= 1;
+    let _: i64 = redis.call(redis::cmd("HSET").arg(&name).arg("d").arg(&bytes)).await;
+    is(ErrorKind::Corrupt, store.acquire(&key(1), &claim(1)).await);
+    let holder: Option<String> = redis.call(redis::cmd("HGET").arg(&name).arg("l")).await;
+    assert_eq!(holder, None, "nobody has it");
+    is(ErrorKind::Corrupt, store.acquire(&key(1), &claim(2)).await);
+}
+
+#[tokio::test]
+async fn all_sessions_that_can_be_ended_are_when_one_cannot() {
+    let (_server, store, mut redis) = start().await;
+    let alice = Subject::new("alice").unwrap();
+    for n in 0..200 {
+        store.enroll(&alice, &key(n), at(n)).await.unwrap();
+        store.create(&key(n), &Record { subject: Some(alice.clone()), ..record(1) }).await.unwrap();
+    }
+    // Everything but the first of them.
+    let mut rights = redis::cmd("ACL");
+    rights.arg("SETUSER").arg("default").arg("resetkeys");
+    rights.arg(&[
+        "~cloakroom:user:*",
+        "~cloakroom:00000000000000?[1-9a-f]*",
+        "~cloakroom:00000000000000[1-9a-f]*",
+    ]);
+    let _: () = redis.call(&rights).await;
+    let error = store.end_all(&alice, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::Maybe));
+    let _: () = redis.call(redis::cmd("ACL").arg(&["SETUSER", "default", "allkeys"])).await;
+    assert_eq!(store.count().await.unwrap(), 1);
+
+    let name = format!("cloakroom:{}", key(1));
+    let _: () = redis.call(redis::cmd("SET").arg(&name).arg("somebody else's")).await;
+    assert_eq!(store.end_all(&alice, None).await.unwrap(), 1, "what is no session is none of theirs");
+    assert_eq!(store.load(&key(0)).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod fake;
 pub(crate) mod monitor;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 
 use std::process;

@@ -40,6 +40,11 @@ impl Raw {
         panic!("no server has that key");
     }
 
+    /// Whether the first server has this key, or would have it.
+    pub(crate) async fn has(&mut self, name: &str) -> bool {
+        redis::cmd("EXISTS").arg(name).query_async::<i64>(&mut self.0[0]).await.is_ok()
+    }
+
     /// Sends a command to every server; answers what is said as text.
     pub(crate) async fn everywhere(&mut self, command: &str) -> Vec<String> {
         let mut words = command.split(' ');

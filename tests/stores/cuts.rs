@@ -15,6 +15,7 @@ on_every_backend!(
     a_touch_whose_connection_ends_is_nobodys_business,
     an_update_whose_connection_ends_counts_once,
     an_update_under_a_lock_whose_connection_ends_counts_once,
+    a_lock_whose_connection_ends_is_soon_free,
     a_value_whose_connection_ends_is_there_if_the_answer_says_so,
     a_new_session_whose_connection_ends_is_there_if_a_cookie_says_so,
     a_rotation_whose_connection_ends_leaves_a_cookie_that_works,
@@ -55,6 +56,22 @@ async fn an_update_whose_connection_ends_counts_once<B: Backend>() {
 async fn an_update_under_a_lock_whose_connection_ends_counts_once<B: Backend>() {
     counts_once::<B>(locked(), "/add=n").await;
     counts_once::<B>(locked(), "/inc=n").await;
+}
+
+/// L3. Long before its lease has run out, which lasts ten seconds: whatever it is that the server did not answer.
+async fn a_lock_whose_connection_ends_is_soon_free<B: Backend>() {
+    let lock_timeout = Duration::from_secs(5);
+    let house = House::new::<B>(Settings { lock_timeout, ..Settings::default() }).await;
+    for how in [Cut::Request, Cut::Answer] {
+        for nth in 1..=2 {
+            let visitor = house.visitor().await;
+            house.proxy.cut(nth, how);
+            let response = visitor.post("/get=n/set=x:1").await;
+            assert!(house.proxy.has_cut());
+            assert!(matches!(response.status, 200 | 503), "{how:?} {nth}: {response:?}");
+            assert_eq!(resumes(&visitor, Request::post("/get=n")).await, "5", "{how:?} {nth}");
+        }
+    }
 }
 
 async fn counts_once<B: Backend>(settings: Settings, path: &str) {

@@ -4,9 +4,12 @@
 # allowed". Whoever has a policy already keeps it.
 policy=$1
 shift
+made=
+trap '[ -z "$made" ] || rm -f "$policy"' EXIT
 trap 'exit 1' HUP INT TERM
-if (set -C && printf '#!/bin/sh\nexit 101\n' >"$policy") 2>/dev/null; then
-    trap 'rm -f "$policy"' EXIT
+if [ ! -e "$policy" ]; then
+    made=1
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 fi
 # A fresh machine has no package lists; an old list names files that are gone. So: update, then install.

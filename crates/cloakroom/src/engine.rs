@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloakroom_store::{Applied, DynStore, ErrorKind as StoreErrorKind, Key, LeaseId, Record, Revision};
+use tokio::sync::Semaphore;
 
 use crate::calls::{Budget, Calls};
 use crate::clock::Clock;
@@ -13,7 +14,7 @@ use crate::cookie::{CookieAttributes, CookieTemplate};
 use crate::error::{ConfigError, Error, ErrorKind, Result};
 use crate::events;
 use crate::lifecycle::{Draft, Policy, Snapshot};
-use crate::lock::Queues;
+use crate::lock::{MOST_LATE_RELEASES, Queues};
 use crate::random::Random;
 use crate::sweep::Sweeper;
 use crate::tasks::Tasks;
@@ -31,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) queues: Arc<Queues>,
     pub(crate) calls: Calls,
     pub(crate) tasks: Tasks,
+    /// Places for leases that wait for a store to be back.
+    pub(crate) late_releases: Arc<Semaphore>,
     pub(crate) sweeper: Sweeper,
     revisions: AtomicU64,
 }
@@ -89,6 +92,7 @@ impl Engine {
             queues: Arc::new(Queues::new(settings.max_lock_waiters)),
             calls: Calls::new(settings.store_timeout),
             tasks: Tasks::default(),
+            late_releases: Arc::new(Semaphore::new(MOST_LATE_RELEASES)),
             sweeper: Sweeper::default(),
             revisions: AtomicU64::new(first_revision),
             store,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cloakroom_store::Key;
 use tokio::sync::OwnedMutexGuard;
 
-pub(crate) use self::lease::{HeldLease, release};
+pub(crate) use self::lease::{HeldLease, MOST_LATE_RELEASES, UnknownLease};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The queues of all sessions that somebody uses exclusively right now.

@@ -36,6 +36,9 @@ impl FromStr for StoreUrl {
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let path = |what: &str| match rest {
             "" => Err(format!("{scheme} needs a {what}; write `{scheme}:{}`", what.to_uppercase())),
+            path if path.starts_with("//") && !path.starts_with("///") => {
+                Err(format!("{scheme} is on this machine; write `{scheme}:{}`", what.to_uppercase()))
+            }
             path => Ok(PathBuf::from(path)),
         };
         let url = |example: &str| match rest.strip_prefix("//") {
@@ -87,9 +90,12 @@ impl fmt::Debug for StoreUrl {
 /// The scheme, the servers and the database; not who we are there, and no options.
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    // The last one first: a password may contain anything.
-    let servers = rest.rsplit_once('@').map_or(rest, |(_, servers)| servers);
-    format!("{scheme}://{}", servers.split(['?', '#']).next().unwrap_or_default())
+    let (place, options) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+    if options.contains('@') {
+        // Of an option, or of a password with such a mark in it.
+        return format!("{scheme}://…");
+    }
+    format!("{scheme}://{}", place.rsplit_once('@').map_or(place, |(_, servers)| servers))
 }
 
 #[cfg(test)]
@@ -119,7 +125,9 @@ mod tests {
     fn no_password_is_printed() {
         for (text, printed) in [
             ("redis://me:s3cret@host:1/0", "redis://host:1/0"),
-            ("postgres://me:s3?c@r/et@host/site?password=s3cret", "postgres://host/site"),
+            ("postgres://me:s3c@r/et@host/site?password=s3cret", "postgres://host/site"),
+            ("postgres://me:s3?c@r/et@host/site", "postgres://…"),
+            ("postgres://host/site?user=me&password=s3@cret", "postgres://…"),
             ("mysql://host/site?user=me&password=s3cret", "mysql://host/site"),
         ] {
             let url: StoreUrl = text.parse().unwrap();
@@ -142,6 +150,7 @@ mod tests {
         for (text, what) in [
             ("redb", "redb needs a path; write `redb:PATH`"),
             ("file:", "file needs a folder; write `file:FOLDER`"),
+            ("sqlite://a.db", "sqlite is on this machine; write `sqlite:PATH`"),
             ("memory:x", "memory takes no path; write `memory`"),
             ("redis", "redis needs a server; write `redis://127.0.0.1:6379`"),
             ("postgres:site", "postgres needs a server; write `postgres://user@127.0.0.1/database`"),

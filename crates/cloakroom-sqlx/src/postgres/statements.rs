@@ -33,6 +33,7 @@ impl Statements {
         let pieces = [
             ("{unsynced}", UNSYNCED),
             ("{ended}", ENDED),
+            ("{start}", START),
             ("{now}", NOW),
             ("{notify}", NOTIFY),
             ("{is_record}", IS_RECORD),
@@ -51,13 +52,15 @@ const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
 /// What changes nothing but a lease is answered before it is on the disk, which is most of the time that a statement takes.
 /// If the server crashes, the changes of the last moments are undone: then a lease may be free that somebody holds, whose
-/// save is still checked by the revision, or held that was given back: see [`ENDED`]. A save syncs all before it.
+/// save is still checked by the revision. A save syncs all before it.
 const UNSYNCED: &str = "set_config('synchronous_commit', 'off', true)";
 
-/// Whether a lease has ended: its time is over, or it was taken or renewed before the server's start, so that nobody knows
-/// whether it was given back.
-const ENDED: &str = "(lease_until <= {now} \
-    OR lease_since < (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint)";
+/// Whether a lease has ended: its time is over, or the server has been started anew since it was taken or renewed, so that
+/// nobody knows whether it was given back.
+const ENDED: &str = "(lease_until <= {now} OR lease_start <> {start})";
+
+/// Tells one run of the server from another.
+const START: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint";
 
 /// Ends a statement that has `changed` rows: answers how many, and wakes those who wait for them.
 const NOTIFY: &str = "SELECT count(*), count(CASE WHEN waiting THEN \
@@ -99,8 +102,8 @@ const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
         revision = CASE WHEN {ended} THEN $4 ELSE revision END, \
         waiting = CASE WHEN lease = $2 AND NOT {ended} THEN waiting ELSE false END, \
         lease = $2, \
-        lease_since = {now}, \
-        lease_until = CASE WHEN lease_until > {now} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
+        lease_start = {start}, \
+        lease_until = CASE WHEN lease = $2 AND NOT {ended} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
     WHERE key = $1 AND (lease IS NULL OR lease = $2 OR {ended}) AND substring(data FROM 1 FOR 35) = $5 \
     RETURNING revision, expires_at, subject, data) \
     SELECT revision, expires_at, subject, data, true, true, {unsynced} FROM claimed \
@@ -108,7 +111,7 @@ const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
     WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM claimed)";
 
 /// Parameters: key, lease, length in milliseconds. Answers a row if the lease was held, and is.
-const RENEW: &str = "UPDATE {table} SET lease_since = {now}, lease_until = greatest(lease_until, {now} + $3) \
+const RENEW: &str = "UPDATE {table} SET lease_start = {start}, lease_until = greatest(lease_until, {now} + $3) \
     WHERE key = $1 AND lease = $2 AND lease_until > {now} RETURNING {unsynced}";
 
 /// Parameters: key, lease.

@@ -9,8 +9,8 @@ CREATE TABLE IF NOT EXISTS {table} (
     subject     bytea,                         -- UTF-8; it may contain NUL, which text may not
     data        bytea    NOT NULL,             -- the record, as cloakroom_store::encode writes it
     lease       bigint,                        -- the holder's number; null if nobody holds it
-    lease_since bigint,                        -- when it was taken or renewed, on the database's clock
-    lease_until bigint,                        -- on the same
+    lease_start bigint,                        -- of the server that it was taken or renewed on: when that started
+    lease_until bigint,                        -- on the database's clock
     waiting     boolean  NOT NULL DEFAULT false
 ) WITH (fillfactor = 80);                      -- room for the next version of a row beside it
 

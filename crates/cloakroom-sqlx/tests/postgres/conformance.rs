@@ -19,7 +19,7 @@ struct InServer(String);
 impl Table for InServer {
     const PLANT: &'static str =
         "INSERT INTO {table} (key, revision, expires_at, data) VALUES ($1, 1, 4102444860000, $2)";
-    const COPY: &'static str = "INSERT INTO {table} SELECT $1, revision, expires_at, subject, data, lease, lease_since, lease_until, waiting \
+    const COPY: &'static str = "INSERT INTO {table} SELECT $1, revision, expires_at, subject, data, lease, lease_start, lease_until, waiting \
         FROM {table} WHERE key = $2";
 
     fn open(&self) -> BoxFuture<'_, Stores> {

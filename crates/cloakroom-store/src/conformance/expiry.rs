@@ -37,7 +37,7 @@ pub async fn what_expired_long_ago_goes_by_itself_or_not_at_all(harness: &dyn Ha
 /// The backend's own expiry moves with the record's, by a touch as by a replace.
 pub async fn a_lengthened_record_outlives_its_first_expiry(harness: &dyn Harness) {
     let store = Probe::new(harness);
-    let left = Duration::from_secs(2);
+    let left = Duration::from_secs(5);
     let nearly_gone = expiring(ago(MARGIN - left), &record(1));
     let before = Timestamp::from_millis(nearly_gone.expires_at.as_millis() - 1);
     for n in [1, 2] {

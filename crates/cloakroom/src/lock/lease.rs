@@ -1,8 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cloakroom_store::{Claim, ErrorKind, Key, LeaseId, Result, Revision};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
 use crate::calls::Budget;
@@ -84,15 +85,65 @@ impl Engine {
     }
 }
 
-/// Gives a lease back; then the next in this process's queue has its turn. A store that is away is asked again, for as long
-/// as the lease may last: whoever waits for it when the store is back would have to wait for its end.
+/// Gives a lease back; then the next in this process's queue has its turn. A store that is away is asked again later, in the
+/// background: whoever waits for the lease when the store is back would have to wait for its end.
 pub(crate) async fn release(engine: Arc<Engine>, key: Key, lease: LeaseId, turn: Option<Turn>) {
-    let watch = Stopwatch::start();
-    let mut released = try_to_release(&engine, key, lease).await;
+    let released = try_to_release(&engine, key, lease).await;
     drop(turn);
-    while is_away(&released) && watch.elapsed() < engine.settings.lease_ttl {
-        tokio::time::sleep(RETRY).await;
-        released = try_to_release(&engine, key, lease).await;
+    if is_away(&released)
+        && let Ok(place) = Arc::clone(&engine.late_releases).try_acquire_owned()
+    {
+        let ttl = engine.settings.lease_ttl;
+        // No save that a shutdown would have to wait for.
+        tokio::spawn(release_later(Arc::downgrade(&engine), key, lease, ttl, place));
+    }
+}
+
+/// For as long as the lease may last.
+async fn release_later(
+    engine: Weak<Engine>,
+    key: Key,
+    lease: LeaseId,
+    ttl: Duration,
+    _place: OwnedSemaphorePermit,
+) {
+    let watch = Stopwatch::start();
+    let mut pause = FIRST_PAUSE;
+    while watch.elapsed() < ttl {
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+        let Some(engine) = engine.upgrade() else { return };
+        if !is_away(&try_to_release(&engine, key, lease).await) {
+            return;
+        }
+    }
+}
+
+/// Gives back a lease of which it is not known whether it was taken, when dropped: others would wait for its end.
+#[derive(Debug)]
+pub(crate) struct UnknownLease {
+    engine: Arc<Engine>,
+    key: Key,
+    id: LeaseId,
+    known: bool,
+}
+
+impl UnknownLease {
+    pub(crate) fn new(engine: Arc<Engine>, key: Key, id: LeaseId) -> Self {
+        Self { engine, key, id, known: false }
+    }
+
+    /// The store has said whether it was taken.
+    pub(crate) fn known(mut self) {
+        self.known = true;
+    }
+}
+
+impl Drop for UnknownLease {
+    fn drop(&mut self) {
+        if !self.known && Handle::try_current().is_ok() {
+            self.engine.tasks.spawn(release(Arc::clone(&self.engine), self.key, self.id, None));
+        }
     }
 }
 
@@ -112,7 +163,10 @@ fn is_away(released: &Result<bool>) -> bool {
     released.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Unavailable(_)))
 }
 
-const RETRY: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How many leases at a time may wait for a store to be back.
+pub(crate) const MOST_LATE_RELEASES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::clock::Stopwatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::lifecycle::Changes;
-use crate::lock::{self, HeldLease};
+use crate::lock::{HeldLease, UnknownLease};
 
 /// Exclusive use.
 impl Session {
@@ -101,7 +101,15 @@ impl Inner {
             let leases = store.leases().ok_or(cloakroom_store::Error::new(StoreErrorKind::Other))?;
             let ttl = engine.settings.lease_ttl;
             let claim = Claim { lease: id, now: engine.clock.now(), ttl, takeover: engine.revision() };
-            Ok(match leases.acquire(key, claim).await? {
+            let unknown = UnknownLease::new(Arc::clone(&engine), key, id);
+            let acquired = leases.acquire(key, claim).await;
+            if !acquired
+                .as_ref()
+                .is_err_and(|error| error.kind() == StoreErrorKind::Unavailable(Applied::Maybe))
+            {
+                unknown.known();
+            }
+            Ok(match acquired? {
                 Acquired::Held(record) => Taken::Held(HeldLease::new(Arc::clone(&engine), key, id), record),
                 Acquired::Busy => Taken::Busy,
                 Acquired::Missing => Taken::Missing,
@@ -118,11 +126,6 @@ impl Inner {
                 Ok(Taken::Missing)
             }
             Err(error) => {
-                if error.kind() == StoreErrorKind::Unavailable(Applied::Maybe) {
-                    // Nobody knows of this lease, and others would wait for its end.
-                    let engine = Arc::clone(&self.engine);
-                    self.engine.tasks.spawn(lock::release(engine, key, id, None));
-                }
                 events::store_error(&key, &error);
                 Err(error.into())
             }

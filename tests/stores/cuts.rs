@@ -8,7 +8,7 @@ use cloakroom::Settings;
 use cloakroom_tests::{Browser, Cut, Request, Response};
 
 use crate::backends::{Backend, on_every_backend};
-use crate::house::{House, TOUCH_IS_DUE, locked, unlocked};
+use crate::house::{House, TOUCH_IS_DUE, locked, resumes, unlocked};
 
 on_every_backend!(
     a_read_whose_connection_ends_is_answered_503_or_right,

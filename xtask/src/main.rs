@@ -70,7 +70,11 @@ fn test() -> ExitCode {
     };
 
     let mut steps = Steps::in_folder(workspace());
-    steps.cargo_with("all tests", &["test", "--workspace", "--all-features"], services.variables());
+    steps.cargo_with(
+        "all tests",
+        &["test", "--workspace", "--all-features", "--no-fail-fast"],
+        services.variables(),
+    );
     drop(services);
     steps.task("broken engines are rejected", || canaries::run(workspace()));
     for (package, features) in &features {

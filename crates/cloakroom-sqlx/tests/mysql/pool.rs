@@ -184,74 +184,92 @@ async fn each_call_is_as_many_round_trips_as_it_says() {
     let store = MySqlStore::builder().table(fresh_table()).pool(pool.clone()).unwrap();
     store.migrate().await.unwrap();
     let ann = Subject::new("ann").unwrap();
-    // Each statement is prepared when it is used for the first time.
+    // Each statement is prepared when it is used for the first time. Boxed, since all of these calls together do not fit on
+    // the stack of a test.
     for round in 0..2 {
         let (key, gone) = (fresh_key(), fresh_key());
         let counts = [
-            ("create", 1, counted(&pool, async { store.create(&key, &record(1, 9)).await.unwrap() }).await),
-            ("load", 1, counted(&pool, async { drop(store.load(&key).await.unwrap()) }).await),
+            (
+                "create",
+                1,
+                counted(&pool, async { Box::pin(store.create(&key, &record(1, 9))).await.unwrap() }).await,
+            ),
+            ("load", 1, counted(&pool, async { drop(Box::pin(store.load(&key)).await.unwrap()) }).await),
             ("touch", 1, {
-                let touch = store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(90));
+                let touch =
+                    Box::pin(store.touch(&key, Timestamp::from_millis(1), Timestamp::from_millis(90)));
                 counted(&pool, async { assert!(touch.await.unwrap()) }).await
             }),
             (
                 "acquire",
                 2,
-                counted(&pool, async { drop(store.acquire(&key, &claim(1)).await.unwrap()) }).await,
+                counted(&pool, async { drop(Box::pin(store.acquire(&key, &claim(1))).await.unwrap()) }).await,
             ),
             (
                 "acquire, busy",
                 2,
-                counted(&pool, async { drop(store.acquire(&key, &claim(2)).await.unwrap()) }).await,
+                counted(&pool, async { drop(Box::pin(store.acquire(&key, &claim(2))).await.unwrap()) }).await,
             ),
             (
                 "renew",
                 1,
-                counted(&pool, async { assert!(store.renew(&key, &claim(1)).await.unwrap()) }).await,
+                counted(&pool, async { assert!(Box::pin(store.renew(&key, &claim(1))).await.unwrap()) })
+                    .await,
             ),
             ("replace and release", 1, {
                 let (new, lease) = (record(2, 90), LeaseId::new(1));
-                let save = store.replace_and_release(&key, &new, record(1, 9).revision, lease);
+                let save = Box::pin(store.replace_and_release(&key, &new, record(1, 9).revision, lease));
                 counted(&pool, async { save.await.unwrap() }).await
             }),
             ("replace", 1, {
                 let new = record(3, 90);
-                let replace = store.replace(&key, &new, record(2, 9).revision);
+                let replace = Box::pin(store.replace(&key, &new, record(2, 9).revision));
                 counted(&pool, async { replace.await.unwrap() }).await
             }),
             ("replace, refused", 2, {
                 let new = record(4, 90);
-                let replace = store.replace(&key, &new, record(2, 9).revision);
+                let replace = Box::pin(store.replace(&key, &new, record(2, 9).revision));
                 counted(&pool, async { drop(replace.await.unwrap_err()) }).await
             }),
             (
                 "release",
                 1,
-                counted(&pool, async { _ = store.release(&key, LeaseId::new(1)).await.unwrap() }).await,
+                counted(&pool, async { _ = Box::pin(store.release(&key, LeaseId::new(1))).await.unwrap() })
+                    .await,
             ),
             (
                 "wait",
                 1,
-                counted(&pool, async { store.wait(&key, Duration::from_secs(9)).await.unwrap() }).await,
+                counted(&pool, async { Box::pin(store.wait(&key, Duration::from_secs(9))).await.unwrap() })
+                    .await,
             ),
             (
                 "enroll",
                 0,
-                counted(&pool, async { store.enroll(&ann, &key, Timestamp::MAX).await.unwrap() }).await,
+                counted(&pool, async { Box::pin(store.enroll(&ann, &key, Timestamp::MAX)).await.unwrap() })
+                    .await,
             ),
-            ("list", 1, counted(&pool, async { drop(store.list(&ann).await.unwrap()) }).await),
-            ("end all", 1, counted(&pool, async { _ = store.end_all(&ann, None).await.unwrap() }).await),
-            ("page", 1, counted(&pool, async { drop(store.page(None, 10).await.unwrap()) }).await),
-            ("delete", 1, counted(&pool, async { assert!(store.delete(&key).await.unwrap()) }).await),
+            ("list", 1, counted(&pool, async { drop(Box::pin(store.list(&ann)).await.unwrap()) }).await),
+            (
+                "end all",
+                1,
+                counted(&pool, async { _ = Box::pin(store.end_all(&ann, None)).await.unwrap() }).await,
+            ),
+            ("page", 1, counted(&pool, async { drop(Box::pin(store.page(None, 10)).await.unwrap()) }).await),
+            (
+                "delete",
+                1,
+                counted(&pool, async { assert!(Box::pin(store.delete(&key)).await.unwrap()) }).await,
+            ),
             (
                 "delete of nothing",
                 1,
-                counted(&pool, async { assert!(!store.delete(&gone).await.unwrap()) }).await,
+                counted(&pool, async { assert!(!Box::pin(store.delete(&gone)).await.unwrap()) }).await,
             ),
             (
                 "purge of nothing",
                 1,
-                counted(&pool, async { _ = store.purge(Timestamp::MAX, 9).await.unwrap() }).await,
+                counted(&pool, async { _ = Box::pin(store.purge(Timestamp::MAX, 9)).await.unwrap() }).await,
             ),
         ];
         for (call, promised, (executed, prepared)) in counts {

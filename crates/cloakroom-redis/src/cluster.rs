@@ -4,10 +4,11 @@
 //! concerns nobody but those who want its keys. Whenever anything looks as if the cluster had changed its nodes are asked, in the background, who
 //! has what.
 
+mod lookout;
 pub(crate) mod map;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{Fault, Redirection};
 use crate::gather::gather;
-use crate::link::{Link, Sent};
+use crate::link::{Link, Live, Sent};
 use crate::route::{CONNECT_TIMEOUT, Route, at, client, patient, timed_out};
+use lookout::{Lookout, SHORTEST_PAUSE};
 use map::{Map, Node, View, slot};
 
 /// A cluster, as far as it is known.
@@ -32,7 +34,9 @@ pub(crate) struct Cluster {
     map: RwLock<Arc<Map<Shard>>>,
     /// The nodes that were ever wanted; who left is forgotten when the cluster is looked at again.
     shards: Mutex<HashMap<Node, Arc<Shard>>>,
-    looking: AtomicBool,
+    lookout: Lookout,
+    /// Held while nodes are asked, so that what is believed is what was told last.
+    asking: tokio::sync::Mutex<()>,
     /// Whom to ask first the next time.
     turn: AtomicUsize,
 }
@@ -61,7 +65,8 @@ impl Cluster {
             access: Access { server, certificates: certificates.cloned() },
             map: RwLock::default(),
             shards: Mutex::default(),
-            looking: AtomicBool::new(false),
+            lookout: Lookout::default(),
+            asking: tokio::sync::Mutex::default(),
             turn: AtomicUsize::new(0),
         };
         cluster.look().await?;
@@ -90,6 +95,7 @@ impl Cluster {
             answer = match redirection {
                 Redirection::Once => shard.link.send_asking(command, sent).await,
                 Redirection::FromNowOn => {
+                    self.lookout.moved();
                     self.look_again();
                     shard.link.send(command, sent).await
                 }
@@ -125,36 +131,40 @@ impl Cluster {
         Ok(map.primaries.clone())
     }
 
-    /// Asks in the background who has what, if nobody does that already.
+    /// Asks in the background who has what: now, or after a pause if that was done just before.
     pub(crate) fn look_again(self: &Arc<Self>) {
-        if self.looking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            // Failing that, all stays as it was, and whoever fails the next time looks again.
-            _ = cluster.look().await;
-            sleep(BETWEEN_LOOKS).await;
-            cluster.looking.store(false, Ordering::Release);
+        self.lookout.want(|| {
+            let cluster = Arc::clone(self);
+            tokio::spawn(async move {
+                let mut pause = SHORTEST_PAUSE;
+                while cluster.lookout.is_wanted() {
+                    // Failing that, all stays as it was, and whoever fails the next time looks again.
+                    let changed = cluster.look().await.unwrap_or(false);
+                    pause = cluster.lookout.pause(pause, changed).await;
+                }
+            })
         });
     }
 
-    /// Asks some nodes who has what, and believes what most of them tell.
-    pub(crate) async fn look(&self) -> RedisResult<()> {
+    /// Asks some nodes who has what, and believes what most of them tell. Answers whether anything is different.
+    pub(crate) async fn look(&self) -> RedisResult<bool> {
+        let _asking = self.asking.lock().await;
         let known = self.map().nodes.iter().chain(&self.named).cloned().collect();
         let mut asked = JoinSet::new();
         for node in self.by_turns(known).into_iter().take(AT_MOST) {
             let access = self.access.clone();
+            let live = lock(&self.shards).get(&node).and_then(|shard| shard.link.present());
             asked.spawn(async move {
-                let view = timeout(CONNECT_TIMEOUT, access.view(&node)).await;
+                let view = timeout(CONNECT_TIMEOUT, access.view(&node, live)).await;
                 view.unwrap_or_else(|_| Err(timed_out("a node of the cluster did not answer")))
             });
         }
         let view = View::of_most(gather(asked).await?).unwrap_or_default();
         let map = Map::new(view, |node| self.shard(node))?;
+        let changed = !map.is_like(&self.map());
         lock(&self.shards).retain(|node, _| map.primaries.contains(node));
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
-        Ok(())
+        Ok(changed)
     }
 
     fn map(&self) -> Arc<Map<Shard>> {
@@ -187,9 +197,12 @@ impl Access {
         client(at(&self.server, (node.host.clone(), node.port)), self.certificates.as_ref())
     }
 
-    async fn view(&self, node: &Node) -> RedisResult<View> {
-        let mut connection =
-            self.client(node)?.get_multiplexed_async_connection_with_config(&patient()).await?;
+    /// What a node tells, on the connection that there is, or on one for this.
+    async fn view(&self, node: &Node, live: Option<Live>) -> RedisResult<View> {
+        let mut connection = match live {
+            Some(live) => live.connection(),
+            None => self.client(node)?.get_multiplexed_async_connection_with_config(&patient()).await?,
+        };
         let answer = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
         // A node that was sent away knows of nobody.
         View::read(answer, &node.host)
@@ -223,5 +236,3 @@ const REDIRECTIONS: [Duration; 5] = [
 
 /// How many nodes are asked at the same time.
 const AT_MOST: usize = 8;
-
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);

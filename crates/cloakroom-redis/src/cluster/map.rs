@@ -127,6 +127,15 @@ impl<T> Map<T> {
         self.ranges.get(at).filter(|(first, ..)| *first <= slot).map(|(.., led)| led)
     }
 
+    /// Whether both tell the same, and each primary leads to the very same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let ranges = |map: &Self| {
+            let ranges = map.ranges.iter().map(|(first, last, led)| (*first, *last, Arc::as_ptr(led)));
+            ranges.collect::<Vec<_>>()
+        };
+        self.nodes == other.nodes && ranges(self) == ranges(other)
+    }
+
     /// Whether every slot has a primary.
     pub(crate) fn is_whole(&self) -> bool {
         let slots: usize = self.ranges.iter().map(|(first, last, _)| usize::from(last - first) + 1).sum();

@@ -7,7 +7,7 @@
 mod lookout;
 pub(crate) mod map;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -112,11 +112,28 @@ impl Cluster {
         self.shard(node).map_err(Fault::unsent)?.link.send(command, sent).await
     }
 
-    /// Connects to any node; `pushes` is told what it says unasked.
-    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
-        let nodes = self.by_turns(self.map().nodes.clone());
-        let clients = nodes.iter().map(|node| self.access.client(node)).collect::<RedisResult<_>>()?;
-        Route::Direct(clients).connect(pushes).await
+    /// Connects to any node, which is answered too; `pushes` is told what it says unasked.
+    pub(crate) async fn listen(
+        self: &Arc<Self>,
+        pushes: impl AsyncPushSender + Clone,
+    ) -> RedisResult<(MultiplexedConnection, Node)> {
+        let mut failure = RedisError::from((ErrorKind::Io, "no node of the cluster is known"));
+        let map = self.map();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // Primaries first: one that leaves is noticed by those who want its keys.
+        for node in once_each([&by_turns(&map.primaries, turn), &by_turns(&map.nodes, turn), &self.named]) {
+            match Route::Direct(vec![self.access.client(&node)?]).connect(pushes.clone()).await {
+                Ok(connection) => return Ok((connection, node)),
+                Err(error) => failure = error,
+            }
+        }
+        self.look_again();
+        Err(failure)
+    }
+
+    /// Whether this node belongs to the cluster, as far as is known.
+    pub(crate) fn has(&self, node: &Node) -> bool {
+        self.map().nodes.contains(node)
     }
 
     /// The primaries in order, as they are known.
@@ -149,9 +166,8 @@ impl Cluster {
     /// Asks some nodes who has what, and believes what most of them tell. Answers whether anything is different.
     pub(crate) async fn look(&self) -> RedisResult<bool> {
         let _asking = self.asking.lock().await;
-        let known = self.map().nodes.iter().chain(&self.named).cloned().collect();
         let mut asked = JoinSet::new();
-        for node in self.by_turns(known).into_iter().take(AT_MOST) {
+        for node in whom_to_ask(&self.named, &self.map().nodes, self.turn.fetch_add(1, Ordering::Relaxed)) {
             let access = self.access.clone();
             let live = lock(&self.shards).get(&node).and_then(|shard| shard.link.present());
             asked.spawn(async move {
@@ -181,15 +197,28 @@ impl Cluster {
         shards.insert(node.clone(), Arc::clone(&shard));
         Ok(shard)
     }
+}
 
-    /// Beginning with another one each time: the first may be away.
-    fn by_turns(&self, mut nodes: Vec<Node>) -> Vec<Node> {
-        nodes.sort_unstable();
-        nodes.dedup();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len().max(1);
-        nodes.rotate_left(turn);
-        nodes
-    }
+/// Some of those that the URL names each time, for all others may have other addresses by now; and some of the others, so that all have
+/// their turn.
+fn whom_to_ask(named: &[Node], known: &[Node], turn: usize) -> Vec<Node> {
+    let named = by_turns(named, turn.wrapping_mul(AT_MOST_NAMED));
+    let named = &named[..named.len().min(AT_MOST_NAMED)];
+    let known = by_turns(known, turn.wrapping_mul(AT_MOST - named.len()));
+    once_each([named, &known]).into_iter().take(AT_MOST).collect()
+}
+
+/// Beginning with another one each time: the first may be away.
+fn by_turns(nodes: &[Node], turn: usize) -> Vec<Node> {
+    let mut nodes = nodes.to_vec();
+    let turn = turn % nodes.len().max(1);
+    nodes.rotate_left(turn);
+    nodes
+}
+
+fn once_each<const N: usize>(nodes: [&[Node]; N]) -> Vec<Node> {
+    let mut seen = HashSet::new();
+    nodes.into_iter().flatten().filter(|node| seen.insert(*node)).cloned().collect()
 }
 
 impl Access {
@@ -236,3 +265,8 @@ const REDIRECTIONS: [Duration; 5] = [
 
 /// How many nodes are asked at the same time.
 const AT_MOST: usize = 8;
+/// How many of these are named in the URL.
+const AT_MOST_NAMED: usize = 3;
+
+#[cfg(test)]
+mod tests;

@@ -41,11 +41,17 @@ impl Server {
         }
     }
 
-    /// Connects to whoever sends messages; `pushes` is told what comes.
-    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
+    /// Connects to whoever sends messages, in a cluster to the node that is answered too; `pushes` is told what comes.
+    pub(crate) async fn listen(
+        &self,
+        pushes: impl AsyncPushSender + Clone,
+    ) -> RedisResult<(MultiplexedConnection, Option<Node>)> {
         match &self.kind {
-            Kind::One(_, route) => route.connect(pushes).await,
-            Kind::Cluster(cluster) => cluster.listen(pushes).await,
+            Kind::One(_, route) => Ok((route.connect(pushes).await?, None)),
+            Kind::Cluster(cluster) => {
+                let (connection, node) = cluster.listen(pushes).await?;
+                Ok((connection, Some(node)))
+            }
         }
     }
 

@@ -34,11 +34,15 @@ impl Server {
         Self { kind: Kind::Cluster(Arc::new(cluster)), deadline }
     }
 
-    pub(crate) fn as_cluster(&self) -> Option<&Cluster> {
+    pub(crate) fn as_cluster(&self) -> Option<&Arc<Cluster>> {
         match &self.kind {
             Kind::One(..) => None,
             Kind::Cluster(cluster) => Some(cluster),
         }
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// Connects to whoever sends messages, in a cluster to the node that is answered too; `pushes` is told what comes.

@@ -218,6 +218,26 @@ async fn a_node_that_left_is_not_listened_to_for_long() {
     until(&new, Duration::from_secs(8)).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_do_not_answer_delay_the_start_by_one_deadline() {
+    let nodes = [Fake::bind().await, Fake::bind().await, Fake::bind().await];
+    let [one, two, three] = nodes.each_ref().map(|node| node.port);
+    for node in nodes {
+        node.serve(move |command| {
+            let range = |first, last, port| {
+                format!("*3\r\n:{first}\r\n:{last}\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")
+            };
+            let ranges = [range(0, 99, one), range(100, 199, two), range(200, 16_383, three)];
+            command.starts_with("CLUSTER").then(|| format!("*3\r\n{}", ranges.concat()))
+        });
+    }
+    let settings = RedisStore::builder().deadline(Duration::from_millis(800));
+    let start = now();
+    settings.connect(&format!("redis+cluster://127.0.0.1:{one}")).await.unwrap();
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+}
+
 /// A node's answers: `port` has all slots. It remembers that somebody listens to it. `first` may answer otherwise.
 fn told(
     port: u16,

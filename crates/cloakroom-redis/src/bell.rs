@@ -5,12 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::Key;
-use redis::{PushInfo, PushKind};
+use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind, RedisResult};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use crate::cluster::map::Node;
 use crate::leases::leave;
 use crate::reply;
+use crate::route::timed_out;
 use crate::space::Space;
 
 /// The waiters of one store. Its connection is made when the first comes.
@@ -35,7 +39,7 @@ impl Bell {
     pub(crate) async fn listen(&self, at_most: Duration) {
         let mut listening = self.ear();
         if !*listening.borrow() {
-            _ = tokio::time::timeout(at_most, listening.wait_for(|listening| *listening)).await;
+            _ = timeout(at_most, listening.wait_for(|listening| *listening)).await;
         }
     }
 
@@ -131,14 +135,18 @@ async fn hear(space: Arc<Space>, seats: Arc<Seats>, listening: watch::Sender<boo
     loop {
         let (pushes, mut heard) = mpsc::unbounded_channel();
         // Held, for it closes when it is dropped.
-        if let Ok(_connection) = subscribe(&space, pushes).await {
+        if let Ok((_connection, node)) = subscribe(&space, pushes).await {
             listening.send_replace(true);
             pause = SHORTEST_PAUSE;
-            while let Some(push) = heard.recv().await {
-                match push.kind {
-                    PushKind::Disconnection => break,
-                    PushKind::Message => answer(&space, &seats, push),
-                    _ => {}
+            loop {
+                match timeout(UNTIL_DOUBT, heard.recv()).await {
+                    Ok(Some(push)) if push.kind == PushKind::Disconnection => break,
+                    Ok(Some(push)) if push.kind == PushKind::Message => answer(&space, &seats, push),
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    // A node that was sent away keeps the connection, and hears of nothing.
+                    Err(_) if !belongs(&space, node.as_ref()) => break,
+                    Err(_) => {}
                 }
             }
             listening.send_replace(false);
@@ -153,13 +161,16 @@ async fn hear(space: Arc<Space>, seats: Arc<Seats>, listening: watch::Sender<boo
 async fn subscribe(
     space: &Space,
     pushes: mpsc::UnboundedSender<PushInfo>,
-) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
-    let mut connection = space.server.listen(pushes).await?;
+) -> RedisResult<(MultiplexedConnection, Option<Node>)> {
+    let (mut connection, node) = space.server.listen(pushes).await?;
     let subscribed = connection.subscribe(space.channel());
-    tokio::time::timeout(LONGEST_PAUSE, subscribed)
-        .await
-        .map_err(|_| crate::route::timed_out("no subscription"))??;
-    Ok(connection)
+    timeout(LONGEST_PAUSE, subscribed).await.map_err(|_| timed_out("no subscription"))??;
+    Ok((connection, node))
+}
+
+fn belongs(space: &Space, node: Option<&Node>) -> bool {
+    let (Some(node), Some(cluster)) = (node, space.server.as_cluster()) else { return true };
+    cluster.has(node)
 }
 
 /// Passes a call on to who waits for that key. If nobody does any more, it is somebody else's turn.
@@ -177,3 +188,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// After so long without a call it is asked whether the node that would pass one on is still of the cluster.
+const UNTIL_DOUBT: Duration = Duration::from_secs(5);

@@ -4,10 +4,11 @@
 //! concerns nobody but those who want its keys. Whenever anything looks as if the cluster had changed its nodes are asked, in the background, who
 //! has what.
 
+mod lookout;
 pub(crate) mod map;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{Fault, Redirection};
 use crate::gather::gather;
-use crate::link::{Link, Sent};
+use crate::link::{Link, Live, Sent};
 use crate::route::{CONNECT_TIMEOUT, Route, at, client, patient, timed_out};
+use lookout::{Lookout, SHORTEST_PAUSE};
 use map::{Map, Node, View, slot};
 
 /// A cluster, as far as it is known.
@@ -32,7 +34,9 @@ pub(crate) struct Cluster {
     map: RwLock<Arc<Map<Shard>>>,
     /// The nodes that were ever wanted; who left is forgotten when the cluster is looked at again.
     shards: Mutex<HashMap<Node, Arc<Shard>>>,
-    looking: AtomicBool,
+    lookout: Lookout,
+    /// Held while nodes are asked, so that what is believed is what was told last.
+    asking: tokio::sync::Mutex<()>,
     /// Whom to ask first the next time.
     turn: AtomicUsize,
 }
@@ -61,7 +65,8 @@ impl Cluster {
             access: Access { server, certificates: certificates.cloned() },
             map: RwLock::default(),
             shards: Mutex::default(),
-            looking: AtomicBool::new(false),
+            lookout: Lookout::default(),
+            asking: tokio::sync::Mutex::default(),
             turn: AtomicUsize::new(0),
         };
         cluster.look().await?;
@@ -90,6 +95,7 @@ impl Cluster {
             answer = match redirection {
                 Redirection::Once => shard.link.send_asking(command, sent).await,
                 Redirection::FromNowOn => {
+                    self.lookout.moved();
                     self.look_again();
                     shard.link.send(command, sent).await
                 }
@@ -106,11 +112,28 @@ impl Cluster {
         self.shard(node).map_err(Fault::unsent)?.link.send(command, sent).await
     }
 
-    /// Connects to any node; `pushes` is told what it says unasked.
-    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
-        let nodes = self.by_turns(self.map().nodes.clone());
-        let clients = nodes.iter().map(|node| self.access.client(node)).collect::<RedisResult<_>>()?;
-        Route::Direct(clients).connect(pushes).await
+    /// Connects to any node, which is answered too; `pushes` is told what it says unasked.
+    pub(crate) async fn listen(
+        self: &Arc<Self>,
+        pushes: impl AsyncPushSender + Clone,
+    ) -> RedisResult<(MultiplexedConnection, Node)> {
+        let mut failure = RedisError::from((ErrorKind::Io, "no node of the cluster is known"));
+        let map = self.map();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // Primaries first: one that leaves is noticed by those who want its keys.
+        for node in once_each([&by_turns(&map.primaries, turn), &by_turns(&map.nodes, turn), &self.named]) {
+            match Route::Direct(vec![self.access.client(&node)?]).connect(pushes.clone()).await {
+                Ok(connection) => return Ok((connection, node)),
+                Err(error) => failure = error,
+            }
+        }
+        self.look_again();
+        Err(failure)
+    }
+
+    /// Whether this node belongs to the cluster, as far as is known.
+    pub(crate) fn has(&self, node: &Node) -> bool {
+        self.map().nodes.contains(node)
     }
 
     /// The primaries in order, as they are known.
@@ -125,36 +148,39 @@ impl Cluster {
         Ok(map.primaries.clone())
     }
 
-    /// Asks in the background who has what, if nobody does that already.
+    /// Asks in the background who has what: now, or after a pause if that was done just before.
     pub(crate) fn look_again(self: &Arc<Self>) {
-        if self.looking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let cluster = Arc::clone(self);
-        tokio::spawn(async move {
-            // Failing that, all stays as it was, and whoever fails the next time looks again.
-            _ = cluster.look().await;
-            sleep(BETWEEN_LOOKS).await;
-            cluster.looking.store(false, Ordering::Release);
+        self.lookout.want(|| {
+            let cluster = Arc::clone(self);
+            tokio::spawn(async move {
+                let mut pause = SHORTEST_PAUSE;
+                while cluster.lookout.is_wanted() {
+                    // Failing that, all stays as it was, and whoever fails the next time looks again.
+                    let changed = cluster.look().await.unwrap_or(false);
+                    pause = cluster.lookout.pause(pause, changed).await;
+                }
+            })
         });
     }
 
-    /// Asks some nodes who has what, and believes what most of them tell.
-    pub(crate) async fn look(&self) -> RedisResult<()> {
-        let known = self.map().nodes.iter().chain(&self.named).cloned().collect();
+    /// Asks some nodes who has what, and believes what most of them tell. Answers whether anything is different.
+    pub(crate) async fn look(&self) -> RedisResult<bool> {
+        let _asking = self.asking.lock().await;
         let mut asked = JoinSet::new();
-        for node in self.by_turns(known).into_iter().take(AT_MOST) {
+        for node in whom_to_ask(&self.named, &self.map().nodes, self.turn.fetch_add(1, Ordering::Relaxed)) {
             let access = self.access.clone();
+            let live = lock(&self.shards).get(&node).and_then(|shard| shard.link.present());
             asked.spawn(async move {
-                let view = timeout(CONNECT_TIMEOUT, access.view(&node)).await;
+                let view = timeout(CONNECT_TIMEOUT, access.view(&node, live)).await;
                 view.unwrap_or_else(|_| Err(timed_out("a node of the cluster did not answer")))
             });
         }
         let view = View::of_most(gather(asked).await?).unwrap_or_default();
         let map = Map::new(view, |node| self.shard(node))?;
+        let changed = !map.is_like(&self.map());
         lock(&self.shards).retain(|node, _| map.primaries.contains(node));
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
-        Ok(())
+        Ok(changed)
     }
 
     fn map(&self) -> Arc<Map<Shard>> {
@@ -171,15 +197,28 @@ impl Cluster {
         shards.insert(node.clone(), Arc::clone(&shard));
         Ok(shard)
     }
+}
 
-    /// Beginning with another one each time: the first may be away.
-    fn by_turns(&self, mut nodes: Vec<Node>) -> Vec<Node> {
-        nodes.sort_unstable();
-        nodes.dedup();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % nodes.len().max(1);
-        nodes.rotate_left(turn);
-        nodes
-    }
+/// Some of those that the URL names each time, for all others may have other addresses by now; and some of the others, so that all have
+/// their turn.
+fn whom_to_ask(named: &[Node], known: &[Node], turn: usize) -> Vec<Node> {
+    let named = by_turns(named, turn.wrapping_mul(AT_MOST_NAMED));
+    let named = &named[..named.len().min(AT_MOST_NAMED)];
+    let known = by_turns(known, turn.wrapping_mul(AT_MOST - named.len()));
+    once_each([named, &known]).into_iter().take(AT_MOST).collect()
+}
+
+/// Beginning with another one each time: the first may be away.
+fn by_turns(nodes: &[Node], turn: usize) -> Vec<Node> {
+    let mut nodes = nodes.to_vec();
+    let turn = turn % nodes.len().max(1);
+    nodes.rotate_left(turn);
+    nodes
+}
+
+fn once_each<const N: usize>(nodes: [&[Node]; N]) -> Vec<Node> {
+    let mut seen = HashSet::new();
+    nodes.into_iter().flatten().filter(|node| seen.insert(*node)).cloned().collect()
 }
 
 impl Access {
@@ -187,9 +226,12 @@ impl Access {
         client(at(&self.server, (node.host.clone(), node.port)), self.certificates.as_ref())
     }
 
-    async fn view(&self, node: &Node) -> RedisResult<View> {
-        let mut connection =
-            self.client(node)?.get_multiplexed_async_connection_with_config(&patient()).await?;
+    /// What a node tells, on the connection that there is, or on one for this.
+    async fn view(&self, node: &Node, live: Option<Live>) -> RedisResult<View> {
+        let mut connection = match live {
+            Some(live) => live.connection(),
+            None => self.client(node)?.get_multiplexed_async_connection_with_config(&patient()).await?,
+        };
         let answer = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
         // A node that was sent away knows of nobody.
         View::read(answer, &node.host)
@@ -223,5 +265,8 @@ const REDIRECTIONS: [Duration; 5] = [
 
 /// How many nodes are asked at the same time.
 const AT_MOST: usize = 8;
+/// How many of these are named in the URL.
+const AT_MOST_NAMED: usize = 3;
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+#[cfg(test)]
+mod tests;

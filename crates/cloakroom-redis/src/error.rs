@@ -115,7 +115,7 @@ impl Fault {
 
     /// Whether this may come from another node being the right one now.
     pub(crate) fn tells_of_change(&self) -> bool {
-        !self.is_unknown_script() && !matches!(self.refusal(), Some(Refusal::WrongType | Refusal::Full))
+        !self.sent || self.error.is_io_error() || OF_CHANGE.iter().any(|name| self.says(name))
     }
 
     pub(crate) fn into_cause(self) -> RedisError {
@@ -196,6 +196,9 @@ enum Refusal {
     Full,
     ForNow,
 }
+
+/// What a node says that has not, or not yet, what is wanted of it.
+const OF_CHANGE: [&str; 5] = ["MOVED", "CLUSTERDOWN", "MASTERDOWN", "LOADING", "READONLY"];
 
 /// How Redis 6.2 begins to say what a script met.
 const WRAPPED: &str = "Error running script";

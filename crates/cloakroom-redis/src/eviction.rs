@@ -1,12 +1,17 @@
 //! Whether the server may remove sessions to make room.
 
+use std::sync::Arc;
+
 use redis::Value;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::error::Fault;
+use crate::link::{Live, Sent};
 use crate::reply;
 use crate::server::Server;
 
-/// The `maxmemory-policy` of a server that may evict; in a cluster, of the first primary that may.
+/// The `maxmemory-policy` of a server that may evict; in a cluster, of a primary that may. All are asked at the same time.
 ///
 /// Reads `INFO`, because `CONFIG` is often forbidden. If that is as well, there is nothing to tell.
 ///
@@ -23,13 +28,20 @@ pub(crate) async fn may_evict(server: &Server) -> Result<Option<String>, redis::
         };
     };
     // A cluster that we are connected to may be used although one of its nodes is away.
-    let mut found = None;
+    let mut asked = JoinSet::new();
     for node in cluster.primaries().unwrap_or_default() {
-        if let Ok(answer) = server.call_at(Some(&node), &info).await {
-            found = found.or_else(|| policy(answer));
-        }
+        let (cluster, info, deadline) = (Arc::clone(cluster), info.clone(), server.deadline());
+        asked.spawn(async move {
+            let sent = Sent::default();
+            let Ok(answer) = timeout(deadline, cluster.send_to(&node, &info, &sent)).await else {
+                // The next call tries another connection.
+                _ = sent.take_back().inspect(Live::give_up);
+                return None;
+            };
+            answer.ok().and_then(policy)
+        });
     }
-    Ok(found)
+    Ok(asked.join_all().await.into_iter().flatten().min())
 }
 
 fn policy(info: Value) -> Option<String> {

@@ -50,6 +50,10 @@ impl Live {
         self.broken.store(true, Ordering::Release);
     }
 
+    pub(crate) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
     fn answered(&self, answer: RedisResult<Value>) -> Result<Value, Fault> {
         answer.map_err(Fault::sent).inspect_err(|fault| {
             if fault.ends_connection() {
@@ -113,7 +117,8 @@ impl Link {
         }
     }
 
-    fn present(&self) -> Option<Live> {
+    /// The connection, if there is one.
+    pub(crate) fn present(&self) -> Option<Live> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         live.as_ref().filter(|live| !live.broken.load(Ordering::Acquire)).cloned()
     }

@@ -34,18 +34,28 @@ impl Server {
         Self { kind: Kind::Cluster(Arc::new(cluster)), deadline }
     }
 
-    pub(crate) fn as_cluster(&self) -> Option<&Cluster> {
+    pub(crate) fn as_cluster(&self) -> Option<&Arc<Cluster>> {
         match &self.kind {
             Kind::One(..) => None,
             Kind::Cluster(cluster) => Some(cluster),
         }
     }
 
-    /// Connects to whoever sends messages; `pushes` is told what comes.
-    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<MultiplexedConnection> {
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Connects to whoever sends messages, in a cluster to the node that is answered too; `pushes` is told what comes.
+    pub(crate) async fn listen(
+        &self,
+        pushes: impl AsyncPushSender + Clone,
+    ) -> RedisResult<(MultiplexedConnection, Option<Node>)> {
         match &self.kind {
-            Kind::One(_, route) => route.connect(pushes).await,
-            Kind::Cluster(cluster) => cluster.listen(pushes).await,
+            Kind::One(_, route) => Ok((route.connect(pushes).await?, None)),
+            Kind::Cluster(cluster) => {
+                let (connection, node) = cluster.listen(pushes).await?;
+                Ok((connection, Some(node)))
+            }
         }
     }
 

@@ -14,10 +14,15 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Reads `host:port`. A node that names no host means its own, which is that of `teller`.
+    /// Reads `host:port`. A node that names no host, or every one, means its own, which is that of `teller`. One whose host is not known
+    /// is called `?`.
     pub(crate) fn parse(name: &str, teller: &str) -> Option<Self> {
         let (host, port) = name.rsplit_once(':')?;
-        let host = if host.is_empty() { teller } else { host };
+        let host = match host {
+            UNKNOWN => return None,
+            "" | "0.0.0.0" | "::" => teller,
+            host => host,
+        };
         Some(Self { host: host.to_owned(), port: port.parse().ok()? })
     }
 
@@ -36,7 +41,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Reads the answer of `CLUSTER SLOTS` (redis.io/commands/cluster-slots) from the node at `teller`.
+    /// Reads the answer of `CLUSTER SLOTS` (redis.io/commands/cluster-slots) from the node at `teller`. A node that has no address is left
+    /// out, and so are the slots of such a primary.
     pub(crate) fn read(answer: Value, teller: &str) -> Option<Self> {
         let Value::Array(entries) = answer else { return None };
         let mut view = Self::default();
@@ -45,9 +51,12 @@ impl View {
             let mut entry = entry.into_iter();
             let mut slot = || u16::try_from(reply::number(&entry.next()?)?).ok().filter(|slot| *slot < SLOTS);
             let (first, last) = (slot()?, slot()?);
-            let nodes: Vec<Node> = entry.map(|node| read_node(node, teller)).collect::<Option<_>>()?;
-            view.ranges.push((first, last, nodes.first()?.clone()));
-            view.nodes.extend(nodes);
+            let nodes: Vec<Option<Node>> =
+                entry.map(|node| read_node(node, teller)).collect::<Option<_>>()?;
+            if let Some(primary) = nodes.first()? {
+                view.ranges.push((first, last, primary.clone()));
+            }
+            view.nodes.extend(nodes.into_iter().flatten());
         }
         view.ranges.sort_unstable();
         view.nodes.sort_unstable();
@@ -62,11 +71,30 @@ impl View {
     }
 }
 
-fn read_node(node: Value, teller: &str) -> Option<Node> {
+/// A node: its host, port and name, and since Redis 7 what else it is called.
+fn read_node(node: Value, teller: &str) -> Option<Option<Node>> {
     let Value::Array(node) = node else { return None };
     let mut node = node.into_iter();
     let host = String::from_utf8(reply::string(node.next()?)?.unwrap_or_default()).ok()?;
-    Node::parse(&format!("{host}:{}", reply::number(&node.next()?)?), teller)
+    let port = reply::number(&node.next()?)?;
+    let host = if host == UNKNOWN { node.nth(1).and_then(ip) } else { Some(host) };
+    Some(host.and_then(|host| Node::parse(&format!("{host}:{port}"), teller)))
+}
+
+/// The IP address among what else a node is called: names and values by turns, or in pairs.
+fn ip(called: Value) -> Option<String> {
+    let mut called = match called {
+        Value::Map(pairs) => pairs.into_iter().flat_map(|(name, value)| [name, value]).collect(),
+        Value::Array(called) => called,
+        _ => return None,
+    }
+    .into_iter();
+    while let (Some(name), Some(value)) = (called.next(), called.next()) {
+        if reply::string(name)??.as_slice() == b"ip" {
+            return String::from_utf8(reply::string(value)??).ok();
+        }
+    }
+    None
 }
 
 /// The primaries by slot, each with the `T` that leads there.
@@ -97,6 +125,15 @@ impl<T> Map<T> {
     pub(crate) fn of(&self, slot: u16) -> Option<&Arc<T>> {
         let at = self.ranges.partition_point(|(_, last, _)| *last < slot);
         self.ranges.get(at).filter(|(first, ..)| *first <= slot).map(|(.., led)| led)
+    }
+
+    /// Whether both tell the same, and each primary leads to the very same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let ranges = |map: &Self| {
+            let ranges = map.ranges.iter().map(|(first, last, led)| (*first, *last, Arc::as_ptr(led)));
+            ranges.collect::<Vec<_>>()
+        };
+        self.nodes == other.nodes && ranges(self) == ranges(other)
     }
 
     /// Whether every slot has a primary.
@@ -135,6 +172,9 @@ static CRC16: [u16; 256] = {
 };
 
 const SLOTS: u16 = 16_384;
+
+/// The host of a node that has none of the kind that the cluster is set to tell.
+const UNKNOWN: &str = "?";
 
 #[cfg(test)]
 mod tests;

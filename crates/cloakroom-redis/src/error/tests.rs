@@ -115,3 +115,29 @@ fn what_a_server_repeats_is_neither_shown_nor_understood() {
         assert!(shown.contains(&message[..3]) && !shown.contains("secret"), "{shown}");
     }
 }
+
+#[test]
+fn only_what_another_node_may_do_better_tells_of_a_change() {
+    let readonly = "READONLY You can't write against a read only replica.";
+    for message in
+        ["MOVED 1 ?:7000", "CLUSTERDOWN x", "MASTERDOWN x", "LOADING x", readonly, &in_a_script(readonly)]
+    {
+        assert!(Fault::sent(said(message)).tells_of_change(), "{message}");
+    }
+    let broken = || RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    assert!(Fault::sent(broken()).tells_of_change());
+    assert!(Fault::unsent(said("WRONGPASS x")).tells_of_change());
+    for message in [
+        "WRONGTYPE x",
+        "OOM x",
+        "NOSCRIPT x",
+        "BUSY x",
+        "NOPERM x",
+        "MISCONF x",
+        "NOREPLICAS x",
+        "ERR x",
+        "ASK 1 a:7",
+    ] {
+        assert!(!Fault::sent(said(message)).tells_of_change(), "{message}");
+    }
+}

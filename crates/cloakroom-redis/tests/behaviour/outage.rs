@@ -171,7 +171,7 @@ async fn what_nodes_say_to_another_question_is_no_answer_to_a_write() {
         "EVALSHA" => None,
         "HMGET" => Some(format!("-MOVED 1 127.0.0.1:{port}\r\n")),
         "CLUSTER" if asked.swap(true, Ordering::SeqCst) => Some("-LOADING for a while\r\n".to_owned()),
-        "CLUSTER" => Some(format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")),
+        "CLUSTER" => Some(slots(port)),
         _ => Some("-ERR no\r\n".to_owned()),
     });
     let settings = RedisStore::builder().deadline(Duration::from_millis(500));
@@ -180,6 +180,94 @@ async fn what_nodes_say_to_another_question_is_no_answer_to_a_write() {
     let (written, loaded) = tokio::join!(store.create(&one, &record), store.load(&other));
     assert_eq!(loaded.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
     assert_eq!(written.unwrap_err().kind(), ErrorKind::Unavailable(Applied::Maybe));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_heard_from_a_node_of_the_url_if_all_others_are_gone() {
+    let node = Fake::bind().await;
+    let port = node.port;
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let subscribed = Arc::new(AtomicBool::new(false));
+    node.serve(told(gone, Arc::clone(&subscribed), |_| None));
+    let store = settings().connect(&format!("redis+cluster://127.0.0.1:{port}")).await.unwrap();
+    _ = store.wait(&key(1), Duration::from_millis(100)).await;
+    until(&subscribed, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_left_is_not_listened_to_for_long() {
+    let (leaves, stays) = (Fake::bind().await, Fake::bind().await);
+    let (was, is) = (leaves.port, stays.port);
+    let [old, new, left] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+    let has_left = Arc::clone(&left);
+    leaves.serve(told(was, Arc::clone(&old), move |command| {
+        let left = has_left.load(Ordering::SeqCst);
+        match command.split(' ').next().unwrap() {
+            "CLUSTER" if left => Some(slots(is)),
+            "HMGET" if left => Some(format!("-MOVED 1 127.0.0.1:{is}\r\n")),
+            _ => None,
+        }
+    }));
+    stays.serve(told(is, Arc::clone(&new), |_| None));
+    let store = settings().connect(&format!("redis+cluster://127.0.0.1:{was}")).await.unwrap();
+    _ = store.wait(&key(1), Duration::from_millis(100)).await;
+    until(&old, Duration::from_secs(2)).await;
+    assert!(!new.load(Ordering::SeqCst));
+    left.store(true, Ordering::SeqCst);
+    _ = store.load(&key(1)).await;
+    until(&new, Duration::from_secs(8)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_do_not_answer_delay_the_start_by_one_deadline() {
+    let nodes = [Fake::bind().await, Fake::bind().await, Fake::bind().await];
+    let [one, two, three] = nodes.each_ref().map(|node| node.port);
+    for node in nodes {
+        node.serve(move |command| {
+            let range = |first, last, port| {
+                format!("*3\r\n:{first}\r\n:{last}\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")
+            };
+            let ranges = [range(0, 99, one), range(100, 199, two), range(200, 16_383, three)];
+            command.starts_with("CLUSTER").then(|| format!("*3\r\n{}", ranges.concat()))
+        });
+    }
+    let settings = RedisStore::builder().deadline(Duration::from_millis(800));
+    let start = now();
+    settings.connect(&format!("redis+cluster://127.0.0.1:{one}")).await.unwrap();
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+}
+
+/// A node's answers: `port` has all slots. It remembers that somebody listens to it. `first` may answer otherwise.
+fn told(
+    port: u16,
+    subscribed: Arc<AtomicBool>,
+    first: impl Fn(&str) -> Option<String>,
+) -> impl Fn(&str) -> Option<String> {
+    move |command| {
+        let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
+        first(command).or_else(|| match name {
+            "CLUSTER" => Some(slots(port)),
+            "SUBSCRIBE" => {
+                subscribed.store(true, Ordering::SeqCst);
+                Some(format!(">3\r\n$9\r\nsubscribe\r\n${}\r\n{rest}\r\n:1\r\n", rest.len()))
+            }
+            _ => Some("-ERR no\r\n".to_owned()),
+        })
+    }
+}
+
+/// The answer of `CLUSTER SLOTS` if one node has all.
+fn slots(port: u16) -> String {
+    format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n")
+}
+
+async fn until(happened: &AtomicBool, at_most: Duration) {
+    let start = now();
+    while !happened.load(Ordering::SeqCst) {
+        assert!(start.elapsed() < at_most, "it did not happen");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn walk(store: &RedisStore) -> cloakroom_store::Result<usize> {

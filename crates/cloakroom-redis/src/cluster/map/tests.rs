@@ -63,3 +63,36 @@ fn an_answer_is_read_with_its_replicas_and_with_hosts_that_are_not_named() {
     }
     assert!(View::read(Value::Array(vec![range(0, 16_384, [text("x"), text("y")])]), "teller").is_none());
 }
+
+#[test]
+fn a_node_without_the_name_that_was_asked_for_has_its_address_or_is_left_out() {
+    let text = |text: &str| Value::BulkString(text.into());
+    let node = |port, called: Value| Value::Array(vec![text("?"), Value::Int(port), text("id"), called]);
+    let range = |first, last, nodes: Vec<Value>| {
+        Value::Array([Value::Int(first), Value::Int(last)].into_iter().chain(nodes).collect())
+    };
+    let in_pairs = Value::Map(vec![(text("hostname"), text("")), (text("ip"), text("192.0.2.1"))]);
+    let by_turns = Value::Array([text("shard"), text("x"), text("ip"), text("::1")].into());
+    let nothing = || Value::Array(vec![]);
+    let older = Value::Array(vec![text("?"), Value::Int(5), text("id")]);
+    let unknown = Value::Map(vec![(text("ip"), text("?"))]);
+    let answer = Value::Array(vec![
+        range(0, 1, vec![node(1, in_pairs), node(2, nothing())]),
+        range(2, 3, vec![node(3, by_turns), older]),
+        range(4, 5, vec![node(4, nothing()), node(6, unknown)]),
+    ]);
+    let view = View::read(answer, "teller").unwrap();
+    let ranges: Vec<_> = view.ranges.iter().map(|(first, last, node)| (*first, *last, node.name())).collect();
+    assert_eq!(ranges, [(0, 1, "192.0.2.1:1".to_owned()), (2, 3, "::1:3".to_owned())]);
+    assert_eq!(view.nodes.iter().map(Node::name).collect::<Vec<_>>(), ["192.0.2.1:1", "::1:3"]);
+}
+
+#[test]
+fn a_host_that_is_no_place_is_not_gone_to() {
+    let parsed = |name| Node::parse(name, "teller").map(|node| node.name());
+    assert_eq!(parsed("?:17992"), None);
+    for name in [":7", "0.0.0.0:7", ":::7"] {
+        assert_eq!(parsed(name).as_deref(), Some("teller:7"), "{name}");
+    }
+    assert_eq!(parsed("::1:7").as_deref(), Some("::1:7"));
+}

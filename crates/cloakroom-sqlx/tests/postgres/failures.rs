@@ -172,7 +172,8 @@ async fn the_server_works_on_no_more_calls_than_there_are_connections() {
                     "known before the deadline"
                 );
             }
-            assert_eq!(number(&busy).await, 0);
+            // What has been answered may still be listed for a moment.
+            until("the server works on nothing", async || number(&busy).await == 0).await;
         }
     };
     touches.await;

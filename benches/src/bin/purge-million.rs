@@ -1,8 +1,8 @@
 //! What a purge of a million expired rows does to a reader and a writer, on PostgreSQL and MariaDB.
 //!
-//! `cargo run --release -p cloakroom-benches --bin purge-million`
+//! `cargo run --release -p cloakroom-benches --bin purge-million [ROWS]`
 //!
-//! Starts servers of its own, and takes some minutes. The reader and the writer go over sessions that are alive, for as long
+//! ROWS is another number of them. Starts servers of its own, which do not wait for the disk, and takes some minutes. The reader and the writer go over sessions that are alive, for as long
 //! with nothing beside them as with the purge, in turns.
 
 use std::sync::Arc;
@@ -16,25 +16,27 @@ use cloakroom_test_services::server;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let expired = std::env::args().nth(1).map_or(MILLION, |rows| rows.parse().expect("a number of rows"));
     runtime.expect("a runtime").block_on(async {
-        let server = server::Postgres::start();
+        let server = server::Postgres::start_with(&["-c", "synchronous_commit=off"]);
         let store = PostgresStore::connect(server.url()).await.expect("PostgreSQL");
         store.migrate().await.expect("a table");
-        measure("PostgreSQL", Arc::new(store)).await;
+        measure("PostgreSQL", Arc::new(store), expired).await;
 
-        let server = server::MariaDb::start();
+        let options = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=1G"];
+        let server = server::MariaDb::start_with(&options);
         let store = MySqlStore::connect(server.url()).await.expect("MariaDB");
         store.migrate().await.expect("a table");
-        measure("MariaDB", Arc::new(store)).await;
+        measure("MariaDB", Arc::new(store), expired).await;
     });
 }
 
-async fn measure(name: &str, store: Arc<dyn DynStore>) {
-    println!("{name}");
+async fn measure(name: &str, store: Arc<dyn DynStore>, expired: u64) {
+    println!("{name}: {expired} expired rows among {LIVE}");
     fill(&store, 0..LIVE, ALIVE).await;
     for round in 1..=ROUNDS {
-        let first = LIVE + round * EXPIRED;
-        fill(&store, first..first + EXPIRED, GONE).await;
+        let first = LIVE + round * expired;
+        fill(&store, first..first + expired, GONE).await;
         // The database tidies up after so many inserts.
         tokio::time::sleep(Duration::from_secs(5)).await;
         let mut batches = Times::default();
@@ -109,7 +111,7 @@ async fn fill(store: &Arc<dyn DynStore>, numbers: std::ops::Range<u64>, expires_
 }
 
 const LIVE: u64 = 10_000;
-const EXPIRED: u64 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 const BATCH: usize = 1_000;
 const ROUNDS: u64 = 1;
 const GONE: Timestamp = Timestamp::from_millis(1_000_000_000_000);

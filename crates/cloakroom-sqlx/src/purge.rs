@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use cloakroom_store::{BoxFuture, Error, Result};
 
-/// Removes up to `limit` rows in short statements, so that none holds many locks for long. `step` removes at most as
-/// many as it is told, and answers how many.
+/// Removes up to `limit` rows in short statements, so that none holds many locks for long, with a pause after each, so that
+/// most of the time is left to others. `step` removes at most as many as it is told, and answers how many.
 pub(crate) async fn in_steps<'a>(
     limit: usize,
     step: impl Fn(i64) -> BoxFuture<'a, Result<usize>> + Send,
@@ -19,8 +21,12 @@ pub(crate) async fn in_steps<'a>(
         if found < most {
             break;
         }
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(removed)
 }
 
-const STEP: usize = 1_000;
+const STEP: usize = 50;
+/// At most 5,000 rows a second, then. A thousand at once, without it, more than tripled the slowest hundredth of the calls beside
+/// them.
+const PAUSE: Duration = Duration::from_millis(10);

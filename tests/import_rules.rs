@@ -24,10 +24,24 @@ const DRIVERS: &[(&str, &[&str])] = &[
 const PURE: [&str; 5] = ["lifecycle", "oplog", "envelope", "cookie", "token"];
 
 /// The engine's adapters, each a file or folder in `src/` or `src/adapters/`.
-const ADAPTERS: [&str; 2] = ["tower", "axum_v0_8"];
+const ADAPTERS: [&str; 7] =
+    ["http_v1", "tower", "axum_v0_8", "actix_v4", "rocket_v0_5", "poem_v3", "salvo_v1"];
 
 /// What only an adapter may name.
-const FRAMEWORKS: &[&str] = &["axum", "tower", "tower_layer", "tower_service", "http", "hyper", "tokio"];
+const FRAMEWORKS: &[&str] = &[
+    "actix_web",
+    "axum",
+    "http",
+    "hyper",
+    "poem",
+    "rocket",
+    "salvo",
+    "salvo_core",
+    "tokio",
+    "tower",
+    "tower_layer",
+    "tower_service",
+];
 
 #[test]
 fn the_contract_imports_std_alone() {

@@ -20,8 +20,18 @@ pub struct Process {
 impl Process {
     /// Starts `program`.
     pub fn start<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::start_with(program, arguments, [])
+    }
+
+    /// Starts `program` with these environment variables.
+    pub fn start_with<'a>(
+        program: &str,
+        arguments: impl IntoIterator<Item = &'a str>,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
+            .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,16 +1,20 @@
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use cloakroom::{Error, ErrorKind, Session};
-use http_body_util::channel::{Channel, Sender};
+use futures_util::Stream;
+use tokio::sync::mpsc;
 
 use crate::Gate;
 
@@ -45,10 +49,30 @@ pub struct Script {
     pub entered: Arc<AtomicUsize>,
 }
 
+/// What a script answers, for its framework to make a response of.
+#[derive(Debug)]
+pub struct Played {
+    /// The status.
+    pub status: u16,
+    /// Headers of its own.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The body.
+    pub body: PlayedBody,
+}
+
+/// The body of what was [`Played`].
+#[derive(Debug)]
+pub enum PlayedBody {
+    /// All of it.
+    Text(String),
+    /// Piece by piece, after the head; whoever goes away drops it.
+    Stream(mpsc::Receiver<String>),
+}
+
 /// What a step does to the response.
 enum Step {
     Says(String),
-    Status(StatusCode),
+    Status(u16),
     Header,
     Stream,
 }
@@ -129,43 +153,82 @@ impl Script {
         }
     }
 
-    async fn stream(self, session: Session, steps: Vec<String>, mut sender: Sender<Bytes>) {
+    /// Plays all steps of a path; what follows `stream`, in the background.
+    ///
+    /// # Errors
+    /// The step's that fails.
+    pub async fn play(&self, session: Session, path: &str) -> Result<Played, Error> {
+        let mut said = Vec::new();
+        let mut played = Played { status: 200, headers: &[], body: PlayedBody::Text(String::new()) };
+        let mut steps = path.split('/').map(str::to_owned);
+        while let Some(step) = steps.next() {
+            match self.attempt(&session, &step).await? {
+                Step::Says(text) if text.is_empty() => {}
+                Step::Says(text) => said.push(text),
+                Step::Status(code) => played.status = code,
+                Step::Header => played.headers = &[("x-handler", "here"), ("set-cookie", "other=cookie")],
+                Step::Stream => {
+                    let (sender, pieces) = mpsc::channel(1);
+                    tokio::spawn(self.clone().stream(session, steps.collect(), sender));
+                    return Ok(Played { body: PlayedBody::Stream(pieces), ..played });
+                }
+            }
+        }
+        Ok(Played { body: PlayedBody::Text(said.join(" ")), ..played })
+    }
+
+    /// The same, for where there is no response: what the steps say, or the kind of the error.
+    pub async fn say(&self, session: Session, path: &str) -> String {
+        match self.play(session, path).await {
+            Ok(Played { body: PlayedBody::Text(said), .. }) => said,
+            Ok(_) => panic!("a stream inside a stream"),
+            Err(error) => kind(error.kind()),
+        }
+    }
+
+    async fn stream(self, session: Session, steps: Vec<String>, sender: mpsc::Sender<String>) {
         for step in steps {
             let said = match self.attempt(&session, &step).await {
                 Ok(Step::Says(said)) => said,
                 Ok(_) => panic!("{step} comes too late: the head was sent"),
                 Err(error) => kind(error.kind()),
             };
-            if !said.is_empty() && sender.send_data(format!("{said} ").into()).await.is_err() {
+            if !said.is_empty() && sender.send(format!("{said} ")).await.is_err() {
                 return;
             }
         }
     }
 }
 
-async fn play(State(script): State<Script>, session: Session, uri: Uri) -> Response {
-    let mut said = Vec::new();
-    let mut status = StatusCode::OK;
-    let mut headers = HeaderMap::new();
-    let mut steps = uri.path().split('/').map(str::to_owned);
-    while let Some(step) = steps.next() {
-        match script.attempt(&session, &step).await {
-            Ok(Step::Says(text)) if text.is_empty() => {}
-            Ok(Step::Says(text)) => said.push(text),
-            Ok(Step::Status(code)) => status = code,
-            Ok(Step::Header) => {
-                headers.insert("x-handler", "here".parse().unwrap());
-                headers.insert("set-cookie", "other=cookie".parse().unwrap());
-            }
-            Ok(Step::Stream) => {
-                let (sender, body) = Channel::<Bytes>::new(1);
-                tokio::spawn(script.stream(session, steps.collect(), sender));
-                return Body::new(body).into_response();
-            }
-            Err(error) => return error.into_response(),
+impl Stream for PlayedBody {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut *self {
+            Self::Text(text) if text.is_empty() => Poll::Ready(None),
+            Self::Text(text) => Poll::Ready(Some(Ok(std::mem::take(text).into()))),
+            Self::Stream(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(|piece| Ok(piece.into()))),
         }
     }
-    (status, headers, said.join(" ")).into_response()
+}
+
+/// For axum and other users of its body.
+impl IntoResponse for Played {
+    fn into_response(self) -> Response {
+        let mut response = match self.body {
+            PlayedBody::Text(text) => text.into_response(),
+            stream => Body::from_stream(stream).into_response(),
+        };
+        *response.status_mut() = self.status.try_into().unwrap();
+        for (name, value) in self.headers {
+            response.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        response
+    }
+}
+
+async fn play(State(script): State<Script>, session: Session, uri: Uri) -> Result<Played, Error> {
+    script.play(session, uri.path()).await
 }
 
 fn show(value: Option<u64>) -> String {

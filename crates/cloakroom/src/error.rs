@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, result};
 
+use crate::answer::Reply;
+
 /// The result of a call on a session.
 pub type Result<T, E = Error> = result::Result<T, E>;
 
 /// Why a call on a session failed.
 ///
 /// Cheap to clone: after a failed load, every call on that session answers the same error. Each
-/// framework adapter turns it into a response with [`status`](Error::status) and
-/// [`retry_after`](Error::retry_after). Messages never contain tokens or session data.
+/// framework adapter makes it a response, its [`reply`](Error::reply). Messages never contain tokens or session data.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -40,6 +41,8 @@ pub enum ErrorKind {
     Ended,
     /// The session would exceed a limit of the settings or of the store. Status 413.
     TooLarge,
+    /// The route is for signed-in users, and nobody is signed in. Status 401.
+    NotSignedIn,
     /// The subject has as many sessions as it may, and the policy is to refuse more. Status 403.
     SubjectLimit,
     /// One value could not be encoded, or is stored as something else than the type asked for. What is
@@ -79,6 +82,7 @@ impl Error {
             ErrorKind::Unavailable | ErrorKind::LockTimeout | ErrorKind::Degraded => 503,
             ErrorKind::Conflict | ErrorKind::Ended => 409,
             ErrorKind::TooLarge => 413,
+            ErrorKind::NotSignedIn => 401,
             ErrorKind::SubjectLimit => 403,
             ErrorKind::Value | ErrorKind::HeadSent | ErrorKind::Unsupported | ErrorKind::Random => 500,
         }
@@ -89,6 +93,12 @@ impl Error {
         (self.status() == 503).then_some(Duration::from_secs(1))
     }
 
+    /// The response that tells a client about it, in plain text: the status, when to ask again, and what kind of error it
+    /// is, without details.
+    pub fn reply(&self) -> Reply {
+        Reply::failure(self)
+    }
+
     /// What the client is told: the kind alone.
     pub(crate) fn public_message(&self) -> &'static str {
         match self.0.kind {
@@ -97,6 +107,7 @@ impl Error {
             ErrorKind::Conflict => "another request changed what this one was changing",
             ErrorKind::Ended => "the session ended while this request ran",
             ErrorKind::TooLarge => "the session is too large",
+            ErrorKind::NotSignedIn => "sign in first",
             ErrorKind::SubjectLimit => "this user has too many sessions",
             ErrorKind::Value => "a session value is not of the expected type",
             ErrorKind::HeadSent => "the cookie cannot be changed after the response head",

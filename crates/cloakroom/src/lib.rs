@@ -101,8 +101,18 @@ pub mod testing;
 mod token;
 mod value;
 
+#[cfg(feature = "actix_v4")]
+pub use adapters::actix_v4;
 #[cfg(feature = "axum_v0_8")]
 pub use adapters::axum_v0_8;
+#[cfg(feature = "http_v1")]
+pub use adapters::http_v1;
+#[cfg(feature = "poem_v3")]
+pub use adapters::poem_v3;
+#[cfg(feature = "rocket_v0_5")]
+pub use adapters::rocket_v0_5;
+#[cfg(feature = "salvo_v1")]
+pub use adapters::salvo_v1;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
 pub use answer::{Answer, Closing, Header, Headers, Reply};
@@ -113,7 +123,7 @@ pub use cookie::SameSite;
 pub use error::{ConfigError, Error, ErrorKind, Result};
 pub use keys::{AnyKey, ReadKey, SessionKey, WriteKey};
 pub use manager::{Handle, RequestHead, SessionInfo, SessionManager, Times};
-pub use session::{OpenSession, Origin, Route, Session};
+pub use session::{OpenSession, Origin, Route, Session, SignedIn};
 pub use token::SecretKey;
 
 /// The code in the README and in the guide, compiled and run as documentation tests.

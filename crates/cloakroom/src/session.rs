@@ -6,6 +6,7 @@ mod ends;
 mod exclusive;
 mod identity;
 mod load;
+mod signed_in;
 mod state;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::close::OpenSession;
+pub use self::signed_in::SignedIn;
 pub(crate) use self::state::Inner;
 use self::state::{Attached, State};
 pub use self::state::{Origin, Route};
@@ -223,7 +225,13 @@ impl Session {
 }
 
 impl Session {
-    #[cfg(feature = "tower")]
+    #[cfg(any(
+        feature = "tower",
+        feature = "actix_v4",
+        feature = "rocket_v0_5",
+        feature = "poem_v3",
+        feature = "salvo_v1"
+    ))]
     pub(crate) fn cookie_name(&self) -> &str {
         &self.0.engine.settings.cookie_name
     }

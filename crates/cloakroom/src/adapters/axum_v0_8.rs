@@ -43,12 +43,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 pub use super::tower::{RouteLayer, SessionLayer};
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Session, SignedIn};
 
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = MissingLayer;
@@ -76,15 +76,18 @@ impl IntoResponse for MissingLayer {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let session = Session::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        session.require_subject().await.map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, self.public_message()).into_response();
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(after) = self.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().into());
-        }
-        response
+        self.into()
     }
 }
 

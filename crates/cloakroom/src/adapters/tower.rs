@@ -42,16 +42,17 @@
 mod future;
 mod route;
 
-use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use http::{Extensions, Request, Response};
+use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::future::ResponseFuture;
 pub use self::route::{RouteLayer, RouteService};
-use crate::manager::{RequestHead, SessionManager};
+pub use super::http_v1::PeerAddress;
+use super::nested;
+use crate::manager::SessionManager;
 use crate::session::Session;
 
 /// Gives each request its session.
@@ -96,11 +97,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
-        if Hidden::show(request.extensions_mut(), &self.sessions.settings().cookie_name) {
+        if nested::show(request.extensions_mut(), &self.sessions.settings().cookie_name) {
             return ResponseFuture::shared(self.inner.call(request));
         }
         let session = self.sessions.open(&request);
-        Hidden::hide_behind(request.extensions_mut(), Session::clone(&session));
+        nested::put(request.extensions_mut(), Session::clone(&session));
         match session.prepare() {
             None => ResponseFuture::handling(self.inner.call(request), session),
             Some(preparation) => {
@@ -109,59 +110,6 @@ where
                 let ready = std::mem::replace(&mut self.inner, clone);
                 ResponseFuture::preparing(preparation, ready, request, session)
             }
-        }
-    }
-}
-
-/// Sessions of layers further out that are not the one in the extensions, because another layer put its own there. Made
-/// where layers with different cookie names are inside each other, and only there.
-#[derive(Clone, Default)]
-struct Hidden(Vec<Session>);
-
-impl Hidden {
-    /// Makes the session of a layer further out with this cookie name the one in the extensions; false if there is none.
-    fn show(extensions: &mut Extensions, cookie_name: &str) -> bool {
-        let is_wanted = |session: &Session| session.cookie_name() == cookie_name;
-        match extensions.get::<Session>() {
-            None => return false,
-            Some(shown) if is_wanted(shown) => return true,
-            Some(_) => {}
-        }
-        let Some(Self(hidden)) = extensions.get_mut() else { return false };
-        let Some(place) = hidden.iter().position(is_wanted) else { return false };
-        let session = hidden.swap_remove(place);
-        Self::hide_behind(extensions, session);
-        true
-    }
-
-    /// Puts `session` into the extensions, and remembers the one that was there.
-    fn hide_behind(extensions: &mut Extensions, session: Session) {
-        if let Some(outer) = extensions.insert(session) {
-            let Self(hidden) = extensions.get_or_insert_default();
-            hidden.push(outer);
-        }
-    }
-}
-
-/// The address of the connection's other end, in a request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub IpAddr);
-
-impl<B> RequestHead for Request<B> {
-    fn method(&self) -> &str {
-        Request::method(self).as_str()
-    }
-
-    fn peer(&self) -> Option<IpAddr> {
-        let peer = self.extensions().get::<PeerAddress>().map(|peer| peer.0);
-        #[cfg(feature = "axum_v0_8")]
-        let peer = peer.or_else(|| super::axum_v0_8::peer(self.extensions()));
-        peer
-    }
-
-    fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        for value in self.headers().get_all(name) {
-            visit(value.as_bytes());
         }
     }
 }

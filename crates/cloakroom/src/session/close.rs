@@ -127,7 +127,7 @@ impl Inner {
         match loaded {
             // The first access will answer it, unless the route goes on without a session.
             Err(error) if error.kind() == ErrorKind::Unavailable && !locks => None,
-            Err(error) => Some(Reply::failure(&error)),
+            Err(error) => Some(error.reply()),
             // What was purged has expired as well, only longer ago. Of two live sessions none has: to remove the cookie of
             // one would be to choose the other.
             Ok(())
@@ -154,7 +154,7 @@ impl Inner {
     async fn end(&self, status: u16) -> Answer {
         let mut state = match self.state().await {
             Ok(state) => state,
-            Err(error) => return Answer::Replace(Reply::failure(&error)),
+            Err(error) => return Answer::Replace(error.reply()),
         };
         state.closing = true;
         let saved = self.save_for(&mut state, status).await;
@@ -188,7 +188,7 @@ impl Inner {
         match outcome {
             Err(error) => {
                 events::unsaved(&error);
-                let mut reply = Reply::failure(&error);
+                let mut reply = error.reply();
                 // A secret that is stored must reach the browser, whatever became of the rest: its old one is dead.
                 if state.cookie == Cookie::Set && !state.expire_cookie {
                     reply.set_cookie = self.set_cookie(state);
@@ -228,7 +228,7 @@ impl Inner {
     fn touch(&self, state: &State) {
         let engine = &self.engine;
         let Attached::Stored(held) = &state.attached else { return };
-        if state.written || state.degraded || self.route().no_touch {
+        if state.written || state.degraded || self.route().no_touch || self.route().off {
             return;
         }
         let now = engine.clock.now();

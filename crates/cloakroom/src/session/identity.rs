@@ -133,6 +133,17 @@ impl Session {
         Ok(self.ready().await?.subject().cloned())
     }
 
+    /// The user who is signed in; for routes that are for nobody else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSignedIn`] if nobody is; [`ErrorKind::Degraded`] if the store is down, and the route goes on
+    /// without the session.
+    pub async fn require_subject(&self) -> Result<Subject> {
+        let state = self.ready().await?;
+        let kind = if state.degraded { ErrorKind::Degraded } else { ErrorKind::NotSignedIn };
+        state.subject().cloned().ok_or_else(|| Error::new(kind))
+    }
+
     /// When the user signed in to this session; a sign-in in this request counts once it is saved.
     pub async fn authenticated_at(&self) -> Result<Option<SystemTime>> {
         Ok(self.times().await?.and_then(|times| times.authenticated_at))

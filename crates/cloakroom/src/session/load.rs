@@ -22,6 +22,9 @@ impl Inner {
     /// Makes sure that the session is loaded, and locked where the request has it to itself; the outcome of the first
     /// time stands.
     pub(super) async fn ready(&self, state: &mut State) -> Result<()> {
+        if self.route().off {
+            return Err(Error::with_detail(ErrorKind::Unsupported, "sessions are off for this route"));
+        }
         self.consulted.store(true, Ordering::Relaxed);
         if state.closed {
             // A stream may go on for hours; the budget is for what keeps a response waiting.

@@ -66,7 +66,8 @@ impl fmt::Display for Origin {
 /// Settings for the requests of one route.
 ///
 /// They take effect with the first use of the session. Where [`Settings`](crate::Settings) have it loaded before the
-/// handler (`locking = early`, `ignore_expiry = false`, `ignore_change_ip = false`), `locking` and `degraded` come too late.
+/// handler (`locking = early`, `ignore_expiry = false`, `ignore_change_ip = false`), `locking` and `degraded` come too late,
+/// and `off` for what is done by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// Which requests have the session to themselves, instead of what [`Settings`](crate::Settings) say.
@@ -78,6 +79,9 @@ pub struct Route {
     /// When the store is down, the request goes on with an empty session that cannot be written, instead of an error
     /// at its first access. Defaults to false.
     pub degraded: bool,
+    /// Requests have no session: each call fails with [`ErrorKind::Unsupported`], and their responses neither depend on the
+    /// cookie nor set one. For routes below an adapter that covers the whole application. Defaults to false.
+    pub off: bool,
 }
 
 /// What has become of the session so far.

@@ -1,16 +1,15 @@
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use cloakroom_store::BoxFuture;
-use http::header::{HeaderName, HeaderValue, SET_COOKIE};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::answer::{Answer, Closing, Header, Reply};
+use crate::adapters::http_v1::concluded;
+use crate::answer::{Closing, Reply};
 use crate::session::OpenSession;
 
 pin_project! {
@@ -87,7 +86,7 @@ where
                         continue;
                     };
                     if let Some(reply) = refusal {
-                        return Poll::Ready(Ok(replacement(reply)));
+                        return Poll::Ready(Ok(reply.into()));
                     }
                     this.stage.set(Stage::Handling { response: service.call(request) });
                 }
@@ -103,49 +102,15 @@ where
                 }
                 StageProjection::Closing { closing, .. } => {
                     let answer = ready!(Pin::new(closing).poll(cx));
-                    let StageOwned::Closing { mut response, .. } =
+                    let StageOwned::Closing { response, .. } =
                         this.stage.as_mut().project_replace(Stage::Done)
                     else {
                         continue;
                     };
-                    return Poll::Ready(Ok(match answer {
-                        Answer::Keep(headers) => {
-                            apply(response.headers_mut(), headers.into_fields());
-                            response
-                        }
-                        Answer::Replace(reply) => replacement(reply),
-                    }));
+                    return Poll::Ready(Ok(concluded(response, answer)));
                 }
                 StageProjection::Done => panic!("polled after it was ready"),
             }
-        }
-    }
-}
-
-fn replacement<R: From<String>>(reply: Reply) -> Response<R> {
-    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let (headers, body) = reply.into_parts();
-    let mut response = Response::new(R::from(body));
-    *response.status_mut() = status;
-    apply(response.headers_mut(), headers);
-    response
-}
-
-fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
-    for Header { name, value, replaces } in headers {
-        let name = HeaderName::from_static(name);
-        let value = match value {
-            Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
-            Cow::Owned(text) => HeaderValue::try_from(text),
-        };
-        // The engine writes visible ASCII only.
-        let Ok(mut value) = value else { continue };
-        // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
-        value.set_sensitive(name == SET_COOKIE);
-        if replaces {
-            map.insert(name, value);
-        } else {
-            map.append(name, value);
         }
     }
 }

@@ -1,0 +1,2 @@
+//! A counter and a login.
+fn main() {}

@@ -1,0 +1,20 @@
+//! One script of scenarios, run against every adapter on a real server: what holds with one framework holds with all, and
+//! where one cannot give it, its [`Differences`](site::Differences) say so, and the scenario asserts that.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod scenarios;
+mod site;
+mod sites;
+
+/// A module of tests for each adapter, and in it a test for each scenario.
+macro_rules! adapters {
+    ($($name:ident: $adapter:ty,)*) => {
+        $(mod $name {
+            $crate::scenarios::each!($adapter);
+        })*
+    };
+}
+
+adapters! {
+    axum_v0_8: crate::sites::axum::Axum,
+}

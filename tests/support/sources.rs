@@ -96,7 +96,7 @@ pub(crate) fn sources(name: &str) -> Vec<Source> {
     found
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 

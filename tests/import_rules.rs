@@ -105,6 +105,17 @@ fn nothing_in_the_engine_imports_an_adapter() {
     }
 }
 
+/// An adapter that needs more wants something from the engine.
+#[test]
+fn an_adapter_s_file_has_less_than_150_lines_of_code() {
+    for name in ADAPTERS {
+        let files = module(name).into_iter().filter(|file| !file.is_test());
+        let lines: Vec<usize> = files.map(|file| file.lines()).collect();
+        println!("{name}: {} lines in {} files", lines.iter().sum::<usize>(), lines.len());
+        assert!(lines.iter().all(|lines| *lines < 150), "{name}: {lines:?}");
+    }
+}
+
 #[test]
 fn no_store_reads_a_clock() {
     let stores = store_crates().into_iter().flat_map(|name| sources(&name));

@@ -74,7 +74,7 @@ async fn socket(script: Data<&Script>, session: Session, socket: WebSocket) -> i
 
 fn response(played: Played) -> Response {
     let mut response = match played.body {
-        PlayedBody::Text(text) => Response::from(text),
+        PlayedBody::Text(text) => text.into_response(),
         stream => Response::from(Body::from_bytes_stream(
             stream.map_err(|never| -> std::io::Error { match never {} }),
         )),

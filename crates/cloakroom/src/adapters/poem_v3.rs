@@ -1,4 +1,136 @@
-//! Sessions for Poem.
+//! Sessions for [Poem](https://docs.rs/poem) 3: the [`SessionMiddleware`], [`Session`] and [`SignedIn`] as extractors,
+//! and [`Error`] as an error of handlers.
+//!
+//! ```no_run
+//! use cloakroom::poem_v3::{RouteMiddleware, SessionMiddleware};
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::{Session, SessionManager, Settings, SignedIn};
+//! use poem::listener::TcpListener;
+//! use poem::web::Redirect;
+//! use poem::{EndpointExt, Route, Server, get, handler, post};
+//!
+//! #[handler]
+//! async fn hello(session: Session) -> Result<String, cloakroom::Error> {
+//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
+//!         *visits.insert(visits.unwrap_or(0) + 1)
+//!     }).await?;
+//!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
+//!     Ok(format!("Hello, {name}! This is visit {visits}."))
+//! }
+//!
+//! #[handler]
+//! async fn sign_in(session: Session, name: String) -> Result<Redirect, cloakroom::Error> {
+//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.insert("name", &name).await?;
+//!     Ok(Redirect::see_other("/"))
+//! }
+//!
+//! #[handler]
+//! async fn sign_out(session: Session) -> Result<Redirect, cloakroom::Error> {
+//!     session.sign_out().await?;
+//!     Ok(Redirect::see_other("/"))
+//! }
+//!
+//! #[handler]
+//! async fn account(SignedIn(user): SignedIn) -> String {
+//!     format!("You are {}.", user.as_str()) // nobody signed in: 401, and this does not run
+//! }
+//!
+//! #[handler]
+//! async fn news(session: Session) -> Result<String, cloakroom::Error> {
+//!     Ok(session.get("news").await?.unwrap_or_default())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//!     // A page asks for news every minute: that shall not keep a session alive.
+//!     let poll = RouteMiddleware::new(cloakroom::Route { no_touch: true, ..Default::default() });
+//!     let app = Route::new()
+//!         .at("/", get(hello))
+//!         .at("/sign-in", post(sign_in))
+//!         .at("/sign-out", post(sign_out))
+//!         .at("/account", get(account))
+//!         .at("/news", get(news).with(poll))
+//!         .with(SessionMiddleware::new(sessions));
+//!     Ok(Server::new(TcpListener::bind("127.0.0.1:3000")).run(app).await?)
+//! }
+//! ```
+//!
+//! - **Where to put it**: around the whole `Route`, so that all of its endpoints have a session; those that do not ask for
+//!   theirs pay nothing. It goes around any endpoint, so parts of an application can be inside and others not. One inside
+//!   another with the same cookie name shares its session; with another cookie name it has its own.
+//! - **Errors**: an endpoint's `Err` counts by its status, as a response does: a 4xx saves, a 5xx saves nothing. Put
+//!   `catch_error` and `catch_all_error` inside, before `.with(SessionMiddleware::new(sessions))`: an error of a request
+//!   that used its session gets headers, and is a response from there on. Others stay errors.
+//! - **A session that cannot be saved**: the endpoint's response is replaced as a whole, its headers and cookies included.
+//! - **Panics**: a handler that panics saves nothing but the end of a session. The panic is not caught; one that Poem's
+//!   `CatchPanic` inside this middleware has made a response counts by that response's status.
+//! - **Clients that leave** before there is a response: over HTTP/1, Poem lets the handler run on, and what it does is
+//!   saved; over HTTP/2 it is dropped, and nothing is saved but what was saved explicitly.
+//! - **Streams**: a body, `SSE` or `WebSocket` may hold the [`Session`], which was saved with the head and has no lock any
+//!   more. What it changes then, it saves with [`save`](Session::save) or [`update`](Session::update), and
+//!   [`reload`](Session::reload) answers false when the session is over. A new session cannot begin there.
+//! - **The peer's address**, for `ignore_change_ip = false`, is the connection's `remote_addr()`; a Unix socket has none.
+//!
+//! What Poem cannot give: to keep an error an error *and* send a cookie with it (see above); to notice over HTTP/1 that
+//! the client of a silent stream has left. Such a stream ends when it sends next: give an `SSE` its `keep_alive`.
+//!
+//! # Tests
+//!
+//! With feature `testing`, and Poem's own client:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use cloakroom::poem_v3::SessionMiddleware;
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::testing::{self, Jar, TestClock};
+//! use cloakroom::{Session, SessionManager, Settings, SignedIn};
+//! use poem::http::StatusCode;
+//! use poem::test::TestClient;
+//! use poem::{Endpoint, EndpointExt, Route, get, handler, post};
+//!
+//! #[handler]
+//! async fn sign_in(session: Session, name: String) -> Result<(), cloakroom::Error> {
+//!     session.sign_in(&name).await
+//! }
+//!
+//! #[handler]
+//! async fn account(SignedIn(user): SignedIn) -> String {
+//!     format!("You are {}.", user.as_str())
+//! }
+//!
+//! // The application, which is given its sessions.
+//! fn app(sessions: SessionManager) -> impl Endpoint {
+//!     Route::new()
+//!         .at("/sign-in", post(sign_in))
+//!         .at("/account", get(account))
+//!         .with(SessionMiddleware::new(sessions))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let clock = TestClock::new();
+//! let settings = Settings { idle_timeout: Duration::from_secs(600), ..Settings::default() };
+//! let client = TestClient::new(app(testing::manager(MemoryStore::new(), settings, &clock).unwrap()));
+//! let mut jar = Jar::new("example.org");
+//!
+//! client.get("/account").send().await.assert_status(StatusCode::UNAUTHORIZED);
+//!
+//! let response = client.post("/sign-in").body("ann").send().await;
+//! let cookie = response.0.header("set-cookie").expect("a session begins");
+//! jar.receive(cookie, "/sign-in", true).unwrap();
+//!
+//! let cookies = jar.cookie_header("/account", true).unwrap();
+//! let response = client.get("/account").header("cookie", &cookies).send().await;
+//! response.assert_text("You are ann.").await;
+//!
+//! clock.advance(Duration::from_secs(600));
+//! let response = client.get("/account").header("cookie", &cookies).send().await;
+//! response.assert_status(StatusCode::UNAUTHORIZED);
+//! # }
+//! ```
 
 use std::fmt;
 use std::net::IpAddr;
@@ -158,7 +290,9 @@ pub struct MissingMiddleware;
 
 impl fmt::Display for MissingMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no session: add `.with(SessionMiddleware::new(sessions))` to the `Route` that this route is in")
+        f.write_str(
+            "no session: add `.with(SessionMiddleware::new(sessions))` to the `Route` that this route is in",
+        )
     }
 }
 
@@ -186,3 +320,6 @@ impl ResponseError for Error {
         respond(self.reply())
     }
 }
+
+#[cfg(test)]
+mod tests;

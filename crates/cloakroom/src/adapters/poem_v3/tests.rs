@@ -134,13 +134,6 @@ async fn a_sessions_error_is_its_reply_however_a_handler_returns_it() {
 }
 
 #[tokio::test]
-async fn a_sessions_error_can_be_caught_by_its_type() {
-    let name = async |error: Error| format!("{:?}", error.kind());
-    let client = TestClient::new(routes().catch_error(name).with(middleware()));
-    client.get("/question-mark").send().await.assert_text("NotSignedIn").await;
-}
-
-#[tokio::test]
 async fn a_handler_may_do_without_session_or_user() {
     TestClient::new(routes()).get("/if-any").send().await.assert_text("false false").await;
     let client = TestClient::new(routes().with(middleware()));

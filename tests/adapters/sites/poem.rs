@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use poem::http::{StatusCode, Uri};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::Data;
-use poem::web::websocket::{Message, WebSocket};
+use poem::web::websocket::{Message, WebSocket, WebSocketStream};
 use poem::{Body, Endpoint, EndpointExt, IntoResponse, Response, Route, Server, get, handler, post};
 
 use crate::site::{Adapter, Differences, Served};
@@ -15,7 +15,8 @@ use crate::site::{Adapter, Differences, Served};
 pub(crate) struct Poem;
 
 impl Adapter for Poem {
-    const DIFFERENCES: Differences = Differences { runs_on: true, ..Differences::NONE };
+    const DIFFERENCES: Differences =
+        Differences { runs_on: true, drops_over_http_2: true, ..Differences::NONE };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
@@ -36,7 +37,7 @@ fn app(sessions: SessionManager, script: Script) -> impl Endpoint {
         .nest("/twice", play.with(SessionMiddleware::new(sessions.clone())))
         .at("/user", get(user))
         .at("/echo", post(echo))
-        .at("/socket", get(socket))
+        .nest("/socket", get(socket))
         .nest("/", play);
     let bare = Route::new().nest("/bare", play);
     bare.nest("/", inside.with(SessionMiddleware::new(sessions))).data(script)
@@ -60,16 +61,18 @@ async fn echo(session: Session, body: String) -> Result<String> {
 }
 
 #[handler]
-async fn socket(script: Data<&Script>, session: Session, socket: WebSocket) -> impl IntoResponse {
+async fn socket(script: Data<&Script>, session: Session, uri: &Uri, upgrade: WebSocket) -> Result<Response> {
+    script.play(session.clone(), uri.path()).await?;
     let script = Script::clone(&script);
-    socket.on_upgrade(async move |mut socket| {
+    let talk = async move |mut socket: WebSocketStream| {
         while let Some(Ok(Message::Text(path))) = socket.next().await {
             let said = script.say(session.clone(), &path).await;
             if socket.send(Message::Text(said)).await.is_err() {
                 return;
             }
         }
-    })
+    };
+    Ok(upgrade.on_upgrade(talk).into_response())
 }
 
 fn response(played: Played) -> Response {

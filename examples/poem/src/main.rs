@@ -64,20 +64,20 @@ async fn login() -> Html<String> {
 }
 
 #[derive(Deserialize)]
-struct Login {
+struct Credentials {
     user: String,
     password: String,
 }
 
 #[handler]
-async fn sign_in(session: Session, Form(login): Form<Login>) -> Result<Response> {
-    if login.password != "sesame" {
+async fn sign_in(session: Session, Form(credentials): Form<Credentials>) -> Result<Response> {
+    if credentials.password != "sesame" {
         return Ok(pages::login("That is not the password.")
             .with_status(StatusCode::UNAUTHORIZED)
             .into_response());
     }
     // A new secret; what the session holds, the count and the booking, stays.
-    session.sign_in(&login.user).await?;
+    session.sign_in(&credentials.user).await?;
     Ok(Redirect::see_other("/").into_response())
 }
 

@@ -17,4 +17,5 @@ macro_rules! adapters {
 
 adapters! {
     axum_v0_8: crate::sites::axum::Axum,
+    salvo_v1: crate::sites::salvo::Salvo,
 }

@@ -282,3 +282,6 @@ impl Scribe for Reply {
         res.body(body);
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

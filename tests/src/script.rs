@@ -37,6 +37,7 @@ use crate::Gate;
 /// | `status=500`, `panic` | ends |
 /// | `header` | sets a header and a cookie of its own on the response |
 /// | `stream` | sends the response head, and does the rest in the body |
+/// | `gone` | in a stream: goes on sending until its client has gone |
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     /// Gate `a`.
@@ -188,6 +189,10 @@ impl Script {
 
     async fn stream(self, session: Session, steps: Vec<String>, sender: mpsc::Sender<String>) {
         for step in steps {
+            if step == "gone" {
+                while sender.send(".".into()).await.is_ok() {}
+                continue;
+            }
             let said = match self.attempt(&session, &step).await {
                 Ok(Step::Says(said)) => said,
                 Ok(_) => panic!("{step} comes too late: the head was sent"),

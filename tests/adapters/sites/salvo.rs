@@ -8,7 +8,7 @@ use salvo::http::cookie::Cookie;
 use salvo::prelude::{
     Listener as _, Router, Server, StatusError, TcpListener, WebSocketUpgrade, Writer as _, handler,
 };
-use salvo::websocket::Message;
+use salvo::websocket::{Message, WebSocket};
 use salvo::{Request, Response};
 
 use crate::site::{Adapter, Differences, Served};
@@ -38,7 +38,7 @@ fn app(sessions: SessionManager, script: Script) -> Router {
         .push(Router::with_path("user").goal(user))
         .push(Router::with_path("twice/{**path}").hoop(SessionHoop::new(sessions)).goal(play()))
         .push(Router::with_path("echo").post(echo))
-        .push(Router::with_path("socket").goal(Socket(script.clone())))
+        .push(Router::with_path("socket/{**path}").goal(Socket(script.clone())))
         .push(Router::with_path("{**path}").goal(play()));
     Router::new().push(Router::with_path("bare/{**path}").goal(play())).push(inside)
 }
@@ -48,8 +48,7 @@ struct Play(Script);
 #[handler]
 impl Play {
     async fn handle(&self, session: Session, req: &mut Request, res: &mut Response) -> Result<()> {
-        let path = req.param::<String>("path").unwrap_or_default();
-        render(self.0.play(session, &path).await?, res);
+        render(self.0.play(session, &path(req)).await?, res);
         Ok(())
     }
 }
@@ -77,7 +76,7 @@ async fn user(who: SignedIn) -> String {
 #[handler]
 async fn echo(session: Session, req: &mut Request) -> Result<String> {
     session.insert("bodies", &(session.get::<u64>("bodies").await?.unwrap_or(0) + 1)).await?;
-    let body = req.payload().await.unwrap();
+    let body = req.payload_with_max_size(2 << 20).await.unwrap();
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }
 
@@ -85,14 +84,10 @@ struct Socket(Script);
 
 #[handler]
 impl Socket {
-    async fn handle(
-        &self,
-        session: Session,
-        req: &mut Request,
-        res: &mut Response,
-    ) -> std::result::Result<(), StatusError> {
+    async fn handle(&self, session: Session, req: &mut Request, res: &mut Response) -> Result<()> {
         let script = self.0.clone();
-        let upgraded = async move |mut socket: salvo::websocket::WebSocket| {
+        script.play(session.clone(), &path(req)).await?;
+        let upgraded = async move |mut socket: WebSocket| {
             while let Some(Ok(message)) = socket.recv().await {
                 let Ok(path) = message.as_str() else { return };
                 let said = script.say(session.clone(), path).await;
@@ -101,6 +96,14 @@ impl Socket {
                 }
             }
         };
-        WebSocketUpgrade::new().upgrade(req, res, upgraded).await
+        if let Err(refused) = WebSocketUpgrade::new().upgrade(req, res, upgraded).await {
+            res.render(refused);
+        }
+        Ok(())
     }
+}
+
+/// What follows the route's own part of the path.
+fn path(req: &Request) -> String {
+    req.param("path").unwrap_or_default()
 }

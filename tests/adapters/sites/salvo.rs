@@ -5,9 +5,7 @@ use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 use salvo::http::StatusCode;
 use salvo::http::cookie::Cookie;
-use salvo::prelude::{
-    Listener as _, Router, Server, StatusError, TcpListener, WebSocketUpgrade, Writer as _, handler,
-};
+use salvo::prelude::{Listener as _, Router, Server, TcpListener, WebSocketUpgrade, Writer as _, handler};
 use salvo::websocket::{Message, WebSocket};
 use salvo::{Request, Response};
 

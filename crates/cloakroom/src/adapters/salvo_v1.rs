@@ -283,5 +283,5 @@ impl Scribe for Reply {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;

@@ -39,6 +39,7 @@ macro_rules! each {
                 an_untouched_session_costs_nothing_and_leaves_no_trace,
                 a_cookie_is_set_once_with_its_attributes,
                 the_handler_s_own_cookie_stays_beside_ours,
+                the_handler_s_own_headers_about_caches_are_respected_unless_there_is_a_cookie,
                 the_cookie_is_found_in_any_field,
                 duplicates_and_garbage_around_the_cookie_do_not_matter,
                 two_live_sessions_in_one_request_are_none,
@@ -68,6 +69,7 @@ macro_rules! each {
             }
             streams {
                 a_stream_saves_at_its_end,
+                a_stream_arrives_piece_by_piece,
                 a_stream_learns_that_its_visitor_signed_out,
                 a_stream_learns_that_its_session_expired,
                 a_stream_holds_no_lock,
@@ -78,6 +80,7 @@ macro_rules! each {
             sockets {
                 a_socket_reads_and_saves_its_session,
                 a_socket_learns_that_its_visitor_signed_out,
+                a_socket_learns_that_its_session_expired,
                 a_socket_holds_no_lock,
                 a_cookie_comes_with_the_upgrade_if_one_is_due,
                 a_session_cannot_begin_in_a_socket,
@@ -91,6 +94,8 @@ macro_rules! each {
                 parallel_requests_on_one_connection_all_count,
                 the_cookie_is_found_in_any_crumb,
                 a_request_that_is_reset_leaves_its_session_free,
+                an_error_replaces_the_response_and_the_connection_goes_on,
+                a_stream_reads_and_saves_its_session,
             }
             settings {
                 an_expired_session_is_answered_with_the_message_instead_of_the_page,
@@ -102,6 +107,8 @@ macro_rules! each {
                 an_outage_is_503_and_signs_nobody_out,
                 a_response_whose_session_was_not_saved_is_replaced_headers_and_all,
                 a_first_visit_that_was_not_saved_gets_no_cookie,
+                a_session_that_cannot_be_locked_early_is_refused_before_the_handler_runs,
+                head_and_options_are_answered_503_like_get,
                 a_degraded_route_goes_on_without_its_session,
             }
             routes {
@@ -147,8 +154,12 @@ async fn site_with<A: Adapter>(settings: Settings) -> Site {
 
 /// A site whose store counts its calls, and fails when told to.
 async fn faulty_site<A: Adapter>() -> (Site, FaultyStore<MemoryStore>) {
+    faulty_site_with::<A>(Settings::default()).await
+}
+
+async fn faulty_site_with<A: Adapter>(settings: Settings) -> (Site, FaultyStore<MemoryStore>) {
     let store = FaultyStore::new(MemoryStore::new());
-    (Site::start::<A>(store.clone(), Settings::default()).await, store)
+    (Site::start::<A>(store.clone(), settings).await, store)
 }
 
 /// Settings under which requests overlap as they like.

@@ -1,8 +1,9 @@
 //! HTTP/2: one connection for all of a browser's requests, and cookies in as many fields as it likes.
 
+use cloakroom::testing::{Call, Fault};
 use cloakroom_tests::{Browser, Http2, Request};
 
-use super::site;
+use super::{faulty_site, is_outage, site};
 use crate::site::{Adapter, Site};
 
 /// A site, a browser with a session, and its cookie.
@@ -67,4 +68,28 @@ pub(crate) async fn a_request_that_is_reset_leaves_its_session_free<A: Adapter>(
     }
     let response = connection.send(post("/lock/get=x")).await;
     assert_eq!((response.status, &*response.body), (200, if A::DIFFERENCES.runs_on { "9" } else { "1" }));
+}
+
+pub(crate) async fn an_error_replaces_the_response_and_the_connection_goes_on<A: Adapter>() {
+    let (site, store) = faulty_site::<A>().await;
+    let connection = Http2::to(site.address()).await;
+    store.fail_calls(Call::Create, Fault::Unavailable);
+    is_outage(&connection.send(Request::post("/set=x:1/len/header")).await);
+    store.heal();
+    let response = connection.send(Request::post("/set=x:1/len/header")).await;
+    assert_eq!((response.status, &*response.body, response.cookies().len()), (200, "1", 2));
+}
+
+pub(crate) async fn a_stream_reads_and_saves_its_session<A: Adapter>() {
+    let (site, browser, cookie) = start::<A>().await;
+    let connection = Http2::to(site.address()).await;
+    let path = "/lock/get=x/stream/get=x/a/set=x:2/save/get=x";
+    let stream = connection.send(Request::get(path).header("cookie", &cookie));
+    let (response, ()) = tokio::join!(stream, async {
+        site.script.a.arrival().await;
+        assert_eq!(browser.post("/lock/get=x").await.body, "1");
+        site.script.a.open();
+    });
+    assert_eq!((response.status, &*response.body), (200, "1 2 "));
+    assert_eq!(browser.get("/get=x").await.body, "2");
 }

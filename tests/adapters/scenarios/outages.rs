@@ -1,9 +1,10 @@
 //! A store that is down.
 
 use cloakroom::testing::{Call, Fault};
+use cloakroom::{Locking, Settings};
 use cloakroom_tests::Request;
 
-use super::{faulty_site, is_error, is_outage};
+use super::{faulty_site, faulty_site_with, is_error, is_outage};
 use crate::site::Adapter;
 
 pub(crate) async fn an_outage_is_503_and_signs_nobody_out<A: Adapter>() {
@@ -27,7 +28,8 @@ pub(crate) async fn a_response_whose_session_was_not_saved_is_replaced_headers_a
     let browser = site.browser();
     browser.post("/in=ann/set=x:1").await;
     store.fail_calls(Call::Replace, Fault::Unavailable);
-    for path in ["/set=x:2/header", "/set=x:2/header/status=303", "/rotate/header", "/out/header/status=404"]
+    for path in
+        ["/set=x:2/len/header", "/set=x:2/header/status=303", "/rotate/header", "/out/header/status=404"]
     {
         is_outage(&browser.post(path).await);
         assert_eq!(browser.jar().get("other"), None, "{path}");
@@ -47,6 +49,34 @@ pub(crate) async fn a_first_visit_that_was_not_saved_gets_no_cookie<A: Adapter>(
     assert!(browser.jar().is_empty());
     store.heal();
     assert_eq!(browser.post("/set=x:1").await.cookies().len(), 1);
+}
+
+pub(crate) async fn a_session_that_cannot_be_locked_early_is_refused_before_the_handler_runs<A: Adapter>() {
+    let settings = Settings { locking: Locking::Early, ..Settings::default() };
+    let (site, store) = faulty_site_with::<A>(settings).await;
+    let browser = site.browser();
+    browser.post("/set=x:1").await;
+    store.fail(Fault::Unavailable);
+    for request in [Request::get("/a/header"), Request::post("/a/header")] {
+        is_outage(&browser.send(request).await);
+        assert_eq!(site.script.a.arrived(), 0);
+    }
+    store.heal();
+    assert_eq!(browser.get("/get=x").await.body, "1");
+}
+
+pub(crate) async fn head_and_options_are_answered_503_like_get<A: Adapter>() {
+    let (site, store) = faulty_site::<A>().await;
+    let browser = site.browser();
+    browser.post("/set=x:1").await;
+    store.fail(Fault::Unavailable);
+    for method in ["HEAD", "OPTIONS"] {
+        let response = browser.send(Request::new(method, "/header/get=x")).await;
+        assert_eq!((response.status, response.header("retry-after")), (503, Some("1")), "{method}");
+        assert_eq!((response.header("x-handler"), response.cookies().len()), (None, 0), "{method}");
+    }
+    store.heal();
+    assert_eq!(browser.get("/get=x").await.body, "1", "the connection goes on");
 }
 
 pub(crate) async fn a_degraded_route_goes_on_without_its_session<A: Adapter>() {

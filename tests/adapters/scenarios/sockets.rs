@@ -2,7 +2,7 @@
 
 use cloakroom::testing::{Call, Fault};
 
-use super::{NO_COOKIES, faulty_site, is_outage, site};
+use super::{HOUR, NO_COOKIES, faulty_site, is_outage, site};
 use crate::site::Adapter;
 
 pub(crate) async fn a_socket_reads_and_saves_its_session<A: Adapter>() {
@@ -32,6 +32,17 @@ pub(crate) async fn a_socket_learns_that_its_visitor_signed_out<A: Adapter>() {
     assert_eq!(socket.ask("/reload/subject/get=x").await, "false - -");
     assert_eq!(socket.ask("/set=late:1/save").await, "Ended");
     assert!(site.sessions.sessions_of("ann").await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_socket_learns_that_its_session_expired<A: Adapter>() {
+    let site = site::<A>().await;
+    let browser = site.browser();
+    browser.post("/set=x:1").await;
+    let (mut socket, _) = browser.socket("/socket/yield").await.unwrap();
+    site.clock.advance(HOUR / 2);
+    assert_eq!(socket.ask("/reload").await, "true");
+    site.clock.advance(HOUR / 2);
+    assert_eq!(socket.ask("/reload/get=x").await, "false -");
 }
 
 pub(crate) async fn a_socket_holds_no_lock<A: Adapter>() {

@@ -23,6 +23,16 @@ pub(crate) async fn a_stream_saves_at_its_end<A: Adapter>() {
     }
 }
 
+pub(crate) async fn a_stream_arrives_piece_by_piece<A: Adapter>() {
+    let site = site::<A>().await;
+    let browser = site.browser();
+    browser.post("/set=x:1").await;
+    let mut stream = browser.begin(Request::get("/stream/get=x/a/get=x/origin")).await;
+    assert_eq!(stream.piece().await, "1 ");
+    site.script.a.open();
+    assert_eq!(stream.finish().await.body, "1 1 resumed ");
+}
+
 pub(crate) async fn a_stream_learns_that_its_visitor_signed_out<A: Adapter>() {
     let site = site::<A>().await;
     let browser = site.browser();

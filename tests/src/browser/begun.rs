@@ -4,7 +4,7 @@ use tokio::io::BufStream;
 use tokio::net::TcpStream;
 
 use super::Response;
-use super::read::read_body;
+use super::read::{read_body, read_chunk};
 
 /// A response whose head has come, and whose body may still be on its way. Dropped, the client has hung up.
 #[derive(Debug)]
@@ -15,6 +15,13 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// Waits for the next piece of the body, one chunk (RFC 9112 §7.1), and adds it to what has come.
+    pub async fn piece(&mut self) -> String {
+        let piece = String::from_utf8(read_chunk(&mut self.stream).await.unwrap()).unwrap();
+        self.head.body.push_str(&piece);
+        piece
+    }
+
     /// Waits for the rest.
     pub async fn finish(self) -> Response {
         self.try_finish().await.unwrap()

@@ -1,6 +1,6 @@
 //! HTTP/1.1 as it comes (RFC 9112).
 
-use std::io;
+use std::{io, mem};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufStream};
 use tokio::net::TcpStream;
@@ -20,26 +20,37 @@ pub(super) async fn read_head(stream: &mut BufStream<TcpStream>) -> io::Result<R
     Ok(Response { status, headers, body: String::new() })
 }
 
-/// Reads the body that follows: one with a length, or in chunks.
+/// Reads what follows of the body: so many bytes, or chunks.
 pub(super) async fn read_body(stream: &mut BufStream<TcpStream>, response: &mut Response) -> io::Result<()> {
-    let mut body = Vec::new();
+    // A chunk may end inside a character.
+    let mut body = mem::take(&mut response.body).into_bytes();
     if let Some(length) = response.header("content-length") {
-        body.resize(length.parse().unwrap(), 0);
-        stream.read_exact(&mut body).await?;
+        body = read_bytes(stream, length.parse().unwrap()).await?;
     } else if response.header("transfer-encoding") == Some("chunked") {
         loop {
-            let size = usize::from_str_radix(&read_line(stream).await?, 16).unwrap();
-            let start = body.len();
-            body.resize(start + size, 0);
-            stream.read_exact(&mut body[start..]).await?;
-            read_line(stream).await?;
-            if size == 0 {
+            let chunk = read_chunk(stream).await?;
+            if chunk.is_empty() {
                 break;
             }
+            body.extend(chunk);
         }
     }
     response.body = String::from_utf8(body).unwrap();
     Ok(())
+}
+
+/// Reads a chunk, which is empty at the end.
+pub(super) async fn read_chunk(stream: &mut BufStream<TcpStream>) -> io::Result<Vec<u8>> {
+    let size = usize::from_str_radix(&read_line(stream).await?, 16).unwrap();
+    let chunk = read_bytes(stream, size).await?;
+    read_line(stream).await?;
+    Ok(chunk)
+}
+
+async fn read_bytes(stream: &mut BufStream<TcpStream>, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// A line without its end, which must have come.

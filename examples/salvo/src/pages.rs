@@ -52,6 +52,7 @@ pub(crate) fn devices(sessions: &[SessionInfo], this: Option<Handle>) -> Text<St
     ))
 }
 
+#[expect(clippy::disallowed_methods, reason = "the page is for now; only the engine has a clock to ask")]
 fn device(session: &SessionInfo, this: Option<Handle>) -> String {
     let handle = session.handle;
     let signed_in = session.times.authenticated_at.unwrap_or(session.times.created_at);

@@ -18,4 +18,5 @@ macro_rules! adapters {
 adapters! {
     axum_v0_8: crate::sites::axum::Axum,
     poem_v3: crate::sites::poem::Poem,
+    salvo_v1: crate::sites::salvo::Salvo,
 }

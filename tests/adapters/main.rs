@@ -16,5 +16,6 @@ macro_rules! adapters {
 }
 
 adapters! {
+    actix_v4: crate::sites::actix::Actix,
     axum_v0_8: crate::sites::axum::Axum,
 }

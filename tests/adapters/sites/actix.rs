@@ -1,1 +1,95 @@
-//! The application on actix.
+//! The application on actix-web.
+
+mod workers;
+
+use std::net::TcpListener;
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
+use actix_ws::Message;
+use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
+use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
+use cloakroom_tests::{Played, PlayedBody, Script};
+
+use crate::site::{Adapter, Differences, Served};
+
+pub(crate) struct Actix;
+
+impl Adapter for Actix {
+    const DIFFERENCES: Differences = Differences { runs_on: true, ..Differences::NONE };
+
+    async fn serve(sessions: SessionManager, script: Script) -> Served {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = move || {
+            App::new()
+                .app_data(web::Data::new(script.clone()))
+                .service(web::scope("/bare").default_service(web::to(play)))
+                .service(all(&sessions))
+        };
+        let server = HttpServer::new(app).workers(4).disable_signals();
+        let server = server.listen_auto_h2c(listener).unwrap().run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Served::new(address, move || drop(handle.stop(false)))
+    }
+}
+
+/// All that is inside the adapter.
+fn all(sessions: &SessionManager) -> impl HttpServiceFactory + use<> {
+    let with = |path: &str, route: Route| {
+        web::scope(path).wrap(RouteMiddleware::new(route)).default_service(web::to(play))
+    };
+    let twice = SessionMiddleware::new(sessions.clone());
+    web::scope("")
+        .service(with("/locked", Route { locking: Some(Locking::Implicit), ..Route::default() }))
+        .service(with("/degraded", Route { degraded: true, ..Route::default() }))
+        .service(with("/no_touch", Route { no_touch: true, ..Route::default() }))
+        .service(with("/off", Route { off: true, ..Route::default() }))
+        .route("/user", web::get().to(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
+        .service(web::scope("/twice").wrap(twice).default_service(web::to(play)))
+        .route("/echo", web::post().to(echo))
+        .route("/socket", web::get().to(socket))
+        .default_service(web::to(play))
+        .wrap(SessionMiddleware::new(sessions.clone()))
+}
+
+async fn play(script: web::Data<Script>, session: Session, request: HttpRequest) -> Result<HttpResponse> {
+    // What the scopes have matched of the path is not the script's.
+    let played = script.play(session, request.match_info().unprocessed()).await?;
+    Ok(response(played))
+}
+
+fn response(played: Played) -> HttpResponse {
+    let mut response = HttpResponse::build(played.status.try_into().unwrap());
+    for header in played.headers {
+        response.insert_header(*header);
+    }
+    match played.body {
+        PlayedBody::Text(text) => response.body(text),
+        stream => response.streaming(stream),
+    }
+}
+
+async fn echo(session: Session, body: String) -> Result<String> {
+    session.insert("bodies", &(session.get::<u64>("bodies").await?.unwrap_or(0) + 1)).await?;
+    Ok(body)
+}
+
+async fn socket(
+    script: web::Data<Script>,
+    session: Session,
+    request: HttpRequest,
+    body: web::Payload,
+) -> actix_web::Result<HttpResponse> {
+    let (response, mut socket, mut messages) = actix_ws::handle(&request, body)?;
+    rt::spawn(async move {
+        while let Some(Ok(Message::Text(path))) = messages.recv().await {
+            let said = script.say(session.clone(), &path).await;
+            if socket.text(said).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(response)
+}

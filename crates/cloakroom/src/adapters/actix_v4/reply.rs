@@ -1,0 +1,49 @@
+use std::borrow::Cow;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::answer::{Header, Reply};
+use crate::error::Error;
+
+impl From<Reply> for HttpResponse {
+    fn from(reply: Reply) -> Self {
+        let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        let (headers, body) = reply.into_parts();
+        let mut response = Self::with_body(status, BoxBody::new(body));
+        apply(response.headers_mut(), headers);
+        response
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.error_response().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.reply().into()
+    }
+}
+
+/// Adds these headers.
+pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
+    for Header { name, value, replaces } in headers {
+        let name = HeaderName::from_static(name);
+        let value = match value {
+            Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
+            Cow::Owned(text) => HeaderValue::try_from(text),
+        };
+        // The engine writes visible ASCII only.
+        let Ok(mut value) = value else { continue };
+        // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
+        value.set_sensitive(name == SET_COOKIE);
+        if replaces {
+            map.insert(name, value);
+        } else {
+            map.append(name, value);
+        }
+    }
+}

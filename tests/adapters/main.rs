@@ -17,4 +17,5 @@ macro_rules! adapters {
 
 adapters! {
     axum_v0_8: crate::sites::axum::Axum,
+    rocket_v0_5: crate::sites::rocket::Rocket,
 }

@@ -7,7 +7,9 @@ use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 use futures_util::{SinkExt, StreamExt};
 use rocket::config::{Config, LogLevel, Shutdown};
+use rocket::data::{Limits, ToByteUnit};
 use rocket::fairing::{self, AdHoc, Fairing, Info};
+use rocket::http::uri::Origin;
 use rocket::http::{Method, Status};
 use rocket::outcome::Outcome;
 use rocket::response::stream::ByteStream;
@@ -22,8 +24,13 @@ use crate::site::{Adapter, Differences, Served};
 pub(crate) struct Rocket;
 
 impl Adapter for Rocket {
-    const DIFFERENCES: Differences =
-        Differences { answers_panics: true, runs_on: true, drops_odd_cookies: true };
+    const DIFFERENCES: Differences = Differences {
+        answers_panics: true,
+        runs_on: true,
+        drops_odd_cookies: true,
+        hides_what_is_missing: true,
+        words_guard_errors: true,
+    };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
         let (lifted_off, port) = oneshot::channel();
@@ -41,7 +48,9 @@ impl Adapter for Rocket {
 
 fn app(sessions: SessionManager, script: Script) -> rocket::Rocket<Build> {
     let quiet = Shutdown { ctrlc: false, signals: Default::default(), ..Shutdown::default() };
-    let config = Config { port: 0, log_level: LogLevel::Off, shutdown: quiet, ..Config::debug_default() };
+    let limits = Limits::default().limit("string", 2.mebibytes());
+    let config =
+        Config { port: 0, log_level: LogLevel::Off, shutdown: quiet, limits, ..Config::debug_default() };
     let with = |settings: Route| with_route(settings, played(1));
     rocket::custom(config)
         .attach(Where {
@@ -56,7 +65,8 @@ fn app(sessions: SessionManager, script: Script) -> rocket::Rocket<Build> {
         .mount("/off", with(Route { off: true, ..Route::default() }))
         .mount("/twice", played(1))
         .mount("/bare", played(1))
-        .mount("/", routes![user, echo, socket])
+        .mount("/", routes![user, echo])
+        .mount("/socket", routes![socket])
         .mount("/", played(2))
 }
 
@@ -77,11 +87,15 @@ impl Handler for Play {
             Outcome::Error((status, _)) => return Outcome::Error(status),
             Outcome::Forward(status) => return Outcome::Forward((data, status)),
         };
-        let base = request.route().unwrap().uri.base().trim_end_matches('/');
-        let path = request.uri().path().as_str().strip_prefix(base).unwrap();
         let script = request.rocket().state::<Script>().unwrap();
-        route::Outcome::from(request, script.play(session, path).await.map(Answered))
+        route::Outcome::from(request, script.play(session, path_of(request)).await.map(Answered))
     }
+}
+
+/// What follows the path where the route is mounted.
+fn path_of<'r>(request: &'r Request<'_>) -> &'r str {
+    let base = request.route().unwrap().uri.base().trim_end_matches('/');
+    request.uri().path().as_str().strip_prefix(base).unwrap()
 }
 
 struct Answered(Played);
@@ -113,16 +127,22 @@ async fn echo(session: Session, body: String) -> Result<String> {
     Ok(body)
 }
 
-#[get("/socket")]
-fn socket<'r>(script: &'r State<Script>, session: Session, socket: WebSocket) -> Channel<'r> {
-    socket.channel(move |mut socket| {
+#[get("/<_..>")]
+async fn socket<'r>(
+    script: &'r State<Script>,
+    session: Session,
+    path: &'r Origin<'r>,
+    socket: WebSocket,
+) -> Result<Channel<'r>> {
+    script.play(session.clone(), path.path().as_str().strip_prefix("/socket").unwrap()).await?;
+    Ok(socket.channel(move |mut socket| {
         Box::pin(async move {
             while let Some(Ok(Message::Text(path))) = socket.next().await {
                 socket.send(Message::Text(script.say(session.clone(), &path).await)).await?;
             }
             Ok(())
         })
-    })
+    }))
 }
 
 /// The fairing for some paths only: fairings are for the whole application.

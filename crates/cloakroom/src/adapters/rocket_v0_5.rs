@@ -47,33 +47,37 @@
 //! }
 //! ```
 //!
-//! - **Where to put it.** A fairing is for the whole application, 404s and catchers included; it costs next to nothing
-//!   where no session is asked for. Fairings run in the order in which they are attached: those that use the session on
-//!   requests, or add headers to all responses, come after it. Without it, an application that asks for a session does not
-//!   launch. A second one with the same cookie name shares the first's sessions. With another name it has its own: handlers
-//!   find those of the first, and a guard of your own gives them the others with [`session_named`].
-//! - **Guards.** Where nobody is signed in, [`SignedIn`] fails with status 401, and with 503 where the store is down: your
-//!   catcher answers, or Rocket's own, with the headers of the error's [`reply`](crate::Error::reply) but not its text.
-//!   A handler that takes a `Result<SignedIn, cloakroom::Error>` answers for itself. Settings of a route that
-//!   forwards hold for the route it forwards to.
-//! - **Errors.** An error that a handler returns is its [`reply`](crate::Error::reply), without a catcher. With a 4xx the session is
-//!   saved, with a 5xx nothing is but the end of a session; what a catcher answers counts by its status.
-//! - **Panics** save nothing but the end of a session. Rocket makes a 500 of them, for which your catcher may answer.
+//! - **Where to put it.** A fairing is for the whole application, 404s and catchers included; where no session is asked
+//!   for, it makes no more than a handle. Fairings run in the order in which they are attached: those that use the session,
+//!   or add headers to all responses, come after it. Without it, an application with a route that takes a [`Session`] does
+//!   not launch. A second one with the same cookie name shares the first's sessions. With another name it has its own:
+//!   handlers find those of the first, and a guard of your own gives them the others with [`session_named`].
+//! - **Guards.** Where nobody is signed in, [`SignedIn`] fails with status 401, and where the store is down with 503. A
+//!   guard has no response of its own: your catcher answers, or Rocket's, with the `Retry-After` and `Cache-Control` of the
+//!   error's [`reply`](crate::Error::reply), but not its text. A handler that takes a `Result<SignedIn, cloakroom::Error>`
+//!   answers for itself. The settings of a route that forwards hold where it forwards to.
+//! - **Errors.** An error that a handler returns is answered by its [`reply`](crate::Error::reply), not by a catcher. With
+//!   a 4xx the session is saved, with a 5xx nothing is but the end of a session; what a catcher answers counts by its
+//!   status.
+//! - **Panics** save nothing but the end of a session. Rocket makes a 500 of them; if your catcher for it answers with
+//!   another status, that counts.
 //! - **Clients that leave.** Rocket lets a handler whose client has gone run on, and then what it did is saved.
-//! - **Streams.** The session is saved, and its lock let go, before the head is sent. A body, an `EventStream!` or a WebSocket
-//!   may keep the [`Session`], and saves with [`save`](crate::Session::save) what it changes; [`reload`](crate::Session::reload) answers
-//!   false when the session is over. A client that has gone is only noticed when something is sent to it: send a heartbeat.
+//! - **Streams.** The session is saved, and its lock let go, before the head is sent. An `EventStream!`, another body or a
+//!   WebSocket may keep the [`Session`], and saves with [`save`](crate::Session::save) what it changes;
+//!   [`reload`](crate::Session::reload) answers false when the session is over. A client that has gone is only noticed when
+//!   something is sent to it: send a heartbeat.
 //! - **The peer's address** is the connection's: no further set-up for `ignore_change_ip = false`.
-//! - **What Rocket cannot give:** a `Cookie` field with a byte that is not UTF-8 is dropped whole, and its visitor is
-//!   a stranger. A request whose method Rocket does not know reaches no fairing, and has no session. A response
-//!   put in the place of a handler's is without the headers that fairings attached before this one set,
-//!   [`Shield`](rocket::shield::Shield) among them; attach `Shield::default()` again, after this one, to have them.
-//!   Under HTTP/2, `Set-Cookie` cannot be kept out of the compression's table (RFC 7541 §7.1.3).
+//! - **What Rocket cannot give:** it drops a `Cookie` field with a byte that is not UTF-8, whole, and the visitor is a
+//!   stranger. It answers a request whose method it does not know without any fairing: that has no session. A response
+//!   put in the place of a handler's lacks the headers of fairings attached before this one, also of Rocket's own
+//!   [`Shield`](rocket::shield::Shield): attach `Shield::default()` after this one to have them. Under HTTP/2,
+//!   `Set-Cookie` cannot be kept out of the compression's table (RFC 7541 §7.1.3). Where the settings have sessions loaded
+//!   before the handler, Rocket's log names a route of ours before your own.
 //!
 //! To test an application with [`rocket::local`], make its sessions with [`testing::manager`](crate::testing::manager).
-//! The client keeps every cookie, `Secure` and `__Host-` too, whatever its attributes say; for the rules of a browser, make it
-//! `untracked`, and keep the cookies in a [`Jar`](crate::testing::Jar). A clone of a `LocalRequest` shares its session while
-//! one of them is being answered: for requests at the same time, make each anew.
+//! The client keeps every cookie, `Secure` and `__Host-` too, whatever its attributes say; for the rules of a browser, make
+//! it `untracked`, and keep the cookies in a [`Jar`](crate::testing::Jar). The clones of a `LocalRequest` share one session
+//! while one of them is being answered: for requests at the same time, make each anew.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]

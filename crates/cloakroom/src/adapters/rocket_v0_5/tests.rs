@@ -1,6 +1,7 @@
 //! What the scenarios cannot show: what is Rocket's own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocket::config::{Config, LogLevel};
 use rocket::error::ErrorKind;
@@ -9,16 +10,17 @@ use rocket::http::Status;
 use rocket::local::asynchronous::Client;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
+use rocket::shield::Shield;
 use rocket::{Build, Request, Rocket, State, async_trait, catch, catchers, get, post, routes, uri};
 use tokio::sync::Notify;
 
 use super::{MissingFairing, SessionFairing, session_named};
-use crate::config::Settings;
+use crate::config::{Locking, Settings};
 use crate::error::Result;
 use crate::manager::SessionManager;
 use crate::session::{Session, SignedIn};
 use crate::stores::MemoryStore;
-use crate::testing::{Fault, FaultyStore};
+use crate::testing::{Call, Fault, FaultyStore};
 
 fn rocket() -> Rocket<Build> {
     rocket::custom(Config { log_level: LogLevel::Off, ..Config::debug_default() })
@@ -96,11 +98,12 @@ async fn fairings_with_different_cookies_have_sessions_of_their_own_and_handlers
 
 #[tokio::test]
 async fn fairings_with_the_same_cookie_share_a_session() {
-    let sessions = fairing(Settings::default());
-    let rocket = rocket().mount("/", routes![count]).attach(sessions.clone()).attach(sessions);
-    let client = Client::untracked(rocket).await.unwrap();
-    let response = client.get("/count").dispatch().await;
-    assert_eq!(response.headers().get("set-cookie").count(), 1);
+    let lock_timeout = Duration::from_millis(50);
+    let sessions = fairing(Settings { locking: Locking::Early, lock_timeout, ..Settings::default() });
+    let client = client(rocket().mount("/", routes![count]).attach(sessions.clone()).attach(sessions)).await;
+    let first = client.get("/count").dispatch().await;
+    assert_eq!(first.headers().get("set-cookie").count(), 1);
+    assert_eq!(get(&client, "/count").await, "2", "it does not wait for itself");
 }
 
 #[tokio::test]
@@ -111,6 +114,7 @@ async fn a_request_that_is_sent_again_has_its_session_again() {
     for expected in ["2", "3"] {
         assert_eq!(request.clone().dispatch().await.into_string().await.unwrap(), expected);
     }
+    assert_eq!(get(&client, "/count").await, "4", "and it was saved each time");
 }
 
 /// Its handler waits while it has the session to itself, and then the client drops the request.
@@ -204,19 +208,21 @@ async fn no_handler_runs_where_the_session_refuses_the_request() {
         "a handler"
     }
 
+    let store = FaultyStore::new(MemoryStore::new());
     let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let sessions = SessionFairing::new(SessionManager::new(store.clone(), settings).unwrap());
     let moves =
         AdHoc::on_request("moves", |request, _| Box::pin(async move { request.set_uri(uri!("/elsewhere")) }));
-    let rocket =
-        rocket().mount("/", routes![elsewhere]).attach(fairing(settings.clone())).attach(fairing(settings));
+    let rocket = rocket().mount("/", routes![elsewhere]).attach(sessions.clone()).attach(sessions);
     let client = Client::untracked(rocket.attach(moves)).await.unwrap();
     // A token that was never issued is as good as one of a session that has expired long ago.
     let request = client.get("/").cookie(("__Host-id", "A".repeat(43)));
-    for _ in 0..2 {
+    for sent in 1..=2 {
         let response = request.clone().dispatch().await;
         assert_eq!(response.status(), Status::Unauthorized);
         assert_eq!(response.headers().get("set-cookie").count(), 1, "the cookie is removed");
         assert_eq!(response.into_string().await.unwrap(), "Your session has expired.");
+        assert_eq!(store.count(Call::Load), sent, "the second fairing does not ask again");
     }
     assert_eq!(get(&client, "/").await, "a handler");
 }
@@ -237,5 +243,21 @@ async fn what_answers_refusals_is_not_there_for_other_requests() {
         let [ours, rockets] = [without.get(path).dispatch().await, with_none.get(path).dispatch().await];
         assert_eq!((ours.status(), rockets.status()), (Status::NotFound, Status::NotFound));
         assert_eq!(ours.into_string().await, rockets.into_string().await);
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_response_has_the_headers_of_the_fairings_attached_later() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.fail_calls(Call::Create, Fault::Unavailable);
+    let sessions = SessionManager::new(store, Settings::default()).unwrap();
+    let rocket = || rocket().mount("/", routes![count]).attach(SessionFairing::new(sessions.clone()));
+    // Rocket's own is attached before all others, and again after them takes its place.
+    for (rocket, options) in [(rocket(), None), (rocket().attach(Shield::default()), Some("SAMEORIGIN"))] {
+        let client = Client::untracked(rocket).await.unwrap();
+        let response = client.get("/count").dispatch().await;
+        assert_eq!(response.status(), Status::ServiceUnavailable);
+        assert_eq!(response.headers().get_one("x-frame-options"), options);
+        assert_eq!(client.get("/nowhere").dispatch().await.headers().get("x-frame-options").count(), 1);
     }
 }

@@ -20,4 +20,5 @@ adapters! {
     axum_v0_8: crate::sites::axum::Axum,
     poem_v3: crate::sites::poem::Poem,
     salvo_v1: crate::sites::salvo::Salvo,
+    rocket_v0_5: crate::sites::rocket::Rocket,
 }

@@ -43,6 +43,8 @@ pub(crate) struct Differences {
     pub(crate) drops_odd_cookies: bool,
     /// Where a handler takes a `Session` and the adapter is missing, the 500 does not say what to add.
     pub(crate) hides_what_is_missing: bool,
+    /// Where a `SignedIn` fails, the response has the status and the headers of the error, but a text of the framework's.
+    pub(crate) words_guard_errors: bool,
 }
 
 impl Differences {
@@ -53,6 +55,7 @@ impl Differences {
         drops_over_http_2: false,
         drops_odd_cookies: false,
         hides_what_is_missing: false,
+        words_guard_errors: false,
     };
 }
 

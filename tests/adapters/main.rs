@@ -17,4 +17,6 @@ macro_rules! adapters {
 
 adapters! {
     axum_v0_8: crate::sites::axum::Axum,
+    http_v1: crate::sites::hyper::Hyper,
+    tower: crate::sites::tower::Tower,
 }

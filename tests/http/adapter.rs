@@ -7,6 +7,7 @@ mod panics;
 mod routing;
 mod services;
 mod streams;
+mod users;
 
 use axum::Router;
 use cloakroom::stores::MemoryStore;

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Sends each message to all who listen.
 type Chat = Sender<String>;
 
-pub fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     let (chat, _) = broadcast::channel::<String>(100);
     Router::new().route("/chat", get(page).post(say)).route("/chat/messages", get(messages)).with_state(chat)
 }

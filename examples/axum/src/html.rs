@@ -2,7 +2,7 @@
 
 use axum::response::Html;
 
-pub fn front(user: Option<&str>) -> Html<String> {
+pub(crate) fn front(user: Option<&str>) -> Html<String> {
     let name = escape(user.unwrap_or("stranger"));
     let links = match user {
         Some(_) => {
@@ -16,7 +16,7 @@ pub fn front(user: Option<&str>) -> Html<String> {
     ))
 }
 
-pub fn login(problem: &str) -> Html<String> {
+pub(crate) fn login(problem: &str) -> Html<String> {
     page(&format!(
         r#"<h1>Log in</h1><p>{problem}</p><form method="post" action="/login">
         <label>Name <input name="user" required maxlength="100"></label>
@@ -25,12 +25,12 @@ pub fn login(problem: &str) -> Html<String> {
     ))
 }
 
-pub fn account(user: &str) -> Html<String> {
+pub(crate) fn account(user: &str) -> Html<String> {
     page(&format!("<h1>{}’s account</h1><p>Only you see this.</p>", escape(user)))
 }
 
 /// Messages are put into the page as text, whatever they contain.
-pub fn chat() -> Html<&'static str> {
+pub(crate) fn chat() -> Html<&'static str> {
     Html(
         r#"<!doctype html><meta charset="utf-8"><title>Cloakroom on axum</title><h1>Chat</h1><ul></ul>
 <form><input name="text" required maxlength="1000" autofocus> <button>Say</button></form><p></p>

@@ -2,56 +2,53 @@
 
 use axum::Form;
 use axum::http::StatusCode;
-use axum::response::{Html, Redirect};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use cloakroom::{Result, Session, SessionKey, SignedIn};
 
 use crate::html;
 
 const COUNT: SessionKey<u64> = SessionKey::new("count");
 
-pub async fn front(session: Session) -> Result<Html<String>> {
+pub(crate) async fn front(session: Session) -> Result<Html<String>> {
     let user = session.subject().await?;
     Ok(html::front(user.as_ref().map(|user| user.as_str())))
 }
 
-pub async fn count(session: Session) -> Result<String> {
+pub(crate) async fn count(session: Session) -> Result<String> {
     let count = session.update(COUNT, |count| *count.insert(count.unwrap_or(0) + 1)).await?;
     Ok(count.to_string())
 }
 
-pub async fn reset(session: Session) -> Result<Redirect> {
+pub(crate) async fn reset(session: Session) -> Result<Redirect> {
     session.destroy().await?;
     Ok(Redirect::to("/"))
 }
 
 #[derive(serde::Deserialize)]
-pub struct Login {
+pub(crate) struct Login {
     user: String,
     password: String,
 }
 
-pub async fn login_form() -> Html<String> {
+pub(crate) async fn login_form() -> Html<String> {
     html::login("")
 }
 
-pub async fn login(
-    session: Session,
-    Form(login): Form<Login>,
-) -> Result<std::result::Result<Redirect, (StatusCode, Html<String>)>> {
+pub(crate) async fn login(session: Session, Form(login): Form<Login>) -> Result<Response> {
     // Yours asks a table of password hashes.
     if login.user.is_empty() || login.user.len() > 100 || login.password != "sesame" {
         let form = html::login("That name and password do not match.");
-        return Ok(Err((StatusCode::UNAUTHORIZED, form)));
+        return Ok((StatusCode::UNAUTHORIZED, form).into_response());
     }
     session.sign_in(&login.user).await?;
-    Ok(Ok(Redirect::to("/")))
+    Ok(Redirect::to("/").into_response())
 }
 
-pub async fn logout(session: Session) -> Result<Redirect> {
+pub(crate) async fn logout(session: Session) -> Result<Redirect> {
     session.sign_out().await?;
     Ok(Redirect::to("/"))
 }
 
-pub async fn account(SignedIn(user): SignedIn) -> Html<String> {
+pub(crate) async fn account(SignedIn(user): SignedIn) -> Html<String> {
     html::account(user.as_str())
 }

@@ -5,9 +5,9 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
-pub type Page = Response<Full<Bytes>>;
+pub(crate) type Page = Response<Full<Bytes>>;
 
-pub fn front(user: Option<&str>, flash: Option<&str>) -> Page {
+pub(crate) fn front(user: Option<&str>, flash: Option<&str>) -> Page {
     let flash = flash.map_or(String::new(), |flash| format!("<p><em>{}</em></p>", escape(flash)));
     let name = escape(user.unwrap_or("stranger"));
     let links = match user {
@@ -25,7 +25,7 @@ pub fn front(user: Option<&str>, flash: Option<&str>) -> Page {
     )
 }
 
-pub fn login(status: StatusCode, problem: &str) -> Page {
+pub(crate) fn login(status: StatusCode, problem: &str) -> Page {
     page(
         status,
         &format!(
@@ -37,15 +37,15 @@ pub fn login(status: StatusCode, problem: &str) -> Page {
     )
 }
 
-pub fn account(user: &str) -> Page {
+pub(crate) fn account(user: &str) -> Page {
     page(StatusCode::OK, &format!("<h1>{}’s account</h1><p>Only you see this.</p>", escape(user)))
 }
 
-pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Page {
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Page {
     response(status, "text/plain; charset=utf-8", text)
 }
 
-pub fn redirect(to: &'static str) -> Page {
+pub(crate) fn redirect(to: &'static str) -> Page {
     let mut response = text(StatusCode::SEE_OTHER, "");
     response.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
     response

@@ -12,7 +12,7 @@ const COUNT: SessionKey<u64> = SessionKey::new("count");
 const FLASH: SessionKey<String> = SessionKey::new("flash");
 
 /// A session's error becomes the response: that is all `?` has to do here.
-pub async fn answer(request: Request<Incoming>, session: Session) -> Result<Page> {
+pub(crate) async fn answer(request: Request<Incoming>, session: Session) -> Result<Page> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => front(session).await,
         (&Method::GET, "/count") => count(session).await,

@@ -26,28 +26,45 @@ use crate::site::{Adapter, Differences, Served};
 pub(crate) struct Hyper;
 
 impl Adapter for Hyper {
-    const DIFFERENCES: Differences = Differences::NONE;
+    /// A handler is given its session as an argument, and cannot be called where there is none.
+    const DIFFERENCES: Differences = Differences { hides_what_is_missing: true, ..Differences::NONE };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
         listen(move |peer| {
             let (sessions, script) = (sessions.clone(), script.clone());
-            service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(PeerAddress(peer.ip()));
-                let (again, script) = (sessions.clone(), script.clone());
-                http_v1::serve(sessions.clone(), request, async move |request, session| {
-                    match steps(&request, "twice") {
-                        None => answer(script, request, session).await,
-                        Some(steps) => {
-                            let play = async |_, session| play(&script, session, &steps).await;
-                            let Ok(response) = http_v1::serve(again, request, play).await;
-                            Ok(response)
-                        }
-                    }
-                })
-            })
+            service_fn(move |request| site(sessions.clone(), script.clone(), peer, request))
         })
         .await
     }
+}
+
+async fn site(
+    sessions: SessionManager,
+    script: Script,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if steps(&request, "bare").is_some() {
+        return Ok(outside());
+    }
+    request.extensions_mut().insert(PeerAddress(peer.ip()));
+    let again = sessions.clone();
+    http_v1::serve(sessions, request, async |request, session| match steps(&request, "twice") {
+        None => answer(script, request, session).await,
+        Some(steps) => {
+            let play = async |_, session| play(&script, session, &steps).await;
+            let Ok(response) = http_v1::serve(again, request, play).await;
+            Ok(response)
+        }
+    })
+    .await
+}
+
+/// What the application says where it has no session.
+pub(crate) fn outside() -> Response<Body> {
+    let mut response = Response::new("there is no session here".to_owned().into());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 async fn answer(script: Script, request: Request<Incoming>, session: Session) -> Result<Response<Body>> {
@@ -82,10 +99,13 @@ pub(crate) async fn page(
     request: Request<Incoming>,
     session: Session,
 ) -> Result<Response<Body>> {
+    if let Some(steps) = steps(&request, "socket") {
+        script.play(session.clone(), &steps).await?;
+        return Ok(socket(script, request, session));
+    }
     match request.uri().path() {
         "/user" => Ok(Response::new(session.require_subject().await?.as_str().to_owned().into())),
         "/echo" => echo(request, session).await,
-        "/socket" => Ok(socket(script, request, session)),
         path => play(&script, session, path).await,
     }
 }
@@ -110,8 +130,8 @@ fn socket(script: Script, mut request: Request<Incoming>, session: Session) -> R
     let accept = derive_accept_key(request.headers()["sec-websocket-key"].as_bytes());
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
-        let stream = TokioIo::new(upgrade.await.unwrap());
-        let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        let Ok(stream) = upgrade.await else { return }; // the response was replaced
+        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
         while let Some(Ok(Message::Text(path))) = socket.next().await {
             let said = script.say(session.clone(), &path).await;
             if socket.send(Message::text(said)).await.is_err() {

@@ -10,27 +10,32 @@ use cloakroom_tests::Script;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::service::TowerToHyperService;
-use tower::util::MapRequestLayer;
-use tower::{Layer, Service, ServiceBuilder};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::hyper::{Body, listen, page, play, routes, steps};
+use super::hyper::{Body, listen, outside, page, play, routes, steps};
 use crate::site::{Adapter, Differences, Served};
 
 pub(crate) struct Tower;
 
 impl Adapter for Tower {
-    const DIFFERENCES: Differences = Differences::NONE;
+    /// A service looks into the request's extensions itself.
+    const DIFFERENCES: Differences = Differences { hides_what_is_missing: true, ..Differences::NONE };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
+        let layer = SessionLayer::new(sessions);
         listen(move |peer| {
-            let told = MapRequestLayer::new(move |mut request: Request<Incoming>| {
+            let bare = Site { script: script.clone(), again: layer.clone() };
+            let inside = layer.layer(bare.clone());
+            TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddress(peer.ip()));
-                request
-            });
-            let site = Site { script: script.clone(), again: SessionLayer::new(sessions.clone()) };
-            TowerToHyperService::new(
-                ServiceBuilder::new().layer(told).layer(SessionLayer::new(sessions.clone())).service(site),
-            )
+                let (bare, inside) = (bare.clone(), inside.clone());
+                async move {
+                    match steps(&request, "bare") {
+                        None => inside.oneshot(request).await,
+                        Some(_) => bare.oneshot(request).await,
+                    }
+                }
+            }))
         })
         .await
     }
@@ -85,7 +90,7 @@ impl Service<Request<Incoming>> for Page {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let Self { script, steps } = self.clone();
         Box::pin(async move {
-            let session = request.extensions().get::<Session>().expect("inside the layer").clone();
+            let Some(session) = request.extensions().get::<Session>().cloned() else { return Ok(outside()) };
             let response = match steps {
                 Some(steps) => play(&script, session, &steps).await,
                 None => page(script, request, session).await,

@@ -5,6 +5,7 @@ mod http2;
 mod nesting;
 mod panics;
 mod routing;
+mod serve;
 mod services;
 mod streams;
 mod users;

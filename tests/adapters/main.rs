@@ -21,4 +21,6 @@ adapters! {
     poem_v3: crate::sites::poem::Poem,
     salvo_v1: crate::sites::salvo::Salvo,
     rocket_v0_5: crate::sites::rocket::Rocket,
+    http_v1: crate::sites::hyper::Hyper,
+    tower: crate::sites::tower::Tower,
 }

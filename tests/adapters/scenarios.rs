@@ -93,6 +93,7 @@ macro_rules! each {
             http2 {
                 parallel_requests_on_one_connection_all_count,
                 the_cookie_is_found_in_any_crumb,
+                an_oversized_cookie_field_harms_nobody,
                 a_request_that_is_reset_leaves_its_session_free,
                 an_error_replaces_the_response_and_the_connection_goes_on,
                 a_stream_reads_and_saves_its_session,
@@ -119,6 +120,7 @@ macro_rules! each {
                 a_route_for_users_answers_503_while_the_store_is_down,
                 a_handler_outside_the_adapter_is_told_what_is_missing,
                 an_adapter_inside_another_shares_its_session,
+                an_adapter_inside_another_does_not_lock_its_session_again,
                 a_body_passes_through_untouched,
             }
         }

@@ -3,7 +3,7 @@
 use cloakroom::testing::{Call, Fault};
 use cloakroom_tests::{Browser, Http2, Request};
 
-use super::{faulty_site, is_outage, site};
+use super::{NO_COOKIES, faulty_site, is_outage, site};
 use crate::site::{Adapter, Site};
 
 /// A site, a browser with a session, and its cookie.
@@ -20,7 +20,8 @@ pub(crate) async fn parallel_requests_on_one_connection_all_count<A: Adapter>() 
     let connection = Http2::to(site.address()).await;
     let requests: Vec<_> = (0..32)
         .map(|number| {
-            let request = Request::new(["GET", "POST"][number % 2], "/add=n").header("cookie", &cookie);
+            let request =
+                Request::new(["GET", "POST"][number % 2], "/get=x/yield/add=n").header("cookie", &cookie);
             let connection = connection.clone();
             tokio::spawn(async move { connection.send(request).await })
         })
@@ -52,6 +53,26 @@ pub(crate) async fn the_cookie_is_found_in_any_crumb<A: Adapter>() {
         (response.status, response.cookies().len(), response.header("vary")),
         (200, 2, Some("Cookie"))
     );
+}
+
+/// Each server has a limit of its own: 200 and the session, or a refusal, and then nobody's.
+pub(crate) async fn an_oversized_cookie_field_harms_nobody<A: Adapter>() {
+    let (site, browser, cookie) = start::<A>().await;
+    for kilobytes in [8, 32, 256] {
+        let junk = format!("junk={}", "x".repeat(kilobytes * 1024 / 2));
+        let request = Request::get("/get=x/origin");
+        let request =
+            [&junk, &cookie, &junk].iter().fold(request, |request, field| request.header("cookie", field));
+        match Http2::to(site.address()).await.try_send(request).await {
+            Ok(response) if response.status == 200 => assert_eq!(response.body, "1 resumed"),
+            Ok(response) => {
+                assert!(kilobytes > 8 && matches!(response.status, 400 | 413 | 431), "{response:?}");
+                assert_eq!(response.cookies(), NO_COOKIES);
+            }
+            Err(error) => assert!(kilobytes > 8, "{error}"),
+        }
+        assert_eq!(browser.get("/get=x/origin").await.body, "1 resumed", "{kilobytes}");
+    }
 }
 
 /// The connection goes on.

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use cloakroom::Settings;
 use cloakroom::testing::{Call, Fault};
+use cloakroom::{Locking, Settings};
 use cloakroom_tests::Request;
 
-use super::{HOUR, NO_COOKIES, faulty_site, held, is_error, is_guard_error, is_outage, site, site_with};
+use super::{
+    HOUR, NO_COOKIES, faulty_site, faulty_site_with, held, is_error, is_guard_error, is_outage, site,
+    site_with,
+};
 use crate::site::Adapter;
 
 pub(crate) async fn a_locked_route_has_the_session_to_itself<A: Adapter>() {
@@ -107,6 +110,21 @@ pub(crate) async fn an_adapter_inside_another_shares_its_session<A: Adapter>() {
     browser.post("/set=x:1").await;
     store.fail_calls(Call::Replace, Fault::Unavailable);
     is_outage(&browser.post("/twice/set=x:2/header").await);
+}
+
+/// Two sessions would wait for each other.
+pub(crate) async fn an_adapter_inside_another_does_not_lock_its_session_again<A: Adapter>() {
+    let lock_timeout = Duration::from_millis(50);
+    let settings = Settings { locking: Locking::Early, lock_timeout, ..Settings::default() };
+    let (site, store) = faulty_site_with::<A>(settings).await;
+    let browser = site.browser();
+    browser.post("/set=x:1").await;
+    for expected in ["2", "3"] {
+        let loads = store.count(Call::Load);
+        let response = browser.post("/twice/inc=x").await;
+        assert_eq!((response.status, &*response.body), (200, expected));
+        assert_eq!(store.count(Call::Load), loads + 1);
+    }
 }
 
 pub(crate) async fn a_body_passes_through_untouched<A: Adapter>() {

@@ -7,7 +7,8 @@ use cloakroom::{Locking, Settings};
 use cloakroom_tests::Request;
 
 use super::{
-    HOUR, NO_COOKIES, faulty_site, faulty_site_with, held, is_error, is_guard_error, is_outage, site, site_with,
+    HOUR, NO_COOKIES, faulty_site, faulty_site_with, held, is_error, is_guard_error, is_outage, site,
+    site_with,
 };
 use crate::site::Adapter;
 

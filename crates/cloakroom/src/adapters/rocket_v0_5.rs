@@ -124,7 +124,7 @@
 
 mod guards;
 mod request;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;
 
 use rocket::fairing::{self, Fairing, Info, Kind};

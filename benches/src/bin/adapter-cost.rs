@@ -10,9 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_benches::frameworks::{
-    Actix, Application, Axum, Hyper, Poem, Rocket, Salvo, Tower, sessions,
-};
+use cloakroom_benches::frameworks::{Actix, Application, Axum, Hyper, Poem, Rocket, Salvo, Tower, sessions};
 use tokio::task::LocalSet;
 
 fn main() {
@@ -84,8 +82,13 @@ async fn measure() {
         poem.round().await;
         salvo.round().await;
     }
-    println!("nanoseconds a request without sessions, what they add, and how often what they add under tower");
-    println!("{:<16} {:>7} {:>9} {:>5} {:>9} {:>5} {:>9} {:>5}", "", "bare", "untouched", "", "read", "", "write", "");
+    println!(
+        "nanoseconds a request without sessions, what they add, and how often what they add under tower"
+    );
+    println!(
+        "{:<16} {:>7} {:>9} {:>5} {:>9} {:>5} {:>9} {:>5}",
+        "", "bare", "untouched", "", "read", "", "write", ""
+    );
     let base = Some(tower.report(None));
     hyper.report(base);
     axum.report(base);

@@ -1,4 +1,4 @@
-use cloakroom::{Session, SessionManager, http_v1};
+use cloakroom::{Error, Session, SessionManager, http_v1};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
 
@@ -18,8 +18,9 @@ impl Application for Hyper {
         let response = match &self.0 {
             None => answer(&request, None).await,
             Some(sessions) => {
-                let handler = async |request, session| answer(&request, Some(&session)).await;
-                http_v1::serve(sessions, request, handler).await
+                let handler = async |request, session| Ok::<_, Error>(answer(&request, Some(&session)).await);
+                let Ok(response) = http_v1::serve(sessions.clone(), request, handler).await;
+                response
             }
         };
         assert_eq!(response.status(), 200);

@@ -24,7 +24,10 @@ impl Application for Salvo {
 
     async fn get(&self, path: &'static str, cookie: &str) -> Option<String> {
         let request = salvo::http::Request::from_hyper(
-            salvo::hyper::Request::get(path).header(COOKIE, cookie).body(Default::default()).expect("a request"),
+            salvo::hyper::Request::get(path)
+                .header(COOKIE, cookie)
+                .body(salvo::http::ReqBody::None)
+                .expect("a request"),
             salvo::http::uri::Scheme::HTTP,
         );
         let response = self.0.handle(request).await;

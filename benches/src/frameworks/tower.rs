@@ -18,9 +18,9 @@ impl Application for Tower {
         let service = service_fn(answer);
         Self(match sessions {
             None => BoxCloneSyncService::new(service),
-            Some(sessions) => {
-                BoxCloneSyncService::new(ServiceBuilder::new().layer(SessionLayer::new(sessions)).service(service))
-            }
+            Some(sessions) => BoxCloneSyncService::new(
+                ServiceBuilder::new().layer(SessionLayer::new(sessions)).service(service),
+            ),
         })
     }
 

@@ -85,6 +85,8 @@ pub(crate) async fn a_request_that_is_reset_leaves_its_session_free<A: Adapter>(
         () = site.script.a.arrival() => {}
     }
     let runs_on = A::DIFFERENCES.runs_on && !A::DIFFERENCES.drops_over_http_2;
+    // What comes after the reset on its connection is answered after it.
+    assert_eq!(connection.send(Request::get("/len")).await.body, "0");
     if runs_on {
         site.script.a.open();
     }

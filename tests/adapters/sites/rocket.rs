@@ -27,6 +27,7 @@ impl Adapter for Rocket {
     const DIFFERENCES: Differences = Differences {
         answers_panics: true,
         runs_on: true,
+        drops_over_http_2: false,
         drops_odd_cookies: true,
         hides_what_is_missing: true,
         words_guard_errors: true,

@@ -1,18 +1,16 @@
 //! Store calls that end: each has a deadline, all of a request share a budget, and one that is given up by its
 //! caller is never cut in half.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use cloakroom_store::{BoxFuture, Error, Result};
-use tokio::runtime::Handle;
 use tracing::Instrument;
-use tracing::instrument::Instrumented;
 
 use crate::clock::Stopwatch;
 use crate::events::StoreCall;
@@ -38,7 +36,10 @@ impl Calls {
         Self { timeout, detached: Arc::clone(&self.detached) }
     }
 
-    /// Runs the call here until the deadline. Past it, or when the caller is dropped, the call runs on in a task of its own.
+    /// Polls the call once here, where a store in memory finishes; if it is not done, hands it to a task of its own
+    /// and waits for that until the deadline.
+    ///
+    /// Past the deadline, or when the caller is dropped, the call runs on detached.
     ///
     /// # Errors
     /// The call's own; `maybe_applied` past the deadline, or if the call panics; `unavailable`, with nothing sent, when
@@ -56,80 +57,72 @@ impl Calls {
         if self.detached.load(Ordering::Relaxed) >= MAX_DETACHED {
             return Err(Error::unavailable("too many store calls are past their deadline"));
         }
-        let mut running =
-            Running { call: Some(call.instrument(what.span.clone())), detached: &self.detached };
-        // A store in memory finishes at the first poll, and needs no timer.
-        let (mut deadline, mut watch) = (pin!(None), None);
-        let answer = poll_fn(|cx| {
-            if let Poll::Ready(answer) = Pin::new(&mut running).poll(cx) {
-                return Poll::Ready(answer);
-            }
-            if deadline.is_none() {
-                deadline.set(Some(tokio::time::sleep(within)));
-                watch = Some(Stopwatch::start());
-            }
-            let late = deadline.as_mut().as_pin_mut().map_or(Poll::Pending, |deadline| deadline.poll(cx));
-            late.map(|()| Err(Error::maybe_applied("no answer within store_timeout")))
+        let mut call = call.instrument(what.span.clone());
+        let first = poll_fn(|cx| {
+            let poll = AssertUnwindSafe(|| Pin::new(&mut call).poll(cx));
+            Poll::Ready(catch_unwind(poll))
         });
-        let answer = answer.await;
-        if let Some(watch) = watch {
-            budget.0 = budget.0.saturating_sub(watch.elapsed());
+        match first.await {
+            Ok(Poll::Ready(answer)) => return answer,
+            Ok(Poll::Pending) => {}
+            Err(_) => return Err(panicked()),
         }
-        answer
-    }
-}
-
-/// A call under way. Dropped before it is done, it is not cut in half: a task takes it over.
-struct Running<'a, T: Send + 'static> {
-    call: Option<Instrumented<BoxFuture<'static, Result<T>>>>,
-    detached: &'a Arc<AtomicUsize>,
-}
-
-impl<T: Send + 'static> Future for Running<'_, T> {
-    type Output = Result<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let call = self.call.as_mut().expect("not polled after it was ready");
-        let answer = match catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(answer)) => answer,
-            Err(_) => Err(Error::maybe_applied("the store call panicked")),
-        };
-        self.call = None;
-        Poll::Ready(answer)
-    }
-}
-
-impl<T: Send + 'static> Drop for Running<'_, T> {
-    fn drop(&mut self) {
-        // Without a runtime there is nobody left to finish it.
-        if let Some(call) = self.call.take()
-            && let Ok(runtime) = Handle::try_current()
-        {
-            let detached = Detached::new(self.detached);
-            runtime.spawn(async move {
-                let _detached = detached;
-                tokio::time::timeout(MAX_DETACHED_TIME, call).await
-            });
+        let watch = Stopwatch::start();
+        let fate = Arc::new(Fate { state: AtomicU8::new(AWAITED), detached: Arc::clone(&self.detached) });
+        let (task, end) = (Arc::clone(&fate), within + MAX_DETACHED_TIME);
+        let running = tokio::spawn(async move {
+            let _done = Done(task);
+            tokio::time::timeout(end, call).await
+        });
+        let caller = Caller(fate);
+        let answer = tokio::time::timeout(within, pin!(running)).await;
+        drop(caller);
+        budget.0 = budget.0.saturating_sub(watch.elapsed());
+        match answer {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Err(_)) => Err(panicked()),
+            Ok(Ok(Err(_))) | Err(_) => Err(Error::maybe_applied("no answer within store_timeout")),
         }
     }
 }
 
-/// One call that runs on without anybody waiting for it.
-struct Detached(Arc<AtomicUsize>);
-
-impl Detached {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
+fn panicked() -> Error {
+    Error::maybe_applied("the store call panicked")
 }
 
-impl Drop for Detached {
+/// Whether anybody still waits for a call.
+struct Fate {
+    state: AtomicU8,
+    detached: Arc<AtomicUsize>,
+}
+
+/// Held by whoever waits: leaving before the call is done detaches it.
+struct Caller(Arc<Fate>);
+
+impl Drop for Caller {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        // Counted before it is declared, so that the count never goes below what is running.
+        self.0.detached.fetch_add(1, Ordering::Relaxed);
+        if self.0.state.compare_exchange(AWAITED, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            self.0.detached.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
+
+/// Held by the call's task, to its end.
+struct Done(Arc<Fate>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if self.0.state.swap(DONE, Ordering::AcqRel) == DETACHED {
+            self.0.detached.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+const AWAITED: u8 = 0;
+const DETACHED: u8 = 1;
+const DONE: u8 = 2;
 
 /// How many calls may run on without anybody waiting for them.
 const MAX_DETACHED: usize = 1024;

@@ -52,7 +52,10 @@ impl Example {
         redirects(&ann.post("/logout").await);
         assert_eq!(ann.get("/account").await.status, 401);
         assert_eq!(ann.get("/count").await.body, "1");
-        assert!(self.browser().get("/").await.cookies().is_empty(), "a look at the first page stores nothing");
+        assert!(
+            self.browser().get("/").await.cookies().is_empty(),
+            "a look at the first page stores nothing"
+        );
     }
 }
 

@@ -33,7 +33,9 @@ pub struct MissingMiddleware;
 
 impl fmt::Display for MissingMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no session: add `.wrap(SessionMiddleware::new(sessions))` to the App, or around this route")
+        f.write_str(
+            "no session: add `.wrap(SessionMiddleware::new(sessions))` to the App, or around this route",
+        )
     }
 }
 

@@ -20,8 +20,8 @@ use cloakroom_tests::{Browser, Script};
 /// | `/user` | a handler that takes a `SignedIn`, and answers the subject |
 /// | `/bare/…` | a handler that takes a `Session` where the adapter is missing |
 /// | `/twice/…` | the script, inside another adapter over the same sessions |
-/// | `/echo` | POST: answers the request's body, after counting it in the session under `bodies` with `insert` |
-/// | `/socket` | a WebSocket: each text message is a path for the script, answered by a message with what it says |
+/// | `/echo` | POST: answers the request's body, of up to two megabytes, after counting it in the session under `bodies` with `insert` |
+/// | `/socket/…` | the script for the rest of the path, then a WebSocket: each text message is a path for the script, answered by a message with what it says |
 pub(crate) trait Adapter {
     /// Where it differs from what the others do.
     const DIFFERENCES: Differences;
@@ -39,11 +39,18 @@ pub(crate) struct Differences {
     pub(crate) runs_on: bool,
     /// One byte that is not UTF-8 in a `Cookie` field hides the whole field.
     pub(crate) drops_odd_cookies: bool,
+    /// Where a handler takes a `Session` and the adapter is missing, the 500 does not say what to add.
+    pub(crate) hides_what_is_missing: bool,
 }
 
 impl Differences {
     /// What axum does.
-    pub(crate) const NONE: Self = Self { answers_panics: false, runs_on: false, drops_odd_cookies: false };
+    pub(crate) const NONE: Self = Self {
+        answers_panics: false,
+        runs_on: false,
+        drops_odd_cookies: false,
+        hides_what_is_missing: false,
+    };
 }
 
 /// An application that is being served, until this is dropped.

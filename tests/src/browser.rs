@@ -1,11 +1,16 @@
+mod begun;
+mod read;
+
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cloakroom::testing::Jar;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWriteExt, BufStream};
+use tokio::net::{TcpSocket, TcpStream};
 
+pub use self::begun::Begun;
+use self::read::{read_body, read_head};
 use crate::Site;
 
 /// A browser on a raw socket: it speaks HTTP/1.1 byte by byte, and keeps cookies as RFC 6265bis says.
@@ -13,7 +18,9 @@ use crate::Site;
 /// One connection, one request at a time; [`tab`](Self::tab) opens another over the same cookies.
 #[derive(Debug)]
 pub struct Browser {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// Where it connects from, if not from wherever the system likes.
+    own_address: Option<IpAddr>,
     jar: Arc<Mutex<Jar>>,
     connection: tokio::sync::Mutex<Option<BufStream<TcpStream>>>,
 }
@@ -23,7 +30,7 @@ pub struct Browser {
 pub struct Request {
     pub(crate) method: &'static str,
     pub(crate) path: String,
-    headers: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: String,
 }
 
@@ -39,14 +46,19 @@ pub struct Response {
 }
 
 impl Request {
+    /// A request with this method and an empty body.
+    pub fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: String::new() }
+    }
+
     /// A GET request.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET", path: path.into(), headers: Vec::new(), body: String::new() }
+        Self::new("GET", path)
     }
 
     /// A POST request with an empty body.
     pub fn post(path: impl Into<String>) -> Self {
-        Self { method: "POST", ..Self::get(path) }
+        Self::new("POST", path)
     }
 
     /// With this header, byte for byte. A `Cookie` header takes the place of the browser's own.
@@ -91,12 +103,17 @@ impl Browser {
     /// The same for any loopback server.
     pub fn at(address: SocketAddr) -> Self {
         let jar = Arc::new(Mutex::new(Jar::new("localhost")));
-        Self { address, jar, connection: Default::default() }
+        Self { address, own_address: None, jar, connection: Default::default() }
     }
 
     /// Another connection of the same browser.
     pub fn tab(&self) -> Self {
-        Self { address: self.address, jar: Arc::clone(&self.jar), connection: Default::default() }
+        Self { own_address: self.own_address, ..self.at_address(self.address) }
+    }
+
+    /// The same browser, in another network: its connections come from this address.
+    pub fn moved_to(&self, own_address: IpAddr) -> Self {
+        Self { own_address: Some(own_address), ..self.tab() }
     }
 
     /// The same browser, at another server of the same site.
@@ -106,7 +123,7 @@ impl Browser {
 
     /// The same, at any loopback server.
     pub fn at_address(&self, address: SocketAddr) -> Self {
-        Self { address, jar: Arc::clone(&self.jar), connection: Default::default() }
+        Self { address, own_address: None, jar: Arc::clone(&self.jar), connection: Default::default() }
     }
 
     /// Its cookies.
@@ -141,11 +158,9 @@ impl Browser {
     /// # Errors
     /// The connection's.
     pub async fn try_send(&self, request: Request) -> io::Result<Response> {
-        let path = request.path.clone();
-        let response = self.try_raw(&self.with_cookies(request).to_bytes()).await?;
-        for cookie in response.cookies() {
-            self.jar().receive(cookie, &path, true).unwrap();
-        }
+        let request = self.with_cookies(request);
+        let response = self.exchange(&request.to_bytes(), request.method != "HEAD").await?;
+        self.keep_cookies(&request.path, &response);
         Ok(response)
     }
 
@@ -156,23 +171,38 @@ impl Browser {
 
     /// Sends these bytes as they are, and reads a response.
     pub async fn raw(&self, bytes: &[u8]) -> Response {
-        self.try_raw(bytes).await.unwrap()
+        self.exchange(bytes, true).await.unwrap()
     }
 
-    async fn try_raw(&self, bytes: &[u8]) -> io::Result<Response> {
+    async fn exchange(&self, bytes: &[u8], has_body: bool) -> io::Result<Response> {
         let mut connection = self.connection.lock().await;
         // Taken out, and put back only if it is still good.
         let mut stream = match connection.take() {
             Some(stream) => stream,
-            None => BufStream::new(TcpStream::connect(self.address).await?),
+            None => self.connect().await?,
         };
         stream.write_all(bytes).await?;
         stream.flush().await?;
-        let response = read_response(&mut stream).await?;
+        let mut response = read_head(&mut stream).await?;
+        if has_body {
+            read_body(&mut stream, &mut response).await?;
+        }
         if response.header("connection") != Some("close") {
             *connection = Some(stream);
         }
         Ok(response)
+    }
+
+    async fn connect(&self) -> io::Result<BufStream<TcpStream>> {
+        let stream = match self.own_address {
+            None => TcpStream::connect(self.address).await?,
+            Some(own) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((own, 0).into())?;
+                socket.connect(self.address).await?
+            }
+        };
+        Ok(BufStream::new(stream))
     }
 
     fn with_cookies(&self, request: Request) -> Request {
@@ -183,13 +213,28 @@ impl Browser {
         }
     }
 
-    /// Sends a request and hangs up as soon as `arrived` is ready, without waiting for a response.
-    pub async fn hang_up(&self, mut request: Request, arrived: impl Future<Output = ()>) {
-        if let Some(cookies) = self.jar().cookie_header(&request.path, true) {
-            request = request.header("Cookie", cookies);
+    pub(crate) fn keep_cookies(&self, path: &str, response: &Response) {
+        for cookie in response.cookies() {
+            self.jar().receive(cookie, path, true).unwrap();
         }
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+    }
+
+    /// Sends a request on a connection of its own, and waits for the head of the response; the body may go on for long.
+    pub async fn begin(&self, request: Request) -> Begun {
+        let request = self.with_cookies(request);
+        let mut stream = self.connect().await.unwrap();
         stream.write_all(&request.to_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        let head = read_head(&mut stream).await.unwrap();
+        self.keep_cookies(&request.path, &head);
+        Begun { head, stream }
+    }
+
+    /// Sends a request and hangs up as soon as `arrived` is ready, without waiting for a response.
+    pub async fn hang_up(&self, request: Request, arrived: impl Future<Output = ()>) {
+        let mut stream = self.connect().await.unwrap();
+        stream.write_all(&self.with_cookies(request).to_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
         arrived.await;
     }
 }
@@ -206,46 +251,5 @@ impl Request {
         bytes.extend(b"\r\n");
         bytes.extend(body.as_bytes());
         bytes
-    }
-}
-
-/// Reads a head, then a body with a length, in chunks, or up to the end.
-async fn read_response(stream: &mut BufStream<TcpStream>) -> io::Result<Response> {
-    let status_line = read_line(stream).await?;
-    let status = status_line.split(' ').nth(1).expect("a status line").parse().unwrap();
-    let mut headers = Vec::new();
-    loop {
-        let line = read_line(stream).await?;
-        let Some((name, value)) = line.split_once(':') else { break };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let mut response = Response { status, headers, body: String::new() };
-    let mut body = Vec::new();
-    if let Some(length) = response.header("content-length") {
-        body.resize(length.parse().unwrap(), 0);
-        stream.read_exact(&mut body).await?;
-    } else if response.header("transfer-encoding") == Some("chunked") {
-        loop {
-            let size = usize::from_str_radix(&read_line(stream).await?, 16).unwrap();
-            let start = body.len();
-            body.resize(start + size, 0);
-            stream.read_exact(&mut body[start..]).await?;
-            read_line(stream).await?;
-            if size == 0 {
-                break;
-            }
-        }
-    }
-    response.body = String::from_utf8(body).unwrap();
-    Ok(response)
-}
-
-/// A line without its end, which must have come.
-async fn read_line(stream: &mut BufStream<TcpStream>) -> io::Result<String> {
-    let mut line = Vec::new();
-    stream.read_until(b'\n', &mut line).await?;
-    match line.last() {
-        Some(b'\n') => Ok(String::from_utf8_lossy(&line).trim_end().to_owned()),
-        _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

@@ -36,7 +36,9 @@ use crate::Gate;
 /// | `yield` | lets other tasks run |
 /// | `status=500`, `panic` | ends |
 /// | `header` | sets a header and a cookie of its own on the response |
+/// | `public` | sets headers that let caches keep the response |
 /// | `stream` | sends the response head, and does the rest in the body |
+/// | `gone` | in a stream: goes on sending until its client has gone |
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     /// Gate `a`.
@@ -73,9 +75,12 @@ pub enum PlayedBody {
 enum Step {
     Says(String),
     Status(u16),
-    Header,
+    Headers(&'static [(&'static str, &'static str)]),
     Stream,
 }
+
+const OWN: [(&str, &str); 2] = [("x-handler", "here"), ("set-cookie", "other=cookie")];
+const PUBLIC: [(&str, &str); 2] = [("cache-control", "public, max-age=60"), ("vary", "Accept-Language")];
 
 impl Script {
     /// The routes of the application: all of them.
@@ -131,7 +136,8 @@ impl Script {
             "leave" => fs::remove_file(self.place()).expect("we are here"),
             "yield" => tokio::task::yield_now().await,
             "status" => return Ok(Step::Status(argument.parse().expect("a status"))),
-            "header" => return Ok(Step::Header),
+            "header" => return Ok(Step::Headers(&OWN)),
+            "public" => return Ok(Step::Headers(&PUBLIC)),
             "stream" => return Ok(Step::Stream),
             "panic" => panic!("told to panic"),
             other => panic!("no such step: {other}"),
@@ -166,7 +172,7 @@ impl Script {
                 Step::Says(text) if text.is_empty() => {}
                 Step::Says(text) => said.push(text),
                 Step::Status(code) => played.status = code,
-                Step::Header => played.headers = &[("x-handler", "here"), ("set-cookie", "other=cookie")],
+                Step::Headers(headers) => played.headers = headers,
                 Step::Stream => {
                     let (sender, pieces) = mpsc::channel(1);
                     tokio::spawn(self.clone().stream(session, steps.collect(), sender));
@@ -188,6 +194,10 @@ impl Script {
 
     async fn stream(self, session: Session, steps: Vec<String>, sender: mpsc::Sender<String>) {
         for step in steps {
+            if step == "gone" {
+                while sender.send(".".into()).await.is_ok() {}
+                continue;
+            }
             let said = match self.attempt(&session, &step).await {
                 Ok(Step::Says(said)) => said,
                 Ok(_) => panic!("{step} comes too late: the head was sent"),

@@ -37,7 +37,7 @@ fn app(sessions: SessionManager, script: Script) -> Router {
         .route("/user", get(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
         .route("/twice/{*path}", any(play).layer(SessionLayer::new(sessions.clone())))
         .route("/echo", post(echo))
-        .route("/socket", any(socket))
+        .route("/socket/{*path}", any(socket))
         .fallback(async |script: State<Script>, session: Session, uri: axum::http::Uri| {
             script.play(session, uri.path()).await
         })
@@ -55,13 +55,19 @@ async fn echo(session: Session, body: String) -> Result<String> {
     Ok(body)
 }
 
-async fn socket(State(script): State<Script>, session: Session, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(async move |mut socket: WebSocket| {
+async fn socket(
+    State(script): State<Script>,
+    session: Session,
+    Path(path): Path<String>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response> {
+    script.play(session.clone(), &path).await?;
+    Ok(upgrade.on_upgrade(async move |mut socket: WebSocket| {
         while let Some(Ok(Message::Text(path))) = socket.recv().await {
             let said = script.say(session.clone(), &path).await;
             if socket.send(Message::text(said)).await.is_err() {
                 return;
             }
         }
-    })
+    }))
 }

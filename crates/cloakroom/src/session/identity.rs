@@ -113,6 +113,7 @@ impl Session {
             old.locking = route.locking.or(old.locking);
             old.no_touch |= route.no_touch;
             old.degraded |= route.degraded;
+            old.off |= route.off;
         }
         if let Ok(mut state) = self.0.state.try_lock()
             && !self.0.locks(&state)

@@ -24,6 +24,7 @@ impl Adapter for Actix {
         let app = move || {
             App::new()
                 .app_data(web::Data::new(script.clone()))
+                .app_data(web::PayloadConfig::new(2 * 1024 * 1024))
                 .service(web::scope("/bare").default_service(web::to(play)))
                 .service(all(&sessions))
         };
@@ -49,7 +50,7 @@ fn all(sessions: &SessionManager) -> impl HttpServiceFactory + use<> {
         .route("/user", web::get().to(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
         .service(web::scope("/twice").wrap(twice).default_service(web::to(play)))
         .route("/echo", web::post().to(echo))
-        .route("/socket", web::get().to(socket))
+        .service(web::scope("/socket").default_service(web::get().to(socket)))
         .default_service(web::to(play))
         .wrap(SessionMiddleware::new(sessions.clone()))
 }
@@ -82,6 +83,7 @@ async fn socket(
     request: HttpRequest,
     body: web::Payload,
 ) -> actix_web::Result<HttpResponse> {
+    script.play(session.clone(), request.match_info().unprocessed()).await?;
     let (response, mut socket, mut messages) = actix_ws::handle(&request, body)?;
     rt::spawn(async move {
         while let Some(Ok(Message::Text(path))) = messages.recv().await {

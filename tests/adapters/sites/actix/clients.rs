@@ -1,10 +1,10 @@
-//! The two ways in which a handler of actix-web does hear that its client has gone: it is dropped.
+//! What becomes of a connection's other requests, and of its handler where that does hear that its client has gone.
 
 use actix_web::{App, HttpServer};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
 use cloakroom::{SessionManager, Settings};
-use cloakroom_tests::{Browser, Request, Script};
+use cloakroom_tests::{Browser, Http2, Request, Script};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -19,7 +19,7 @@ fn site(allow_half_closed: bool) -> (Served, Browser, Script) {
     let routes = routes(sessions, script.clone());
     let server = HttpServer::new(move || App::new().configure(routes.clone()));
     let server = server.workers(1).disable_signals().h1_allow_half_closed(allow_half_closed);
-    (served(address, server.listen(listener).unwrap().run()), Browser::at(address), script)
+    (served(address, server.listen_auto_h2c(listener).unwrap().run()), Browser::at(address), script)
 }
 
 /// Whose handler was dropped: it waits at a gate that stays closed.
@@ -50,4 +50,20 @@ async fn a_handler_is_dropped_with_its_connection_where_half_closed_ones_are_not
     browser.post("/set=x:1").await;
     browser.hang_up(Request::post("/lock/set=x:9/a"), script.a.arrival()).await;
     assert_dropped(&browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_under_http2_ends_its_own_stream_alone() {
+    let (served, browser, script) = site(true);
+    browser.post("/set=x:1").await;
+    let cookie = format!("__Host-id={}", browser.token().unwrap());
+    let connection = Http2::to(served.address).await;
+    let send = |path| connection.try_send(Request::post(path).header("cookie", &cookie));
+    let (other, ()) = tokio::join!(send("/add=x/a/add=x"), async {
+        script.a.arrival().await;
+        assert!(send("/lock/set=x:9/panic").await.is_err());
+        script.a.open();
+    });
+    assert_eq!(other.unwrap().body, "2 3");
+    assert_eq!(send("/lock/get=x").await.unwrap().body, "3");
 }

@@ -59,9 +59,11 @@ async fn a_panic_under_http2_ends_its_own_stream_alone() {
     let cookie = format!("__Host-id={}", browser.token().unwrap());
     let connection = Http2::to(served.address).await;
     let send = |path| connection.try_send(Request::post(path).header("cookie", &cookie));
-    let (other, ()) = tokio::join!(send("/add=x/a/add=x"), async {
+    let held = connection.try_send(Request::get("/add=x/a/add=x").header("cookie", &cookie));
+    let (other, ()) = tokio::join!(held, async {
         script.a.arrival().await;
-        assert!(send("/lock/set=x:9/panic").await.is_err());
+        let panicked = send("/lock/set=x:9/panic").await;
+        assert!(panicked.is_err(), "{panicked:?}");
         script.a.open();
     });
     assert_eq!(other.unwrap().body, "2 3");

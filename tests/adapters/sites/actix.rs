@@ -1,10 +1,11 @@
 //! The application on actix-web.
 
+mod clients;
 mod workers;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
-use actix_web::dev::HttpServiceFactory;
+use actix_web::dev::{HttpServiceFactory, Server};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use actix_ws::Message;
 use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
@@ -19,24 +20,37 @@ impl Adapter for Actix {
     const DIFFERENCES: Differences = Differences { runs_on: true, ..Differences::NONE };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let app = move || {
-            App::new()
-                .app_data(web::Data::new(script.clone()))
-                .service(web::scope("/bare").default_service(web::to(play)))
-                .service(all(&sessions))
-        };
-        let server = HttpServer::new(app).workers(4).disable_signals();
-        let server = server.listen_auto_h2c(listener).unwrap().run();
-        let handle = server.handle();
-        tokio::spawn(server);
-        Served::new(address, move || drop(handle.stop(false)))
+        let (listener, address) = listener();
+        let routes = routes(sessions, script);
+        let server = HttpServer::new(move || App::new().configure(routes.clone()));
+        served(address, server.workers(4).disable_signals().listen_auto_h2c(listener).unwrap().run())
+    }
+}
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn served(address: SocketAddr, server: Server) -> Served {
+    let handle = server.handle();
+    tokio::spawn(server);
+    Served::new(address, move || drop(handle.stop(false)))
+}
+
+fn routes(sessions: SessionManager, script: Script) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send {
+    move |routes| {
+        routes
+            .app_data(web::Data::new(script))
+            .app_data(web::PayloadConfig::new(2 * 1024 * 1024))
+            .service(web::scope("/bare").default_service(web::to(play)))
+            .service(inside(sessions));
     }
 }
 
 /// All that is inside the adapter.
-fn all(sessions: &SessionManager) -> impl HttpServiceFactory + use<> {
+fn inside(sessions: SessionManager) -> impl HttpServiceFactory {
     let with = |path: &str, route: Route| {
         web::scope(path).wrap(RouteMiddleware::new(route)).default_service(web::to(play))
     };
@@ -49,9 +63,9 @@ fn all(sessions: &SessionManager) -> impl HttpServiceFactory + use<> {
         .route("/user", web::get().to(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
         .service(web::scope("/twice").wrap(twice).default_service(web::to(play)))
         .route("/echo", web::post().to(echo))
-        .route("/socket", web::get().to(socket))
+        .service(web::scope("/socket").default_service(web::get().to(socket)))
         .default_service(web::to(play))
-        .wrap(SessionMiddleware::new(sessions.clone()))
+        .wrap(SessionMiddleware::new(sessions))
 }
 
 async fn play(script: web::Data<Script>, session: Session, request: HttpRequest) -> Result<HttpResponse> {
@@ -82,6 +96,7 @@ async fn socket(
     request: HttpRequest,
     body: web::Payload,
 ) -> actix_web::Result<HttpResponse> {
+    script.play(session.clone(), request.match_info().unprocessed()).await?;
     let (response, mut socket, mut messages) = actix_ws::handle(&request, body)?;
     rt::spawn(async move {
         while let Some(Ok(Message::Text(path))) = messages.recv().await {

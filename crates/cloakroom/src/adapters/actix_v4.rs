@@ -6,113 +6,108 @@
 //! use actix_web::{App, HttpServer, Responder};
 //! use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Locking, Result, Route, Session, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Result, Route, Session, SessionKey, SessionManager, Settings, SignedIn};
+//!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
 //!
 //! async fn hello(session: Session) -> Result<String> {
-//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
-//!         *visits.insert(visits.unwrap_or(0) + 1)
-//!     }).await?;
-//!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
-//!     Ok(format!("Hello, {name}! This is visit {visits}."))
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
+//!     Ok(format!("This is visit number {visits}."))
 //! }
 //!
 //! async fn sign_in(session: Session, name: String) -> Result<impl Responder> {
 //!     session.sign_in(&name).await?; // after the password has been checked
-//!     session.insert("name", &name).await?;
 //!     Ok(Redirect::to("/account").see_other())
 //! }
 //!
 //! async fn account(SignedIn(user): SignedIn) -> String {
-//!     format!("This is the account of {}.", user.as_str())
+//!     format!("This is {}'s account.", user.as_str()) // nobody else comes here: a 401
+//! }
+//!
+//! async fn poll(session: Session) -> Result<String> {
+//!     Ok(format!("{:?}", session.get(VISITS).await?))
 //! }
 //!
 //! fn routes(routes: &mut web::ServiceConfig) {
-//!     // One request of a session at a time here.
-//!     let one_by_one = Route { locking: Some(Locking::Implicit), ..Route::default() };
+//!     let untouched = RouteMiddleware::new(Route { no_touch: true, ..Route::default() }); // keeps no session alive
 //!     routes
 //!         .route("/", web::get().to(hello))
 //!         .route("/sign-in", web::post().to(sign_in))
-//!         .service(web::resource("/account").wrap(RouteMiddleware::new(one_by_one)).get(account));
+//!         .route("/account", web::get().to(account))
+//!         .route("/poll", web::get().to(poll).wrap(untouched));
 //! }
 //!
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-//!     let middleware = SessionMiddleware::new(sessions.clone());
-//!     HttpServer::new(move || App::new().configure(routes).wrap(middleware.clone()))
-//!         .bind(("127.0.0.1", 8080))?
-//!         .run()
-//!         .await?;
-//!     sessions.shutdown().await; // what requests began to save is saved
-//!     Ok(())
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?; // one for all workers
+//!     let app = move || App::new().configure(routes).wrap(SessionMiddleware::new(sessions.clone()));
+//!     Ok(HttpServer::new(app).bind(("127.0.0.1", 3000))?.run().await?)
 //! }
 //! ```
 //!
-//! - **Where to put it.** Around the whole `App`, a scope or a resource; what is wrapped last is outermost. The
-//!   `SessionManager` is made once, outside the closure that makes an `App` for each worker: all workers share it. A
-//!   middleware inside another with the same cookie name shares its session; with another cookie name it has its own.
-//! - **Handlers** need not be `Send`. A [`Session`] is, and may go to other threads.
-//! - **Errors.** An error that a handler or a middleware further in returns counts by the status of its response: with a
-//!   4xx the session is saved, with a 5xx nothing is but the end of a session. What middleware further out gets of an inner
-//!   middleware's error still prints the same, but is an
-//!   [`InternalError`] with that response, not the type it was.
-//! - **Panics** save nothing but the end of a session. actix-web closes the connection, under HTTP/2 the stream.
-//! - **Clients that leave.** actix-web lets a handler whose client has gone run on, and then what it did is saved. It
-//!   drops the handler, and nothing is saved, when an HTTP/1 connection is reset, or closed in any way with
+//! - **Where to put it:** around the `App`, a scope, a resource or a route; what is wrapped last is outermost. A middleware
+//!   inside another with the same cookie name shares its session; with another cookie name it has its own. The
+//!   [`SessionManager`] is made outside the closure that makes an `App` for each worker. The peer's address, for
+//!   `ignore_change_ip = false`, is the connection's. Handlers need not be `Send`. HTTP/2 works the same way.
+//! - **Settings of a route:** a [`RouteMiddleware`], inside the [`SessionMiddleware`].
+//! - **Errors:** `?` is all a handler needs. Of an error of the application's own the status counts: what is below 500 saves.
+//!   That holds for a middleware's error as well. It stays an error for the middleware around this one, which can print it,
+//!   but finds an [`InternalError`] instead of its type.
+//! - **Panics:** nothing is saved but the end of a session. The panic is not caught: the connection, or the stream of HTTP/2,
+//!   is closed. One that a middleware inside this one has made an answer counts by that answer's status.
+//! - **Clients that leave** before the handler has answered: it runs on, and is saved. It is dropped, and nothing is saved,
+//!   where the connection of HTTP/1 is reset, or its end alone counts:
 //!   [`h1_allow_half_closed(false)`](actix_web::HttpServer::h1_allow_half_closed).
-//! - **Streams.** The session is saved, and its lock let go, before the head is sent. A body or a WebSocket may keep the
-//!   [`Session`], and saves with [`save`](Session::save) what it changes; [`reload`](Session::reload) answers false when
-//!   the session is over. A client that has gone is only noticed when something is sent to it: send a heartbeat.
-//! - **The peer's address** is the connection's: no further set-up for `ignore_change_ip = false`.
-//! - **What actix-web cannot give:** nothing is missing but that a handler hears of its client's leaving, as above.
+//! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
+//!   lock with it; later changes are saved with [`save`](Session::save), and [`reload`](Session::reload) answers false when
+//!   the session was ended, has expired, or has a new secret. The cookie cannot change any more. That the client has left
+//!   shows when the stream sends something: have it send regularly.
+//! - **What actix-web cannot give:** a word before the route is known. With `locking = early`, `ignore_expiry = false` or
+//!   `ignore_change_ip = false` the session is loaded before a [`RouteMiddleware`] has its say. And `Option<SignedIn>` is
+//!   `None` for any reason, a store that is down included: a page for everybody asks [`Session::subject`], whose error is not
+//!   "nobody".
 //!
-//! To test an application with [`actix_web::test`], make its sessions with [`testing::manager`](crate::testing::manager),
-//! and keep the cookies in a [`Jar`](crate::testing::Jar):
+//! A test needs neither a port nor a server: a clock to move, actix-web's own test client, and a jar for the cookies.
 //!
-#![cfg_attr(feature = "testing", doc = "```")]
-#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
-//! use std::time::Duration;
-//!
-//! use actix_web::test::{TestRequest, call_service, init_service, read_body};
+//! ```
+//! use actix_web::test::{TestRequest, call_service, init_service};
 //! use actix_web::{App, web};
 //! use cloakroom::actix_v4::SessionMiddleware;
 //! use cloakroom::stores::MemoryStore;
 //! use cloakroom::testing::{self, Jar, TestClock};
-//! use cloakroom::{Session, Settings};
+//! use cloakroom::{Session, Settings, SignedIn};
 //!
-//! # async fn hello(session: Session) -> cloakroom::Result<String> {
-//! #     let visits = session.update("visits", |visits: &mut Option<u64>| {
-//! #         *visits.insert(visits.unwrap_or(0) + 1)
-//! #     }).await?;
-//! #     Ok(format!("Hello, stranger! This is visit {visits}."))
-//! # }
-//! # fn routes(routes: &mut web::ServiceConfig) {
-//! #     routes.route("/", web::get().to(hello));
-//! # }
+//! fn routes(routes: &mut web::ServiceConfig) {
+//!     routes
+//!         .route("/sign-in", web::post().to(async |session: Session| session.sign_in("ann").await))
+//!         .route("/account", web::get().to(async |SignedIn(user): SignedIn| user.as_str().to_owned()));
+//! }
+//!
 //! # #[actix_web::main]
 //! # async fn main() {
 //! let clock = TestClock::new();
 //! let sessions = testing::manager(MemoryStore::new(), Settings::default(), &clock).unwrap();
-//! let app = init_service(App::new().configure(routes).wrap(SessionMiddleware::new(sessions))).await;
+//! let app = App::new().configure(routes).wrap(SessionMiddleware::new(sessions.clone()));
+//! let app = init_service(app).await;
 //! let mut jar = Jar::new("localhost");
-//!
-//! for expected in [1, 2, 1] {
+//! let mut send = async |request: TestRequest| {
 //!     let cookies = jar.cookie_header("/", true).unwrap_or_default();
-//!     let request = TestRequest::get().uri("/").insert_header(("cookie", cookies));
-//!     let response = call_service(&app, request.to_request()).await;
+//!     let response = call_service(&app, request.insert_header(("cookie", cookies)).to_request()).await;
 //!     for cookie in response.headers().get_all("set-cookie") {
 //!         jar.receive(cookie.to_str().unwrap(), "/", true).unwrap();
 //!     }
-//!     assert_eq!(read_body(response).await, format!("Hello, stranger! This is visit {expected}."));
-//!     if expected == 2 {
-//!         clock.advance(Duration::from_secs(30 * 24 * 60 * 60)); // and the session is over
-//!     }
-//! }
+//!     response.status().as_u16()
+//! };
+//!
+//! assert_eq!(send(TestRequest::with_uri("/account")).await, 401);
+//! assert_eq!(send(TestRequest::post().uri("/sign-in")).await, 204);
+//! assert_eq!(send(TestRequest::with_uri("/account")).await, 200);
+//! clock.advance(sessions.settings().idle_timeout);
+//! assert_eq!(send(TestRequest::with_uri("/account")).await, 401);
 //! # }
 //! ```
 //!
 //! [`Error`]: crate::Error
-//! [`SignedIn`]: crate::SignedIn
 //! [`InternalError`]: actix_web::error::InternalError
 
 mod extract;
@@ -146,6 +141,8 @@ pub struct SessionMiddleware {
 impl SessionMiddleware {
     /// A middleware over these sessions.
     pub fn new(sessions: SessionManager) -> Self {
+        // Each worker has a runtime of its own, which ends with the server.
+        sessions.stay_at_home();
         Self { sessions }
     }
 }

@@ -4,31 +4,56 @@ use actix_web::web::Html;
 
 use crate::cart::{AT_MOST, Article, Cart, Shopping};
 
+const HEAD: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Sessions in actix-web</title>
+<style>body{font:1rem system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem}form{margin:.5rem 0}</style>
+"#;
+
+const HOME: &str = r#"<p><a href="/">Home</a></p>"#;
+
 pub(crate) fn front(user: Option<&str>) -> Html {
     let name = escape(user.unwrap_or("stranger"));
-    let links = match user {
+    let who = match user {
         Some(_) => {
-            r#"<a href="/account">Your account</a> <form method="post" action="/logout"><button>Log out</button></form>"#
+            r#"<p><a href="/account">Your account</a></p>
+        <form method="post" action="/logout"><button>Sign out</button></form>"#
         }
-        None => r#"<a href="/login">Log in</a>"#,
+        None => r#"<p><a href="/login">Sign in</a></p>"#,
     };
     page(&format!(
-        r#"<h1>Hello, {name}</h1><p>{links}</p><p><a href="/cart">Shop</a> <a href="/count">Count</a>
-        <form method="post" action="/reset"><button>Start again</button></form></p>"#
+        r#"<h1>Hello, {name}</h1>
+        {who}
+        <p><a href="/cart">Shop</a> <a href="/count">Count</a></p>
+        <form method="post" action="/reset"><button>Start again</button></form>"#
     ))
 }
 
-pub(crate) fn login(problem: &str) -> Html {
+pub(crate) fn login(problem: &str, user: &str) -> Html {
+    let user = escape(user);
     page(&format!(
-        r#"<h1>Log in</h1><p>{problem}</p><form method="post" action="/login">
-        <label>Name <input name="user" required maxlength="100"></label>
-        <label>Password <input name="password" type="password"></label> (it is “sesame”)
-        <button>Log in</button></form>"#
+        r#"<h1>Sign in</h1>
+        <p>{problem}</p>
+        <form method="post" action="/login">
+        <p><label>Name <input name="user" value="{user}" required maxlength="100"></label></p>
+        <p><label>Password <input name="password" type="password" required></label> (it is “sesame”)</p>
+        <button>Sign in</button>
+        </form>{HOME}"#
     ))
 }
 
 pub(crate) fn account(user: &str) -> Html {
-    page(&format!("<h1>{}’s account</h1><p>Only you see this.</p>", escape(user)))
+    let user = escape(user);
+    page(&format!(
+        r#"<h1>Your account</h1>
+        <p>You are {user}. Only you see this.</p>{HOME}"#
+    ))
+}
+
+pub(crate) fn not_found() -> Html {
+    page(&format!("<h1>There is no such page</h1>{HOME}"))
 }
 
 pub(crate) fn shop(shopping: &Shopping) -> Html {
@@ -48,7 +73,7 @@ pub(crate) fn shop(shopping: &Shopping) -> Html {
     });
     let orders = shopping.orders.iter().map(|order| format!("<li>{}</li>", list(order)));
     page(&format!(
-        r#"<h1>Shop</h1>{}<h2>Your cart</h2><p>{}</p>{}{}<h2>Your orders</h2><ol>{}</ol><a href="/">Back</a>"#,
+        r#"<h1>Shop</h1>{}<h2>Your cart</h2><p>{}</p>{}{}<h2>Your orders</h2><ol>{}</ol>{HOME}"#,
         articles.concat(),
         list(&shopping.cart),
         lines.collect::<String>(),
@@ -68,7 +93,7 @@ fn form(action: &str, fields: &str, button: &str) -> String {
 }
 
 fn page(body: &str) -> Html {
-    Html::new(format!("<!doctype html><meta charset=\"utf-8\"><title>Cloakroom on actix-web</title>{body}"))
+    Html::new(format!("{HEAD}{body}"))
 }
 
 /// What a user typed must not become part of the page's markup.

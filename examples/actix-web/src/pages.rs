@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Form, Html, Redirect};
-use actix_web::{Either, Responder};
+use actix_web::{Either, Error, Responder};
 use cloakroom::{Result, Session, SessionKey, SignedIn};
 use serde::Deserialize;
 
@@ -32,13 +32,13 @@ pub(crate) struct Login {
 }
 
 pub(crate) async fn login_form() -> Html {
-    html::login("")
+    html::login("", "")
 }
 
 pub(crate) async fn login(session: Session, Form(login): Form<Login>) -> Result<impl Responder> {
     // Yours asks a table of password hashes.
     if login.user.is_empty() || login.user.len() > 100 || login.password != "sesame" {
-        let form = html::login("That name and password do not match.");
+        let form = html::login("That name and password do not match.", &login.user);
         return Ok(Either::Left((form, StatusCode::UNAUTHORIZED)));
     }
     session.sign_in(&login.user).await?;
@@ -50,6 +50,17 @@ pub(crate) async fn logout(session: Session) -> Result<Redirect> {
     Ok(Redirect::to("/").see_other())
 }
 
-pub(crate) async fn account(SignedIn(user): SignedIn) -> Html {
-    html::account(user.as_str())
+/// Takes `SignedIn` alone where the plain 401 is good enough; here strangers get the form. Other errors stay what they are.
+pub(crate) async fn account(user: Result<SignedIn, Error>) -> Result<impl Responder, Error> {
+    match user {
+        Ok(SignedIn(user)) => Ok((html::account(user.as_str()), StatusCode::OK)),
+        Err(error) if error.error_response().status() == StatusCode::UNAUTHORIZED => {
+            Ok((html::login("Sign in first.", ""), StatusCode::UNAUTHORIZED))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) async fn not_found() -> impl Responder {
+    (html::not_found(), StatusCode::NOT_FOUND)
 }

@@ -24,6 +24,11 @@ async fn it_counts_and_signs_in() {
     example().await.counts_and_signs_in().await;
 }
 
+#[test]
+fn it_says_what_is_wrong_with_its_port() {
+    Example::refuses_a_wrong_port(env!("CARGO_BIN_EXE_example-actix-web"));
+}
+
 #[tokio::test]
 async fn a_cart_is_filled_changed_and_ordered() {
     let example = example().await;

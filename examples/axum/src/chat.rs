@@ -1,4 +1,4 @@
-//! A chat: everybody reads, and who is logged in writes.
+//! A chat: everybody reads, and who is signed in writes.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use crate::html;
 
-/// How long a log-out may take to end an idle stream.
+/// How long a sign-out may take to end an idle stream.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Sends each message to all who listen.
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router {
     Router::new().route("/chat", get(page).post(say)).route("/chat/messages", get(messages)).with_state(chat)
 }
 
-async fn page() -> Html<&'static str> {
+async fn page() -> Html<String> {
     html::chat()
 }
 
@@ -71,7 +71,7 @@ impl Listener {
             if let Some(session) = &self.session {
                 match session.reload().await {
                     Ok(true) => {}
-                    Ok(false) => return Some((Event::default().event("ended").data("logged out"), None)),
+                    Ok(false) => return Some((Event::default().event("ended").data("signed out"), None)),
                     Err(_) => return None, // the store is away: the browser comes again, and is told so
                 }
             }

@@ -31,13 +31,13 @@ pub(crate) struct Login {
 }
 
 pub(crate) async fn login_form() -> Html<String> {
-    html::login("")
+    html::login("", "")
 }
 
 pub(crate) async fn login(session: Session, Form(login): Form<Login>) -> Result<Response> {
     // Yours asks a table of password hashes.
     if login.user.is_empty() || login.user.len() > 100 || login.password != "sesame" {
-        let form = html::login("That name and password do not match.");
+        let form = html::login("That name and password do not match.", &login.user);
         return Ok((StatusCode::UNAUTHORIZED, form).into_response());
     }
     session.sign_in(&login.user).await?;
@@ -49,6 +49,17 @@ pub(crate) async fn logout(session: Session) -> Result<Redirect> {
     Ok(Redirect::to("/"))
 }
 
-pub(crate) async fn account(SignedIn(user): SignedIn) -> Html<String> {
-    html::account(user.as_str())
+/// Takes `SignedIn` alone where the plain 401 is good enough; here strangers get the form. Other errors stay what they are.
+pub(crate) async fn account(user: Result<SignedIn, Response>) -> Response {
+    match user {
+        Ok(SignedIn(user)) => html::account(user.as_str()).into_response(),
+        Err(refused) if refused.status() == StatusCode::UNAUTHORIZED => {
+            (StatusCode::UNAUTHORIZED, html::login("Sign in first.", "")).into_response()
+        }
+        Err(failed) => failed,
+    }
+}
+
+pub(crate) async fn not_found() -> (StatusCode, Html<String>) {
+    (StatusCode::NOT_FOUND, html::not_found())
 }

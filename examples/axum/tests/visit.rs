@@ -16,10 +16,15 @@ async fn it_counts_and_signs_in() {
     example().await.counts_and_signs_in().await;
 }
 
+#[test]
+fn it_says_what_is_wrong_with_its_port() {
+    Example::refuses_a_wrong_port(env!("CARGO_BIN_EXE_example-axum"));
+}
+
 #[tokio::test]
-async fn who_is_logged_in_writes_and_everybody_reads_until_they_log_out() {
+async fn who_is_signed_in_writes_and_everybody_reads_until_they_sign_out() {
     let example = example().await;
-    let (ann, bob) = (logged_in(&example, "ann").await, logged_in(&example, "bob").await);
+    let (ann, bob) = (signed_in(&example, "ann").await, signed_in(&example, "bob").await);
     let stranger = example.browser();
     let mut ann_reads = Stream::open(&example, &ann).await;
     let mut stranger_reads = Stream::open(&example, &stranger).await;
@@ -35,11 +40,11 @@ async fn who_is_logged_in_writes_and_everybody_reads_until_they_log_out() {
     assert_eq!(bob.send(post_form("/chat", "text=is+ann+gone")).await.status, 204);
     assert_eq!(stranger_reads.line().await.as_deref(), Some("data: bob: is ann gone"));
     assert_eq!(ann_reads.line().await.as_deref(), Some("event: ended"));
-    assert_eq!(ann_reads.line().await.as_deref(), Some("data: logged out"));
+    assert_eq!(ann_reads.line().await.as_deref(), Some("data: signed out"));
     assert_eq!(ann_reads.line().await, None, "the stream closes");
 }
 
-async fn logged_in(example: &Example, name: &str) -> Browser {
+async fn signed_in(example: &Example, name: &str) -> Browser {
     let browser = example.browser();
     redirects(&browser.send(post_form("/login", &format!("user={name}&password=sesame"))).await);
     browser

@@ -7,38 +7,60 @@ use hyper::{Response, StatusCode};
 
 pub(crate) type Page = Response<Full<Bytes>>;
 
+const HEAD: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Sessions in hyper</title>
+<style>body{font:1rem system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem}form{margin:.5rem 0}</style>
+"#;
+
+const HOME: &str = r#"<p><a href="/">Home</a></p>"#;
+
 pub(crate) fn front(user: Option<&str>, flash: Option<&str>) -> Page {
     let flash = flash.map_or(String::new(), |flash| format!("<p><em>{}</em></p>", escape(flash)));
     let name = escape(user.unwrap_or("stranger"));
-    let links = match user {
+    let who = match user {
         Some(_) => {
-            r#"<a href="/account">Your account</a> <form method="post" action="/logout"><button>Log out</button></form>"#
+            r#"<p><a href="/account">Your account</a></p>
+        <form method="post" action="/logout"><button>Sign out</button></form>"#
         }
-        None => r#"<a href="/login">Log in</a>"#,
+        None => r#"<p><a href="/login">Sign in</a></p>"#,
     };
-    page(
-        StatusCode::OK,
-        &format!(
-            r#"{flash}<h1>Hello, {name}</h1><p>{links}</p><p><a href="/count">Count</a>
-            <form method="post" action="/reset"><button>Start again</button></form></p>"#
-        ),
-    )
+    let body = format!(
+        r#"{flash}<h1>Hello, {name}</h1>
+        {who}
+        <p><a href="/count">Count</a></p>
+        <form method="post" action="/reset"><button>Start again</button></form>"#
+    );
+    page(StatusCode::OK, &body)
 }
 
-pub(crate) fn login(status: StatusCode, problem: &str) -> Page {
-    page(
-        status,
-        &format!(
-            r#"<h1>Log in</h1><p>{problem}</p><form method="post" action="/login">
-            <label>Name <input name="user" required maxlength="100"></label>
-            <label>Password <input name="password" type="password"></label> (it is “sesame”)
-            <button>Log in</button></form>"#
-        ),
-    )
+pub(crate) fn login(status: StatusCode, problem: &str, user: &str) -> Page {
+    let user = escape(user);
+    let body = format!(
+        r#"<h1>Sign in</h1>
+        <p>{problem}</p>
+        <form method="post" action="/login">
+        <p><label>Name <input name="user" value="{user}" required maxlength="100"></label></p>
+        <p><label>Password <input name="password" type="password" required></label> (it is “sesame”)</p>
+        <button>Sign in</button>
+        </form>{HOME}"#
+    );
+    page(status, &body)
 }
 
 pub(crate) fn account(user: &str) -> Page {
-    page(StatusCode::OK, &format!("<h1>{}’s account</h1><p>Only you see this.</p>", escape(user)))
+    let user = escape(user);
+    let body = format!(
+        r#"<h1>Your account</h1>
+        <p>You are {user}. Only you see this.</p>{HOME}"#
+    );
+    page(StatusCode::OK, &body)
+}
+
+pub(crate) fn not_found() -> Page {
+    page(StatusCode::NOT_FOUND, &format!("<h1>There is no such page</h1>{HOME}"))
 }
 
 pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Page {
@@ -52,8 +74,7 @@ pub(crate) fn redirect(to: &'static str) -> Page {
 }
 
 fn page(status: StatusCode, body: &str) -> Page {
-    let page = format!("<!doctype html><meta charset=\"utf-8\"><title>Cloakroom on hyper</title>{body}");
-    response(status, "text/html; charset=utf-8", page)
+    response(status, "text/html; charset=utf-8", format!("{HEAD}{body}"))
 }
 
 fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Page {

@@ -13,9 +13,12 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+    // Cookies know no ports: the default name would be shared by all examples at localhost.
+    let settings = Settings { cookie_name: "__Host-hyper".into(), ..Settings::default() };
+    let sessions = SessionManager::new(MemoryStore::new(), settings)?;
 
-    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
+    let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     loop {

@@ -1,6 +1,6 @@
 //! What is served under which path.
 
-use cloakroom::{Result, Session, SessionKey};
+use cloakroom::{ErrorKind, Result, Session, SessionKey};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
@@ -17,11 +17,11 @@ pub(crate) async fn answer(request: Request<Incoming>, session: Session) -> Resu
         (&Method::GET, "/") => front(session).await,
         (&Method::GET, "/count") => count(session).await,
         (&Method::POST, "/reset") => reset(session).await,
-        (&Method::GET, "/login") => Ok(html::login(StatusCode::OK, "")),
+        (&Method::GET, "/login") => Ok(html::login(StatusCode::OK, "", "")),
         (&Method::POST, "/login") => login(session, request.into_body()).await,
         (&Method::POST, "/logout") => logout(session).await,
         (&Method::GET, "/account") => account(session).await,
-        _ => Ok(html::text(StatusCode::NOT_FOUND, "There is no such page.")),
+        _ => Ok(html::not_found()),
     }
 }
 
@@ -44,7 +44,7 @@ async fn reset(session: Session) -> Result<Page> {
 
 async fn login(session: Session, body: Incoming) -> Result<Page> {
     let Ok(body) = Limited::new(body, 4096).collect().await else {
-        return Ok(html::login(StatusCode::BAD_REQUEST, "That did not arrive."));
+        return Ok(html::login(StatusCode::BAD_REQUEST, "That did not arrive.", ""));
     };
     let (mut user, mut password) = Default::default();
     for (name, value) in form_urlencoded::parse(&body.to_bytes()) {
@@ -56,21 +56,27 @@ async fn login(session: Session, body: Incoming) -> Result<Page> {
     }
     // Yours asks a table of password hashes.
     if user.is_empty() || user.len() > 100 || password != "sesame" {
-        return Ok(html::login(StatusCode::UNAUTHORIZED, "That name and password do not match."));
+        return Ok(html::login(StatusCode::UNAUTHORIZED, "That name and password do not match.", &user));
     }
     session.sign_in(&user).await?;
-    session.insert(FLASH, "You are logged in.").await?;
+    session.insert(FLASH, "You are signed in.").await?;
     Ok(html::redirect("/"))
 }
 
 async fn logout(session: Session) -> Result<Page> {
     session.sign_out().await?;
     // The message begins a new session, of nobody, which ends when it is taken.
-    session.insert(FLASH, "You are logged out.").await?;
+    session.insert(FLASH, "You are signed out.").await?;
     Ok(html::redirect("/"))
 }
 
 async fn account(session: Session) -> Result<Page> {
-    let user = session.require_subject().await?; // else the answer is a 401
-    Ok(html::account(user.as_str()))
+    match session.require_subject().await {
+        Ok(user) => Ok(html::account(user.as_str())),
+        // With `?` alone, the answer would be a plain 401.
+        Err(error) if error.kind() == ErrorKind::NotSignedIn => {
+            Ok(html::login(StatusCode::UNAUTHORIZED, "Sign in first.", ""))
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -12,17 +12,22 @@ async fn it_counts_and_signs_in() {
     example().await.counts_and_signs_in().await;
 }
 
+#[test]
+fn it_says_what_is_wrong_with_its_port() {
+    Example::refuses_a_wrong_port(env!("CARGO_BIN_EXE_example-hyper"));
+}
+
 #[tokio::test]
 async fn a_message_is_shown_once_and_leaves_no_session_behind() {
     let example = example().await;
     let ann = example.browser();
     redirects(&ann.send(post_form("/login", "user=a%3Cb%3E&password=sesame")).await);
     let page = ann.get("/").await.body;
-    assert!(page.contains("You are logged in.") && page.contains("Hello, a&lt;b&gt;"), "{page}");
-    assert!(!ann.get("/").await.body.contains("You are logged in."));
+    assert!(page.contains("You are signed in.") && page.contains("Hello, a&lt;b&gt;"), "{page}");
+    assert!(!ann.get("/").await.body.contains("You are signed in."));
 
     redirects(&ann.post("/logout").await);
-    assert!(ann.get("/").await.body.contains("You are logged out."));
+    assert!(ann.get("/").await.body.contains("You are signed out."));
     assert!(ann.jar().is_empty());
-    assert!(!ann.get("/").await.body.contains("You are logged out."));
+    assert!(!ann.get("/").await.body.contains("You are signed out."));
 }

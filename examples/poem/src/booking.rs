@@ -2,6 +2,7 @@
 //! and forth, reload, and go on in another tab. It is gone when the session ends.
 
 use cloakroom::{Result, Session, SessionKey};
+use poem::http::StatusCode;
 use poem::web::{Form, Html, Redirect};
 use poem::{IntoResponse, Response, Route, get, handler};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ const TABLE: SessionKey<Table> = SessionKey::new("table");
 const GUEST: SessionKey<Guest> = SessionKey::new("guest");
 const BOOKED: SessionKey<(Table, Guest)> = SessionKey::new("booked");
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Table {
     pub(crate) day: String,
     pub(crate) seats: u8,
@@ -34,13 +35,17 @@ pub(crate) fn routes() -> Route {
 
 #[handler]
 async fn ask_for_table(session: Session) -> Result<Html<String>> {
-    Ok(pages::table(&session.get(TABLE).await?.unwrap_or_default()))
+    let table = session.get(TABLE).await?;
+    Ok(pages::table(&table.unwrap_or(Table { day: String::new(), seats: 1 })))
 }
 
 #[handler]
-async fn take_table(session: Session, Form(table): Form<Table>) -> Result<Redirect> {
+async fn take_table(session: Session, Form(table): Form<Table>) -> Result<Response> {
+    if !(1..=12).contains(&table.seats) {
+        return Ok(pages::table(&table).with_status(StatusCode::BAD_REQUEST).into_response());
+    }
     session.insert(TABLE, &table).await?;
-    Ok(Redirect::see_other("/booking/guest"))
+    Ok(Redirect::see_other("/booking/guest").into_response())
 }
 
 #[handler]

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use cloakroom::poem_v3::SessionMiddleware;
 use cloakroom::stores::MemoryStore;
-use cloakroom::{Result, Session, SessionManager, Settings, SignedIn};
+use cloakroom::{ErrorKind, Result, Session, SessionManager, Settings, SignedIn};
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::{Form, Html, Redirect};
@@ -17,8 +17,11 @@ use serde::Deserialize;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-    let port = env::var("PORT").unwrap_or_else(|_| "3000".into());
+    // Cookies know no ports: the default name would be shared by all examples at localhost.
+    let settings = Settings { cookie_name: "__Host-poem".into(), ..Settings::default() };
+    let sessions = SessionManager::new(MemoryStore::new(), settings)?;
+    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
+    let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;
     let acceptor = TcpListener::bind(format!("127.0.0.1:{port}")).into_acceptor().await?;
     for address in acceptor.local_addr().iter().filter_map(|address| address.as_socket_addr()) {
         println!("listening on http://{address}");
@@ -35,6 +38,7 @@ fn app(sessions: SessionManager) -> impl Endpoint {
         .at("/logout", post(sign_out))
         .at("/account", get(account))
         .nest("/booking", booking::routes())
+        .catch_error(not_signed_in)
         .with(SessionMiddleware::new(sessions))
 }
 
@@ -60,7 +64,7 @@ async fn reset(session: Session) -> Result<Redirect> {
 
 #[handler]
 async fn login() -> Html<String> {
-    pages::login("")
+    pages::login("", "")
 }
 
 #[derive(Deserialize)]
@@ -71,13 +75,14 @@ struct Credentials {
 
 #[handler]
 async fn sign_in(session: Session, Form(credentials): Form<Credentials>) -> Result<Response> {
-    if credentials.password != "sesame" {
-        return Ok(pages::login("That is not the password.")
-            .with_status(StatusCode::UNAUTHORIZED)
-            .into_response());
+    let Credentials { user, password } = credentials;
+    // Yours asks a table of password hashes.
+    if user.is_empty() || user.len() > 100 || password != "sesame" {
+        let form = pages::login("That name and password do not match.", &user);
+        return Ok(form.with_status(StatusCode::UNAUTHORIZED).into_response());
     }
     // A new secret; what the session holds, the count and the booking, stays.
-    session.sign_in(&credentials.user).await?;
+    session.sign_in(&user).await?;
     Ok(Redirect::see_other("/").into_response())
 }
 
@@ -87,8 +92,18 @@ async fn sign_out(session: Session) -> Result<Redirect> {
     Ok(Redirect::see_other("/"))
 }
 
-/// Runs only if somebody is signed in; all others get a 401.
+/// Runs only if somebody is signed in.
 #[handler]
 async fn account(SignedIn(user): SignedIn) -> Html<String> {
     pages::account(user.as_str())
+}
+
+/// All others get the form. Other errors stay what they are.
+async fn not_signed_in(error: cloakroom::Error) -> Response {
+    match error.kind() {
+        ErrorKind::NotSignedIn => {
+            pages::login("Sign in first.", "").with_status(StatusCode::UNAUTHORIZED).into_response()
+        }
+        _ => poem::Error::from(error).into_response(),
+    }
 }

@@ -4,36 +4,52 @@ use poem::web::Html;
 
 use crate::booking::{Guest, Table};
 
+const HEAD: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Sessions in Poem</title>
+<style>body{font:1rem system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem}form{margin:.5rem 0}</style>
+"#;
+
+const HOME: &str = r#"<p><a href="/">Home</a></p>"#;
+
 pub(crate) fn hello(user: Option<&str>) -> Html<String> {
     let name = escaped(user.unwrap_or("stranger"));
     let who = match user {
-        None => r#"<a href="/login">Sign in</a>"#,
         Some(_) => {
-            r#"<a href="/account">Your account</a> <form method="post" action="/logout"><button>Sign out</button></form>"#
+            r#"<p><a href="/account">Your account</a></p>
+        <form method="post" action="/logout"><button>Sign out</button></form>"#
         }
+        None => r#"<p><a href="/login">Sign in</a></p>"#,
     };
     page(&format!(
         r#"<h1>Hello, {name}</h1>
-        <p>{who}</p>
-        <p><a href="/count">Count</a> <a href="/booking/table">Book a table</a></p>
-        <form method="post" action="/reset"><button>Forget everything</button></form>"#
+        {who}
+        <p><a href="/booking/table">Book a table</a> <a href="/count">Count</a></p>
+        <form method="post" action="/reset"><button>Start again</button></form>"#
     ))
 }
 
-pub(crate) fn login(problem: &str) -> Html<String> {
+pub(crate) fn login(problem: &str, user: &str) -> Html<String> {
+    let user = escaped(user);
     page(&format!(
         r#"<h1>Sign in</h1>
         <p>{problem}</p>
         <form method="post" action="/login">
-        <p><label>Name <input name="user" required></label></p>
-        <p><label>Password <input name="password" type="password" required></label> It is “sesame”.</p>
+        <p><label>Name <input name="user" value="{user}" required maxlength="100"></label></p>
+        <p><label>Password <input name="password" type="password" required></label> (it is “sesame”)</p>
         <button>Sign in</button>
-        </form>"#
+        </form>{HOME}"#
     ))
 }
 
 pub(crate) fn account(user: &str) -> Html<String> {
-    page(&format!(r#"<h1>Your account</h1><p>You are {}.</p><p><a href="/">Back</a></p>"#, escaped(user)))
+    let user = escaped(user);
+    page(&format!(
+        r#"<h1>Your account</h1>
+        <p>You are {user}. Only you see this.</p>{HOME}"#
+    ))
 }
 
 pub(crate) fn table(table: &Table) -> Html<String> {
@@ -45,7 +61,7 @@ pub(crate) fn table(table: &Table) -> Html<String> {
         <p><label>Day <input name="day" type="date" value="{day}" required></label></p>
         <p><label>Seats <input name="seats" type="number" min="1" max="12" value="{seats}" required></label></p>
         <button>Next</button>
-        </form>"#
+        </form>{HOME}"#
     ))
 }
 
@@ -57,7 +73,7 @@ pub(crate) fn guest(guest: &Guest) -> Html<String> {
         <p><label>Name <input name="name" value="{name}" required></label></p>
         <p><label>Wishes <input name="wishes" value="{wishes}"></label></p>
         <a href="/booking/table">Back</a> <button>Next</button>
-        </form>"#
+        </form>{HOME}"#
     ))
 }
 
@@ -68,12 +84,13 @@ pub(crate) fn confirmation(table: &Table, guest: &Guest) -> Html<String> {
         <p>{booking}</p>
         <form method="post" action="/booking/confirmation">
         <a href="/booking/guest">Back</a> <button>Book it</button>
-        </form>"#
+        </form>{HOME}"#
     ))
 }
 
 pub(crate) fn booked(table: &Table, guest: &Guest) -> Html<String> {
-    page(&format!(r#"<h1>Booked</h1><p>{}</p><p><a href="/">Home</a></p>"#, booking(table, guest)))
+    let booking = booking(table, guest);
+    page(&format!("<h1>Booked</h1><p>{booking}</p>{HOME}"))
 }
 
 fn booking(table: &Table, guest: &Guest) -> String {
@@ -83,9 +100,7 @@ fn booking(table: &Table, guest: &Guest) -> String {
 }
 
 fn page(body: &str) -> Html<String> {
-    Html(format!(
-        r#"<!doctype html><html lang="en"><meta charset="utf-8"><title>Cloakroom in Poem</title><body>{body}</body></html>"#
-    ))
+    Html(format!("{HEAD}{body}"))
 }
 
 fn escaped(text: &str) -> String {

@@ -17,6 +17,11 @@ async fn it_counts_and_signs_in() {
     example().await.counts_and_signs_in().await;
 }
 
+#[test]
+fn it_says_what_is_wrong_with_its_port() {
+    Example::refuses_a_wrong_port(env!("CARGO_BIN_EXE_example-poem"));
+}
+
 #[tokio::test]
 async fn a_booking_goes_back_and_forth_through_its_steps_and_is_made_once() {
     let example = example().await;
@@ -42,6 +47,22 @@ async fn a_booking_goes_back_and_forth_through_its_steps_and_is_made_once() {
         assert!(page.contains("Booked") && page.contains("for 3 on"), "{click}: {page}");
     }
     assert_eq!(redirects(&ann.get("/booking/confirmation").await), "/booking/table", "the next begins empty");
+}
+
+#[tokio::test]
+async fn a_table_has_one_to_twelve_seats() {
+    let example = example().await;
+    let ann = example.browser();
+    assert!(ann.get("/booking/table").await.body.contains(r#"value="1""#), "it begins with one");
+    for seats in [0, 13] {
+        let wrong = ann.send(post_form("/booking/table", &format!("day=2030-05-01&seats={seats}"))).await;
+        assert!(wrong.status == 400 && wrong.body.contains(r#"value="2030-05-01""#), "{seats}: {wrong:?}");
+    }
+    assert_eq!(redirects(&ann.get("/booking/confirmation").await), "/booking/table", "nothing was saved");
+    for seats in [1, 12] {
+        submit(&ann, "/booking/table", &format!("day=2030-05-01&seats={seats}")).await;
+        assert!(ann.get("/booking/table").await.body.contains(&format!(r#"value="{seats}""#)));
+    }
 }
 
 #[tokio::test]

@@ -19,8 +19,11 @@ use rocket::{Build, FromForm, Rocket, catch, catchers, get, post, routes};
 
 #[rocket::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    // Cookies know no ports: the default name would be shared by all examples at localhost.
+    let settings = Settings { cookie_name: "__Host-rocket".into(), ..Settings::default() };
+    let sessions = SessionManager::new(MemoryStore::new(), settings)?;
+    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
+    let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;
     // What Rocket itself has to say would be on the standard output too.
     let config = Config { port, log_level: LogLevel::Off, ..Config::default() };
     let listening = AdHoc::on_liftoff("listening", |rocket| {
@@ -62,7 +65,7 @@ async fn reset(session: Session) -> Result<Redirect> {
 
 #[get("/login")]
 fn login() -> RawHtml<String> {
-    pages::login("")
+    pages::login("", "")
 }
 
 #[derive(FromForm)]
@@ -76,8 +79,10 @@ async fn sign_in(
     session: Session,
     login: Form<Login>,
 ) -> Result<Result<Redirect, Unauthorized<RawHtml<String>>>> {
-    if login.password != "sesame" {
-        return Ok(Err(Unauthorized(pages::login("That is not the password."))));
+    // Yours asks a table of password hashes.
+    if login.user.is_empty() || login.user.len() > 100 || login.password != "sesame" {
+        let form = pages::login("That name and password do not match.", &login.user);
+        return Ok(Err(Unauthorized(form)));
     }
     // A new secret; what the session holds, the count and the notes, stays.
     session.sign_in(&login.user).await?;
@@ -98,5 +103,5 @@ fn account(user: SignedIn) -> RawHtml<String> {
 
 #[catch(401)]
 fn not_signed_in() -> RawHtml<String> {
-    pages::login("Sign in first.")
+    pages::login("Sign in first.", "")
 }

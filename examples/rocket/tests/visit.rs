@@ -23,6 +23,11 @@ async fn it_counts_and_signs_in() {
     example().await.counts_and_signs_in().await;
 }
 
+#[test]
+fn it_says_what_is_wrong_with_its_port() {
+    Example::refuses_a_wrong_port(env!("CARGO_BIN_EXE_example-rocket"));
+}
+
 #[tokio::test]
 async fn a_message_is_shown_once_by_the_page_after_the_redirect() {
     let example = example().await;

@@ -20,14 +20,22 @@ async fn list(user: SignedIn, session: Session, depot: &mut Depot) -> Result<Tex
 
 /// A handle is a name, no secret: `end_of` ends only what is this user's.
 #[handler]
-async fn end_one(user: SignedIn, req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<()> {
+async fn end_one(
+    user: SignedIn,
+    session: Session,
+    req: &mut Request,
+    depot: &mut Depot,
+    res: &mut Response,
+) -> Result<()> {
+    let this = session.handle().await?;
     let handle: Option<Handle> = req.form::<String>("handle").await.and_then(|text| text.parse().ok());
     let ended = match handle {
         Some(handle) => sessions(depot).end_of(user.as_str(), &handle).await?,
         None => false,
     };
     if ended {
-        res.render(Redirect::other("/devices"));
+        // Who has ended this very session is a stranger now.
+        res.render(Redirect::other(if handle == this { "/" } else { "/devices" }));
     } else {
         res.render(StatusError::not_found().brief("You have no such session."));
     }

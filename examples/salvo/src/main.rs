@@ -14,8 +14,11 @@ use salvo::prelude::*;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-    let port = env::var("PORT").unwrap_or_else(|_| "3000".into());
+    // Cookies know no ports: the default name would be shared by all examples at localhost.
+    let settings = Settings { cookie_name: "__Host-salvo".into(), ..Settings::default() };
+    let sessions = SessionManager::new(MemoryStore::new(), settings)?;
+    let port = env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
+    let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;
     let acceptor = TcpListener::new(format!("127.0.0.1:{port}")).try_bind().await?;
     println!("listening on http://{}", acceptor.local_addr()?);
     Ok(Server::new(acceptor).try_serve(service(sessions)).await?)
@@ -35,8 +38,11 @@ fn routes() -> Router {
         .push(Router::with_path("reset").post(reset))
         .push(Router::with_path("login").get(login).post(sign_in))
         .push(Router::with_path("logout").post(sign_out))
-        .push(Router::with_path("account").get(account))
-        .push(devices::routes())
+        .push(
+            Router::with_hoop(signed_in_only)
+                .push(Router::with_path("account").get(account))
+                .push(devices::routes()),
+        )
 }
 
 #[handler]
@@ -60,15 +66,17 @@ async fn reset(session: Session) -> Result<Redirect> {
 
 #[handler]
 async fn login() -> Text<String> {
-    pages::login("")
+    pages::login("", "")
 }
 
 #[handler]
 async fn sign_in(session: Session, req: &mut Request, res: &mut Response) -> Result<()> {
     let user: String = req.form("user").await.unwrap_or_default();
     let password: String = req.form("password").await.unwrap_or_default();
-    if user.is_empty() || password != "sesame" {
-        res.status_code(StatusCode::UNAUTHORIZED).render(pages::login("That is not the password."));
+    // Yours asks a table of password hashes.
+    if user.is_empty() || user.len() > 100 || password != "sesame" {
+        let form = pages::login("That name and password do not match.", &user);
+        res.status_code(StatusCode::UNAUTHORIZED).render(form);
         return Ok(());
     }
     // A new secret; what the session holds, the count, stays.
@@ -83,7 +91,16 @@ async fn sign_out(session: Session) -> Result<Redirect> {
     Ok(Redirect::other("/"))
 }
 
-/// Runs only if somebody is signed in; all others get a 401.
+/// Strangers get the form: after a response with an error's status, Salvo runs no more handlers.
+#[handler]
+async fn signed_in_only(session: Session, res: &mut Response) -> Result<()> {
+    if session.subject().await?.is_none() {
+        res.status_code(StatusCode::UNAUTHORIZED).render(pages::login("Sign in first.", ""));
+    }
+    Ok(())
+}
+
+/// Runs only if somebody is signed in; all others would get a plain 401.
 #[handler]
 async fn account(user: SignedIn) -> Text<String> {
     pages::account(user.as_str())

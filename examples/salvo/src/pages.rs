@@ -5,40 +5,52 @@ use std::time::SystemTime;
 use cloakroom::{Handle, SessionInfo};
 use salvo::prelude::Text;
 
+const HEAD: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Sessions in Salvo</title>
+<style>body{font:1rem system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem}form{margin:.5rem 0}</style>
+"#;
+
+const HOME: &str = r#"<p><a href="/">Home</a></p>"#;
+
 pub(crate) fn hello(user: Option<&str>) -> Text<String> {
     let name = escaped(user.unwrap_or("stranger"));
     let who = match user {
-        None => r#"<a href="/login">Sign in</a>"#,
         Some(_) => {
-            r#"<a href="/account">Your account</a> <form method="post" action="/logout"><button>Sign out</button></form>"#
+            r#"<p><a href="/account">Your account</a> <a href="/devices">Your sessions</a></p>
+        <form method="post" action="/logout"><button>Sign out</button></form>"#
         }
+        None => r#"<p><a href="/login">Sign in</a></p>"#,
     };
     page(&format!(
         r#"<h1>Hello, {name}</h1>
-        <p>{who}</p>
+        {who}
         <p><a href="/count">Count</a></p>
-        <form method="post" action="/reset"><button>Forget everything</button></form>"#
+        <form method="post" action="/reset"><button>Start again</button></form>"#
     ))
 }
 
-pub(crate) fn login(problem: &str) -> Text<String> {
+pub(crate) fn login(problem: &str, user: &str) -> Text<String> {
+    let user = escaped(user);
     page(&format!(
         r#"<h1>Sign in</h1>
         <p>{problem}</p>
         <form method="post" action="/login">
-        <p><label>Name <input name="user" required></label></p>
-        <p><label>Password <input name="password" type="password" required></label> It is “sesame”.</p>
+        <p><label>Name <input name="user" value="{user}" required maxlength="100"></label></p>
+        <p><label>Password <input name="password" type="password" required></label> (it is “sesame”)</p>
         <button>Sign in</button>
-        </form>"#
+        </form>{HOME}"#
     ))
 }
 
 pub(crate) fn account(user: &str) -> Text<String> {
+    let user = escaped(user);
     page(&format!(
         r#"<h1>Your account</h1>
-        <p>You are {}.</p>
-        <p><a href="/devices">Your sessions</a> <a href="/">Back</a></p>"#,
-        escaped(user)
+        <p>You are {user}. Only you see this.</p>
+        <p><a href="/devices">Your sessions</a></p>{HOME}"#
     ))
 }
 
@@ -47,8 +59,7 @@ pub(crate) fn devices(sessions: &[SessionInfo], this: Option<Handle>) -> Text<St
     page(&format!(
         r#"<h1>Your sessions</h1>
         <ul>{devices}</ul>
-        <form method="post" action="/devices/end-all"><button>Sign out everywhere</button></form>
-        <p><a href="/account">Back</a></p>"#
+        <form method="post" action="/devices/end-all"><button>Sign out everywhere</button></form>{HOME}"#
     ))
 }
 
@@ -65,9 +76,7 @@ fn device(session: &SessionInfo, this: Option<Handle>) -> String {
 }
 
 fn page(body: &str) -> Text<String> {
-    Text::Html(format!(
-        r#"<!doctype html><html lang="en"><meta charset="utf-8"><title>Cloakroom in Salvo</title><body>{body}</body></html>"#
-    ))
+    Text::Html(format!("{HEAD}{body}"))
 }
 
 fn escaped(text: &str) -> String {

@@ -42,6 +42,11 @@ async fn it_counts_and_signs_in() {
     example().await.counts_and_signs_in().await;
 }
 
+#[test]
+fn it_says_what_is_wrong_with_its_port() {
+    Example::refuses_a_wrong_port(env!("CARGO_BIN_EXE_example-salvo"));
+}
+
 #[tokio::test]
 async fn a_user_sees_the_sessions_of_all_devices_and_ends_one() {
     let example = example().await;
@@ -52,8 +57,12 @@ async fn a_user_sees_the_sessions_of_all_devices_and_ends_one() {
 
     assert_eq!(end(&laptop, &on_phone).await, 303);
     assert!(!is_signed_in(&phone).await && is_signed_in(&laptop).await && is_signed_in(&bob).await);
-    assert_eq!(handles(&laptop).await, (on_laptop, vec![]));
+    assert_eq!(handles(&laptop).await, (on_laptop.clone(), vec![]));
     assert_eq!(end(&laptop, &on_phone).await, 404, "it has ended");
+
+    let this = laptop.send(post_form("/devices/end", &format!("handle={on_laptop}"))).await;
+    assert_eq!(redirects(&this), "/", "there is no list for a stranger");
+    assert!(laptop.get("/").await.body.contains("Hello, stranger"));
 }
 
 #[tokio::test]

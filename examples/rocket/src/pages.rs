@@ -35,10 +35,10 @@ pub(crate) fn login(problem: &str, user: &str) -> RawHtml<String> {
     let user = escaped(user);
     page(&format!(
         r#"<h1>Sign in</h1>
-        <p>{problem}</p>
+        <p>{problem} The password is “sesame”.</p>
         <form method="post" action="/login">
         <p><label>Name <input name="user" value="{user}" required maxlength="100"></label></p>
-        <p><label>Password <input name="password" type="password" required></label> (it is “sesame”)</p>
+        <p><label>Password <input name="password" type="password" required></label></p>
         <button>Sign in</button>
         </form>{HOME}"#
     ))

@@ -20,7 +20,7 @@ impl From<Reply> for HttpResponse {
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        self.error_response().status()
+        StatusCode::from_u16(self.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     fn error_response(&self) -> HttpResponse {

@@ -6,7 +6,10 @@ mod support {
     pub(crate) mod sources;
 }
 
-use support::sources::{Source, crates, engine_sources, manifest, sources, workspace};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use support::sources::{Source, crates, engine_sources, manifest, root, sources, workspace};
 use toml::{Table, Value};
 
 /// The crates under `crates/` that are not stores.
@@ -102,6 +105,17 @@ fn nothing_in_the_engine_imports_an_adapter() {
     }
 }
 
+/// An adapter that needs more wants something from the engine.
+#[test]
+fn an_adapter_s_file_has_less_than_150_lines_of_code() {
+    for name in ADAPTERS {
+        let files = module(name).into_iter().filter(|file| !file.is_test());
+        let lines: Vec<usize> = files.map(|file| file.lines()).collect();
+        println!("{name}: {} lines in {} files", lines.iter().sum::<usize>(), lines.len());
+        assert!(lines.iter().all(|lines| *lines < 150), "{name}: {lines:?}");
+    }
+}
+
 #[test]
 fn no_store_reads_a_clock() {
     let stores = store_crates().into_iter().flat_map(|name| sources(&name));
@@ -112,6 +126,59 @@ fn no_store_reads_a_clock() {
         assert!(!file.has_path("::now"), "{file} calls some `now`: stores are told the time");
         file.forbids(&["elapsed"], "stores are told the time");
     }
+}
+
+/// What makes a framework that framework, by the feature that is for it.
+const FRAMEWORK_CRATES: &[(&str, &[&str])] = &[
+    ("http_v1", &["http"]),
+    ("tower", &["http", "tower-layer", "tower-service"]),
+    ("axum_v0_8", &["axum", "axum-core", "http", "hyper", "tower", "tower-layer", "tower-service"]),
+    ("actix_v4", &["actix-http", "actix-web"]),
+    ("rocket_v0_5", &["rocket", "rocket_http"]),
+    ("poem_v3", &["http", "hyper", "poem"]),
+    ("salvo_v1", &["http", "hyper", "salvo_core"]),
+];
+
+/// Also of the crates that a framework brings with it, however deep.
+#[test]
+fn a_framework_s_feature_pulls_in_no_other_framework() {
+    let frameworks = ["axum", "actix-web", "rocket", "poem", "salvo_core"];
+    assert_eq!(FRAMEWORK_CRATES.len(), ADAPTERS.len());
+    for (feature, own) in FRAMEWORK_CRATES {
+        let crates = compiled_with(&[feature]);
+        for name in *own {
+            assert!(crates.contains(*name), "{feature} does not pull in {name}: was it renamed?");
+        }
+        for name in frameworks.iter().filter(|name| !own.contains(name)) {
+            assert!(!crates.contains(*name), "{feature} pulls in {name}");
+        }
+    }
+}
+
+#[test]
+fn the_default_features_pull_in_no_framework_and_no_driver() {
+    let crates = compiled_with(&["default"]);
+    assert!(crates.contains("tokio") && crates.len() < 60, "{crates:?}");
+    let frameworks = FRAMEWORK_CRATES.iter().flat_map(|(_, own)| own.iter());
+    let drivers = DRIVERS.iter().flat_map(|(_, drivers)| drivers.iter());
+    // The engine's own.
+    let needed = ["tokio", "tracing"];
+    for name in frameworks.chain(drivers).filter(|name| !needed.contains(name)) {
+        assert!(!crates.contains(*name), "the default features pull in {name}");
+    }
+}
+
+/// All crates that are compiled for somebody who depends on the engine with these features.
+fn compiled_with(features: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "-p", "cloakroom", "-e", "normal,build", "--no-default-features"])
+        .args(["--prefix", "none", "--format", "{p}", "--features", &features.join(",")])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]

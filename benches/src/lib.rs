@@ -1,6 +1,7 @@
 //! What the measurements share: an allocator that counts, requests to send, and times.
 
 mod counting;
+pub mod frameworks;
 pub mod requests;
 mod times;
 

@@ -18,4 +18,9 @@ macro_rules! adapters {
 adapters! {
     actix_v4: crate::sites::actix::Actix,
     axum_v0_8: crate::sites::axum::Axum,
+    poem_v3: crate::sites::poem::Poem,
+    salvo_v1: crate::sites::salvo::Salvo,
+    rocket_v0_5: crate::sites::rocket::Rocket,
+    http_v1: crate::sites::hyper::Hyper,
+    tower: crate::sites::tower::Tower,
 }

@@ -37,10 +37,14 @@ pub(crate) struct Differences {
     pub(crate) answers_panics: bool,
     /// A handler whose client has gone runs to its end, and saves; else it is dropped, and saves nothing.
     pub(crate) runs_on: bool,
+    /// Where that is so over HTTP/1 alone: over HTTP/2 it is dropped.
+    pub(crate) drops_over_http_2: bool,
     /// One byte that is not UTF-8 in a `Cookie` field hides the whole field.
     pub(crate) drops_odd_cookies: bool,
     /// Where a handler takes a `Session` and the adapter is missing, the 500 does not say what to add.
     pub(crate) hides_what_is_missing: bool,
+    /// Where a `SignedIn` fails, the response has the status and the headers of the error, but a text of the framework's.
+    pub(crate) words_guard_errors: bool,
 }
 
 impl Differences {
@@ -48,8 +52,10 @@ impl Differences {
     pub(crate) const NONE: Self = Self {
         answers_panics: false,
         runs_on: false,
+        drops_over_http_2: false,
         drops_odd_cookies: false,
         hides_what_is_missing: false,
+        words_guard_errors: false,
     };
 }
 

@@ -5,8 +5,10 @@ mod http2;
 mod nesting;
 mod panics;
 mod routing;
+mod serve;
 mod services;
 mod streams;
+mod users;
 
 use axum::Router;
 use cloakroom::stores::MemoryStore;

@@ -9,6 +9,7 @@ pub(crate) struct Source {
     /// Relative to the `src/` it lies in.
     path: PathBuf,
     tokens: Vec<String>,
+    lines: usize,
 }
 
 impl Source {
@@ -26,6 +27,11 @@ impl Source {
     /// Whether the file is tests and nothing else, by its name.
     pub(crate) fn is_test(&self) -> bool {
         self.path.iter().any(|part| part == "tests" || part == "tests.rs")
+    }
+
+    /// How many lines of code it has: without comments, documentation, and empty lines.
+    pub(crate) fn lines(&self) -> usize {
+        self.lines
     }
 
     /// Fails if one of `words` is used anywhere in the code.
@@ -87,8 +93,10 @@ pub(crate) fn sources(name: &str) -> Vec<Source> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let tokens = tokens(&fs::read_to_string(&path).unwrap());
-                found.push(Source { path: path.strip_prefix(&src).unwrap().to_owned(), tokens });
+                let text = fs::read_to_string(&path).unwrap();
+                let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+                let (tokens, lines) = (tokens(&text), text.lines().filter(is_code).count());
+                found.push(Source { path: path.strip_prefix(&src).unwrap().to_owned(), tokens, lines });
             }
         }
     }
@@ -96,7 +104,7 @@ pub(crate) fn sources(name: &str) -> Vec<Source> {
     found
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 

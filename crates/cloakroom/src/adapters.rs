@@ -7,7 +7,7 @@ pub mod actix_v4;
 pub mod axum_v0_8;
 #[cfg(feature = "http_v1")]
 pub mod http_v1;
-#[cfg(any(feature = "tower", feature = "actix_v4", feature = "poem_v3", feature = "salvo_v1"))]
+#[cfg(any(feature = "http_v1", feature = "actix_v4"))]
 mod nested;
 #[cfg(feature = "poem_v3")]
 pub mod poem_v3;

@@ -44,6 +44,7 @@ pub struct Reply {
     body: String,
     pub(crate) set_cookie: Option<String>,
     retry_after: Option<u64>,
+    vary: bool,
 }
 
 impl Headers {
@@ -59,14 +60,20 @@ impl Headers {
 }
 
 impl Reply {
-    /// The answer to a request that failed.
+    /// The response that a handler makes of an error. What it depends on is said when the session is closed.
     pub(crate) fn failure(error: &Error) -> Self {
         Self {
             status: error.status(),
             body: error.public_message().to_owned(),
             set_cookie: None,
             retry_after: error.retry_after().map(|after| after.as_secs()),
+            vary: false,
         }
+    }
+
+    /// The same in place of the handler's response.
+    pub(crate) fn instead(error: &Error) -> Self {
+        Self { vary: true, ..Self::failure(error) }
     }
 
     /// The answer to a request whose session has expired.
@@ -76,6 +83,7 @@ impl Reply {
             body: settings.expired_message.clone(),
             set_cookie: Some(removal),
             retry_after: None,
+            vary: true,
         }
     }
 
@@ -89,9 +97,9 @@ impl Reply {
         let retry = self.retry_after.map(|seconds| replace("retry-after", seconds.to_string()));
         let content = replace("content-type", "text/plain; charset=utf-8");
         let no_store = replace("cache-control", "no-store");
-        let vary = append("vary", "Cookie");
+        let vary = self.vary.then(|| append("vary", "Cookie"));
         let set_cookie = self.set_cookie.map(|cookie| append("set-cookie", cookie));
-        ([content, no_store, vary].into_iter().chain(retry).chain(set_cookie), self.body)
+        ([content, no_store].into_iter().chain(vary).chain(retry).chain(set_cookie), self.body)
     }
 }
 

@@ -249,6 +249,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether something may have to happen before a handler runs; see
+    /// [`OpenSession::prepare`](crate::OpenSession::prepare).
+    pub(crate) fn prepare(&self) -> bool {
+        self.locking == Locking::Early || !self.ignore_expiry || !self.ignore_change_ip
+    }
+
     /// Checks what can be checked here; the cookie's attributes and the keys are checked where they are used.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.check_lifetimes()?;

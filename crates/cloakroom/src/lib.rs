@@ -47,8 +47,14 @@
 //! | [`SessionManager`] | a user's sessions, for pages and background jobs; starting and stopping |
 //! | [`Settings`] | every setting with its default; [`Route`] has those for single routes |
 //! | [`Error`], [`ErrorKind`] | what can go wrong with a session, and the status that says so |
-#![cfg_attr(feature = "tower", doc = "| [`tower`] | adapter for any tower service |")]
-#![cfg_attr(feature = "axum_v0_8", doc = "| [`axum_v0_8`] | adapter for axum 0.8 |")]
+//! | [`SignedIn`] | what handlers take that are for signed-in users |
+#![cfg_attr(feature = "axum_v0_8", doc = "| [`axum_v0_8`] | adapter for axum 0.8, and a tutorial |")]
+#![cfg_attr(feature = "actix_v4", doc = "| [`actix_v4`] | adapter for actix-web 4, and a tutorial |")]
+#![cfg_attr(feature = "rocket_v0_5", doc = "| [`rocket_v0_5`] | adapter for Rocket 0.5, and a tutorial |")]
+#![cfg_attr(feature = "poem_v3", doc = "| [`poem_v3`] | adapter for Poem 3, and a tutorial |")]
+#![cfg_attr(feature = "salvo_v1", doc = "| [`salvo_v1`] | adapter for Salvo 1, and a tutorial |")]
+#![cfg_attr(feature = "tower", doc = "| [`tower`] | adapter for any tower service, and a tutorial |")]
+#![cfg_attr(feature = "http_v1", doc = "| [`http_v1`] | adapter for hyper 1 alone, and a tutorial |")]
 //! | [`stores`] | stores that need no driver; others are crates of their own, such as `cloakroom-redb` |
 #![cfg_attr(feature = "testing", doc = "| [`testing`] | for an application's own tests |")]
 //!
@@ -61,8 +67,13 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | `tower` | the adapter for tower services over `http` types |
 //! | `axum_v0_8` | the adapter for axum 0.8; implies `tower` |
+//! | `actix_v4` | the adapter for actix-web 4 |
+//! | `rocket_v0_5` | the adapter for Rocket 0.5 |
+//! | `poem_v3` | the adapter for Poem 3; implies `http_v1` |
+//! | `salvo_v1` | the adapter for Salvo 1; implies `http_v1` |
+//! | `tower` | the adapter for tower services over `http` types; implies `http_v1` |
+//! | `http_v1` | the adapter for hyper 1 alone, or whatever has the types of `http` |
 //! | `metrics` | counters and a histogram through the `metrics` facade |
 //! | `testing` | sessions made by hand, a clock to move, a client that keeps cookies, a store that fails on command |
 //!

@@ -35,7 +35,8 @@ use crate::session::{Inner, OpenSession, Session};
 /// # }
 /// ```
 ///
-/// It needs a tokio runtime with time enabled from its first request on. Expired sessions are removed in the background
+/// It needs a tokio runtime with time enabled from its first request on. Under actix-web, whose workers have runtimes of
+/// their own, it is to be made in the one of `main`. Expired sessions are removed in the background
 /// from then until the last clone is dropped, or [`shutdown`](Self::shutdown).
 #[derive(Clone, Debug)]
 pub struct SessionManager(Arc<Engine>);
@@ -91,6 +92,11 @@ impl SessionManager {
         let safe = matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
         let address = if engine.policy.bind_address { self.client_address(head) } else { None };
         OpenSession::new(Session(Arc::new(Inner::new(Arc::clone(engine), presented, safe, address))))
+    }
+
+    #[cfg(feature = "actix_v4")]
+    pub(crate) fn stay_at_home(&self) {
+        self.0.tasks.stay_at_home();
     }
 
     #[cfg(feature = "testing")]

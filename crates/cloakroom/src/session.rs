@@ -225,13 +225,7 @@ impl Session {
 }
 
 impl Session {
-    #[cfg(any(
-        feature = "tower",
-        feature = "actix_v4",
-        feature = "rocket_v0_5",
-        feature = "poem_v3",
-        feature = "salvo_v1"
-    ))]
+    #[cfg(any(feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
     pub(crate) fn cookie_name(&self) -> &str {
         &self.0.engine.settings.cookie_name
     }

@@ -21,8 +21,8 @@ impl Sweeper {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         let interval = engine.settings.sweep_interval;
         if !interval.is_zero() {
-            let spawn = || tokio::spawn(run(Arc::downgrade(engine), interval)).abort_handle();
-            self.task.get_or_init(|| Some(spawn()));
+            let sweep = || engine.tasks.runtime().spawn(run(Arc::downgrade(engine), interval)).abort_handle();
+            self.task.get_or_init(|| Some(sweep()));
         }
     }
 

@@ -1,8 +1,79 @@
 //! The example as its visitors see it.
 
-use cloakroom_tests::Example;
+use cloakroom_tests::{Browser, Example, post_form, redirects};
+
+async fn example() -> Example {
+    Example::start(env!("CARGO_BIN_EXE_example-salvo")).await
+}
+
+/// A browser in which this user has signed in.
+async fn device(example: &Example, user: &str) -> Browser {
+    let browser = example.browser();
+    redirects(&browser.send(post_form("/login", &format!("user={user}&password=sesame"))).await);
+    browser
+}
+
+/// The handles on the page of one's sessions: this device's, and those of the others.
+async fn handles(browser: &Browser) -> (String, Vec<String>) {
+    let page = browser.get("/devices").await.body;
+    let (mut this, mut others) = (None, Vec::new());
+    for item in page.split("<li>").skip(1) {
+        let (_, rest) = item.split_once(r#"value=""#).expect("a button");
+        let handle = rest.split('"').next().unwrap_or_default().to_owned();
+        if item.starts_with("This device") {
+            assert!(this.replace(handle).is_none(), "{page}");
+        } else {
+            others.push(handle);
+        }
+    }
+    (this.expect("this device"), others)
+}
+
+async fn end(browser: &Browser, handle: &str) -> u16 {
+    browser.send(post_form("/devices/end", &format!("handle={handle}"))).await.status
+}
+
+async fn is_signed_in(browser: &Browser) -> bool {
+    browser.get("/account").await.status == 200
+}
 
 #[tokio::test]
 async fn it_counts_and_signs_in() {
-    Example::start(env!("CARGO_BIN_EXE_example-salvo")).await.counts_and_signs_in().await;
+    example().await.counts_and_signs_in().await;
+}
+
+#[tokio::test]
+async fn a_user_sees_the_sessions_of_all_devices_and_ends_one() {
+    let example = example().await;
+    let (laptop, phone, bob) =
+        (device(&example, "ann").await, device(&example, "ann").await, device(&example, "bob").await);
+    let ((on_laptop, others), (on_phone, _)) = (handles(&laptop).await, handles(&phone).await);
+    assert_eq!(others.join(" "), on_phone, "bob's is not on ann's page");
+
+    assert_eq!(end(&laptop, &on_phone).await, 303);
+    assert!(!is_signed_in(&phone).await && is_signed_in(&laptop).await && is_signed_in(&bob).await);
+    assert_eq!(handles(&laptop).await, (on_laptop, vec![]));
+    assert_eq!(end(&laptop, &on_phone).await, 404, "it has ended");
+}
+
+#[tokio::test]
+async fn nobody_ends_the_session_of_another_user() {
+    let example = example().await;
+    let (ann, bob) = (device(&example, "ann").await, device(&example, "bob").await);
+    let (handle, _) = handles(&ann).await;
+    for guess in [handle.as_str(), "no handle", ""] {
+        assert_eq!(end(&bob, guess).await, 404, "{guess}");
+    }
+    assert_eq!(end(&example.browser(), &handle).await, 401);
+    assert!(is_signed_in(&ann).await);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_all_sessions_of_this_user_only() {
+    let example = example().await;
+    let (laptop, phone, bob) =
+        (device(&example, "ann").await, device(&example, "ann").await, device(&example, "bob").await);
+    assert_eq!(redirects(&phone.post("/devices/end-all").await), "/");
+    assert!(!is_signed_in(&phone).await && !is_signed_in(&laptop).await && is_signed_in(&bob).await);
+    assert!(phone.get("/").await.body.contains("Hello, stranger"));
 }

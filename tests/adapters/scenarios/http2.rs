@@ -84,11 +84,14 @@ pub(crate) async fn a_request_that_is_reset_leaves_its_session_free<A: Adapter>(
         _ = connection.send(post("/set=x:9/a")) => panic!("the gate is closed"),
         () = site.script.a.arrival() => {}
     }
-    if A::DIFFERENCES.runs_on {
+    let runs_on = A::DIFFERENCES.runs_on && !A::DIFFERENCES.drops_over_http_2;
+    // What comes after the reset on its connection is answered after it.
+    assert_eq!(connection.send(Request::get("/len")).await.body, "0");
+    if runs_on {
         site.script.a.open();
     }
     let response = connection.send(post("/lock/get=x")).await;
-    assert_eq!((response.status, &*response.body), (200, if A::DIFFERENCES.runs_on { "9" } else { "1" }));
+    assert_eq!((response.status, &*response.body), (200, if runs_on { "9" } else { "1" }));
 }
 
 pub(crate) async fn an_error_replaces_the_response_and_the_connection_goes_on<A: Adapter>() {

@@ -6,7 +6,10 @@ use cloakroom::testing::{Call, Fault};
 use cloakroom::{Locking, Settings};
 use cloakroom_tests::Request;
 
-use super::{HOUR, NO_COOKIES, faulty_site, faulty_site_with, held, is_error, is_outage, site, site_with};
+use super::{
+    HOUR, NO_COOKIES, faulty_site, faulty_site_with, held, is_error, is_guard_error, is_outage, site,
+    site_with,
+};
 use crate::site::Adapter;
 
 pub(crate) async fn a_locked_route_has_the_session_to_itself<A: Adapter>() {
@@ -66,11 +69,11 @@ pub(crate) async fn a_route_for_users_knows_who_it_is<A: Adapter>() {
     assert_eq!((response.header("vary"), response.cookies()), (Some("Cookie"), NO_COOKIES.to_vec()));
     for browser in [&bob, &site.browser()] {
         let response = browser.get("/user").await;
-        is_error(&response, 401, "sign in first");
+        is_guard_error::<A>(&response, 401, "sign in first");
         assert!(response.all("vary").any(|vary| vary == "Cookie"));
     }
     ann.post("/out").await;
-    is_error(&ann.get("/user").await, 401, "sign in first");
+    is_guard_error::<A>(&ann.get("/user").await, 401, "sign in first");
 }
 
 pub(crate) async fn a_route_for_users_answers_503_while_the_store_is_down<A: Adapter>() {
@@ -78,7 +81,7 @@ pub(crate) async fn a_route_for_users_answers_503_while_the_store_is_down<A: Ada
     let browser = site.browser();
     browser.post("/in=ann").await;
     store.fail(Fault::Unavailable);
-    is_outage(&browser.get("/user").await);
+    is_guard_error::<A>(&browser.get("/user").await, 503, "the session store is unavailable");
     store.heal();
     assert_eq!(browser.get("/user").await.body, "ann");
 }

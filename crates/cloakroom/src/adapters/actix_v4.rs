@@ -142,6 +142,8 @@ pub struct SessionMiddleware {
 impl SessionMiddleware {
     /// A middleware over these sessions.
     pub fn new(sessions: SessionManager) -> Self {
+        // Each worker has a runtime of its own, which ends with the server.
+        sessions.stay_at_home();
         Self { sessions }
     }
 }

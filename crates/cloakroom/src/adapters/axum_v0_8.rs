@@ -1,41 +1,106 @@
-//! Sessions for [axum](https://docs.rs/axum) 0.8: the [`SessionLayer`], [`Session`] as an extractor, and [`Error`] as a
-//! response.
+//! Sessions for [axum](https://docs.rs/axum) 0.8: the [`SessionLayer`], [`Session`] and [`SignedIn`] as extractors, and
+//! [`Error`] as a response.
 //!
-//! ```
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
 //! use axum::Router;
 //! use axum::response::Redirect;
 //! use axum::routing::{get, post};
-//! use cloakroom::axum_v0_8::SessionLayer;
+//! use cloakroom::axum_v0_8::{RouteLayer, SessionLayer};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Session, SessionManager, Settings};
+//! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings, SignedIn};
 //!
-//! async fn hello(session: Session) -> Result<String, cloakroom::Error> {
-//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
-//!         *visits.insert(visits.unwrap_or(0) + 1)
-//!     }).await?;
-//!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
-//!     Ok(format!("Hello, {name}! This is visit {visits}."))
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
+//!
+//! async fn hello(session: Session) -> cloakroom::Result<String> {
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
+//!     Ok(format!("This is visit number {visits}."))
 //! }
 //!
-//! async fn sign_in(session: Session, name: String) -> Result<Redirect, cloakroom::Error> {
+//! async fn sign_in(session: Session, name: String) -> cloakroom::Result<Redirect> {
 //!     session.sign_in(&name).await?; // after the password has been checked
-//!     session.insert("name", &name).await?;
-//!     Ok(Redirect::to("/"))
+//!     Ok(Redirect::to("/account"))
 //! }
 //!
-//! # fn main() -> Result<(), cloakroom::ConfigError> {
-//! let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-//! let app: Router = Router::new()
-//!     .route("/", get(hello))
-//!     .route("/sign-in", post(sign_in))
-//!     .layer(SessionLayer::new(sessions));
-//! # let _ = app;
-//! # Ok(())
-//! # }
+//! async fn account(SignedIn(user): SignedIn) -> String {
+//!     format!("This is {}'s account.", user.as_str()) // nobody else comes here: a 401
+//! }
+//!
+//! async fn poll(session: Session) -> cloakroom::Result<String> {
+//!     Ok(format!("{:?}", session.get(VISITS).await?))
+//! }
+//!
+//! fn app(sessions: SessionManager) -> Router {
+//!     let untouched = RouteLayer::new(Route { no_touch: true, ..Route::default() }); // keeps no session alive
+//!     Router::new()
+//!         .route("/", get(hello))
+//!         .route("/sign-in", post(sign_in))
+//!         .route("/account", get(account))
+//!         .route("/poll", get(poll).layer(untouched))
+//!         .layer(SessionLayer::new(sessions))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     let app = app(sessions).into_make_service_with_connect_info::<SocketAddr>();
+//!     Ok(axum::serve(listener, app).await?)
+//! }
 //! ```
 //!
-//! What [`tower`](crate::tower) says of the layer holds here. For `ignore_change_ip = false`, serve the application with
-//! `into_make_service_with_connect_info::<SocketAddr>()`.
+//! - **Where to put it:** after the routes that need it, for `layer` covers what was added before. A layer inside another
+//!   with the same cookie name shares its session; with another cookie name it has its own. Connect info is for
+//!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
+//! - **Settings of a route:** a [`RouteLayer`], inside the [`SessionLayer`].
+//! - **Errors:** `?` is all a handler needs. Of an error of the application's own the status counts: what is below 500 saves.
+//! - **Panics:** nothing is saved but the end of a session. The panic is not caught: the connection is closed. One that a
+//!   layer inside this one has made a response counts by that response's status.
+//! - **Clients that leave** before the handler has answered: it is dropped, and nothing is saved. Once it has answered, the
+//!   session is saved whoever is still there.
+//! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
+//!   lock with it; later changes are saved with [`save`](Session::save), and [`reload`](Session::reload) answers false when
+//!   the session was ended, has expired, or has a new secret. The cookie cannot change any more.
+//! - **What axum cannot give:** a word before the route is known. With `locking = early`, `ignore_expiry = false` or
+//!   `ignore_change_ip = false` the session is loaded before a [`RouteLayer`] has its say. There is no `Option<SignedIn>`: a
+//!   page for everybody asks [`Session::subject`], whose error is not "nobody".
+//!
+//! A test needs neither a port nor a server: a clock to move, and a client that keeps cookies as a browser does.
+//!
+//! ```
+//! use axum::Router;
+//! use axum::body::Body;
+//! use axum::http::Request;
+//! use axum::routing::{get, post};
+//! use cloakroom::axum_v0_8::SessionLayer;
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::testing::{self, Client, TestClock};
+//! use cloakroom::{Session, SessionManager, Settings, SignedIn};
+//!
+//! // The application, which is given its sessions.
+//! fn app(sessions: SessionManager) -> Router {
+//!     Router::new()
+//!         .route("/sign-in", post(async |session: Session| session.sign_in("ann").await))
+//!         .route("/account", get(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
+//!         .layer(SessionLayer::new(sessions))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let clock = TestClock::new();
+//! let sessions = testing::manager(MemoryStore::new(), Settings::default(), &clock).unwrap();
+//! let mut browser = Client::new(app(sessions.clone()));
+//! let account = || Request::get("/account").body(Body::empty()).unwrap();
+//! let sign_in = Request::post("/sign-in").body(Body::empty()).unwrap();
+//!
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 401);
+//! assert_eq!(browser.send(sign_in).await.unwrap().status(), 200);
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 200);
+//! clock.advance(sessions.settings().idle_timeout);
+//! assert_eq!(browser.send(account()).await.unwrap().status(), 401);
+//! # }
+//! ```
 //!
 //! [`Error`]: crate::Error
 

@@ -1,41 +1,176 @@
-//! Sessions for whatever speaks the types of the [`http`] crate, version 1: hyper alone, say.
+//! Sessions for [hyper](https://docs.rs/hyper) 1 alone, and for whatever else speaks the types of the [`http`] crate:
+//! [`serve`] around a handler, and [`Error`] as a response.
 //!
-//! TUTORIAL
+//! ```no_run
+//! use cloakroom::http_v1::{self, PeerAddress};
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings};
+//! use http_body_util::{BodyExt, Full};
+//! use hyper::body::{Bytes, Incoming};
+//! use hyper::server::conn::http1;
+//! use hyper::service::service_fn;
+//! use hyper::{Method, Request, Response};
+//! use hyper_util::rt::TokioIo;
+//!
+//! type Page = Response<Full<Bytes>>;
+//!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
+//!
+//! async fn hello(session: Session) -> cloakroom::Result<Page> {
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
+//!     Ok(page(format!("This is visit number {visits}.")))
+//! }
+//!
+//! async fn sign_in(session: Session, name: Incoming) -> cloakroom::Result<Page> {
+//!     let Ok(name) = name.collect().await else { return Ok(page("Say that again.")) };
+//!     session.sign_in(String::from_utf8_lossy(&name.to_bytes())).await?; // after the password has been checked
+//!     Ok(page("Welcome!"))
+//! }
+//!
+//! async fn account(session: Session) -> cloakroom::Result<Page> {
+//!     let user = session.require_subject().await?; // or a 401
+//!     Ok(page(format!("This is {}'s account.", user.as_str())))
+//! }
+//!
+//! async fn poll(session: Session) -> cloakroom::Result<Page> {
+//!     session.configure(Route { no_touch: true, ..Route::default() }); // keeps no session alive
+//!     Ok(page(format!("{:?}", session.get(VISITS).await?)))
+//! }
+//!
+//! async fn site(request: Request<Incoming>, session: Session) -> cloakroom::Result<Page> {
+//!     match (request.method(), request.uri().path()) {
+//!         (&Method::POST, "/sign-in") => sign_in(session, request.into_body()).await,
+//!         (_, "/account") => account(session).await,
+//!         (_, "/poll") => poll(session).await,
+//!         _ => hello(session).await,
+//!     }
+//! }
+//!
+//! fn page(text: impl Into<Bytes>) -> Page {
+//!     Response::new(Full::new(text.into()))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     loop {
+//!         let (stream, peer) = listener.accept().await?;
+//!         let sessions = sessions.clone();
+//!         let service = service_fn(move |mut request: Request<Incoming>| {
+//!             request.extensions_mut().insert(PeerAddress(peer.ip()));
+//!             http_v1::serve(sessions.clone(), request, site)
+//!         });
+//!         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+//!     }
+//! }
+//! ```
+//!
+//! - **Where to put it:** around everything that answers a request. A [`SessionLayer`](crate::tower::SessionLayer) or
+//!   another `serve` inside it shares its session if the cookie has the same name, and has its own otherwise; the session is
+//!   in the request's extensions, too, so that axum's extractors find it. [`PeerAddress`] is for
+//!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
+//! - **Settings of a route:** [`Session::configure`], before the session is first used.
+//! - **Errors:** `?` is all a handler needs. Errors of your own say what response they are by
+//!   `impl From<YourError> for Response<Full<Bytes>>`.
+//! - **Bodies:** any that is made `From` a `String`, for where the response has to be replaced, as `Full<Bytes>` is. A boxed
+//!   body is none by itself: wrap it in a type of your own.
+//! - **Panics:** nothing is saved but the end of a session. The panic is not caught: hyper closes the connection.
+//! - **Clients that leave** before the handler has answered: it is dropped, and nothing is saved. Once it has answered, the
+//!   session is saved whoever is still there.
+//! - **Streams** (server-sent events, a WebSocket after hyper's upgrade) may keep the [`Session`]. The head leaves when it is
+//!   saved, and takes its lock with it; later changes are saved with [`save`](Session::save), and
+//!   [`reload`](Session::reload) answers false when the session was ended, has expired, or has a new secret. The cookie
+//!   cannot change any more.
+//! - **What hyper cannot give:** extractors. The session is an argument, and a required user is a call,
+//!   [`Session::require_subject`].
+//!
+//! A test needs neither a port nor a server: requests, a clock to move, and a jar that keeps cookies as a browser does.
+//!
+//! ```
+//! use cloakroom::http_v1;
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::testing::{self, Jar, TestClock};
+//! use cloakroom::{Session, SessionManager, Settings};
+//! use http::{Request, Response};
+//!
+//! // The application; its bodies need not be hyper's.
+//! async fn site<B>(request: Request<B>, session: Session) -> cloakroom::Result<Response<String>> {
+//!     if request.uri().path() == "/sign-in" {
+//!         session.sign_in("ann").await?;
+//!     }
+//!     Ok(Response::new(session.require_subject().await?.as_str().to_owned()))
+//! }
+//!
+//! async fn get(sessions: &SessionManager, jar: &mut Jar, path: &str) -> Response<String> {
+//!     let mut request = Request::get(path).body(()).unwrap();
+//!     jar.add_to(&mut request);
+//!     let Ok(response) = http_v1::serve(sessions.clone(), request, site).await;
+//!     jar.keep_from(&response);
+//!     response
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let (clock, mut jar) = (TestClock::new(), Jar::new("localhost"));
+//! let sessions = testing::manager(MemoryStore::new(), Settings::default(), &clock).unwrap();
+//! assert_eq!(get(&sessions, &mut jar, "/account").await.status(), 401);
+//! assert_eq!(get(&sessions, &mut jar, "/sign-in").await.status(), 200);
+//! assert_eq!(get(&sessions, &mut jar, "/account").await.body(), "ann");
+//! clock.advance(sessions.settings().idle_timeout);
+//! assert_eq!(get(&sessions, &mut jar, "/account").await.status(), 401);
+//! # }
+//! ```
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 
 use http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use http::{HeaderMap, Request, Response, StatusCode};
 
+use super::nested;
 use crate::answer::{Answer, Header, Reply};
 use crate::error::Error;
 use crate::manager::{RequestHead, SessionManager};
 use crate::session::Session;
 
-/// Answers a request with its session: opens it, runs `handler`, and saves it before the response goes on.
+/// Answers a request: opens its session, runs `handler`, and saves the session before the response goes on.
 ///
-/// Where the session cannot be saved, or has to be loaded before the handler and cannot be, the answer is another one.
-/// If the future is dropped, or the handler panics, before there is a response, nothing is saved.
-pub async fn serve<B, R, F>(
-    sessions: &SessionManager,
-    request: Request<B>,
+/// The error of a handler is whatever can be made a response: an [`Error`], or one of the application's own. Where the
+/// session cannot be saved, or has to be loaded before the handler and cannot be, the response is another one. If the
+/// future is dropped, or the handler panics, before there is a response, nothing is saved but, after a panic, the end of
+/// a session.
+///
+/// # Errors
+/// Never: it is what [hyper](https://docs.rs/hyper) wants of a service. Elsewhere,
+/// `let Ok(response) = serve(sessions, request, handler).await;` is all there is to it.
+pub async fn serve<B, R, E, F>(
+    sessions: SessionManager,
+    mut request: Request<B>,
     handler: impl FnOnce(Request<B>, Session) -> F,
-) -> Response<R>
+) -> Result<Response<R>, Infallible>
 where
     R: From<String>,
-    F: Future<Output = Response<R>>,
+    E: Into<Response<R>>,
+    F: Future<Output = Result<Response<R>, E>>,
 {
+    if nested::show(request.extensions_mut(), &sessions.settings().cookie_name)
+        && let Some(shared) = request.extensions().get::<Session>().cloned()
+    {
+        return Ok(handler(request, shared).await.unwrap_or_else(Into::into));
+    }
     let session = sessions.open(&request);
+    nested::put(request.extensions_mut(), session.clone());
     if let Some(preparation) = session.prepare()
         && let Some(reply) = preparation.await
     {
-        return reply.into();
+        return Ok(reply.into());
     }
-    let response = handler(request, session.clone()).await;
+    let response = handler(request, session.clone()).await.unwrap_or_else(Into::into);
     let answer = session.close(response.status().as_u16()).await;
-    concluded(response, answer)
+    Ok(concluded(response, answer))
 }
 
 /// The address of the connection's other end, in a request's extensions.
@@ -114,8 +249,7 @@ pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) 
     }
 }
 
-#[cfg(any(feature = "tower", feature = "poem_v3", feature = "salvo_v1"))]
-impl super::nested::Extensions for http::Extensions {
+impl nested::Extensions for http::Extensions {
     fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
         self.get()
     }

@@ -1,1 +1,298 @@
-//! Sessions for Rocket.
+//! Sessions for [Rocket](https://docs.rs/rocket) 0.5: the [`SessionFairing`], [`Session`] and [`SignedIn`] as guards, and
+//! [`Error`] as a responder.
+//!
+//! ```no_run
+//! use cloakroom::rocket_v0_5::{SessionFairing, with_route};
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::{Locking, Result, Route, Session, SessionManager, Settings, SignedIn};
+//! use rocket::response::Redirect;
+//! use rocket::{Build, Rocket, get, post, routes};
+//!
+//! #[get("/")]
+//! async fn hello(session: Session) -> Result<String> {
+//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
+//!         *visits.insert(visits.unwrap_or(0) + 1)
+//!     }).await?;
+//!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
+//!     Ok(format!("Hello, {name}! This is visit {visits}."))
+//! }
+//!
+//! #[post("/sign-in", data = "<name>")]
+//! async fn sign_in(session: Session, name: String) -> Result<Redirect> {
+//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.insert("name", &name).await?;
+//!     Ok(Redirect::to("/account"))
+//! }
+//!
+//! #[get("/account")]
+//! async fn account(user: SignedIn) -> String {
+//!     format!("This is the account of {}.", user.as_str())
+//! }
+//!
+//! fn app(sessions: SessionManager) -> Rocket<Build> {
+//!     // One request of a session at a time here.
+//!     let one_by_one = Route { locking: Some(Locking::Implicit), ..Route::default() };
+//!     rocket::build()
+//!         .attach(SessionFairing::new(sessions))
+//!         .mount("/", routes![hello, sign_in])
+//!         .mount("/", with_route(one_by_one, routes![account]))
+//! }
+//!
+//! #[rocket::main]
+//! async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//!     app(sessions.clone()).launch().await?;
+//!     sessions.shutdown().await; // what requests began to save is saved
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - **Where to put it.** A fairing is for the whole application, 404s and catchers included; where no session is asked
+//!   for, it makes no more than a handle. Fairings run in the order in which they are attached: those that use the session,
+//!   or add headers to all responses, come after it. Without it, an application with a route that takes a [`Session`] does
+//!   not launch. A second one with the same cookie name shares the first's sessions. With another name it has its own:
+//!   handlers find those of the first, and a guard of your own gives them the others with [`session_named`].
+//! - **Guards.** Where nobody is signed in, [`SignedIn`] fails with status 401, and where the store is down with 503. A
+//!   guard has no response of its own: your catcher answers, or Rocket's, with the `Retry-After` and `Cache-Control` of the
+//!   error's [`reply`](crate::Error::reply), but not its text. A handler that takes a `Result<SignedIn, cloakroom::Error>`
+//!   answers for itself. The settings of a route that forwards hold where it forwards to.
+//! - **Errors.** An error that a handler returns is answered by its [`reply`](crate::Error::reply), not by a catcher. With
+//!   a 4xx the session is saved, with a 5xx nothing is but the end of a session; what a catcher answers counts by its
+//!   status.
+//! - **Panics** save nothing but the end of a session. Rocket makes a 500 of them; if your catcher for it answers with
+//!   another status, that counts.
+//! - **Clients that leave.** Rocket lets a handler whose client has gone run on, and then what it did is saved.
+//! - **Streams.** The session is saved, and its lock let go, before the head is sent. An `EventStream!`, another body or a
+//!   WebSocket may keep the [`Session`], and saves with [`save`](crate::Session::save) what it changes;
+//!   [`reload`](crate::Session::reload) answers false when the session is over. A client that has gone is only noticed when
+//!   something is sent to it: send a heartbeat.
+//! - **The peer's address** is the connection's: no further set-up for `ignore_change_ip = false`.
+//! - **What Rocket cannot give:** it drops a `Cookie` field with a byte that is not UTF-8, whole, and the visitor is a
+//!   stranger. It answers a request whose method it does not know without any fairing: that has no session. A response
+//!   put in the place of a handler's lacks the headers of fairings attached before this one, also of Rocket's own
+//!   [`Shield`](rocket::shield::Shield): attach `Shield::default()` after this one to have them. Under HTTP/2,
+//!   `Set-Cookie` cannot be kept out of the compression's table (RFC 7541 §7.1.3). Where the settings have sessions loaded
+//!   before the handler, Rocket's log names a route of ours before your own.
+//!
+//! To test an application with [`rocket::local`], make its sessions with [`testing::manager`](crate::testing::manager).
+//! The client keeps every cookie, `Secure` and `__Host-` too, whatever its attributes say; for the rules of a browser, make
+//! it `untracked`, and keep the cookies in a [`Jar`](crate::testing::Jar). The clones of a `LocalRequest` share one session
+//! while one of them is being answered: for requests at the same time, make each anew.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use cloakroom::rocket_v0_5::SessionFairing;
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::testing::{self, TestClock};
+//! use cloakroom::{SessionManager, Settings};
+//! use rocket::local::asynchronous::Client;
+//!
+//! # use rocket::{Build, Rocket, get, routes};
+//! # #[get("/")]
+//! # async fn hello(session: cloakroom::Session) -> cloakroom::Result<String> {
+//! #     let visits = session.update("visits", |visits: &mut Option<u64>| {
+//! #         *visits.insert(visits.unwrap_or(0) + 1)
+//! #     }).await?;
+//! #     Ok(format!("Hello, stranger! This is visit {visits}."))
+//! # }
+//! # fn app(sessions: SessionManager) -> Rocket<Build> {
+//! #     rocket::custom(rocket::Config { log_level: rocket::config::LogLevel::Off, ..Default::default() })
+//! #         .attach(SessionFairing::new(sessions)).mount("/", routes![hello])
+//! # }
+//! # #[rocket::main]
+//! # async fn main() {
+//! let clock = TestClock::new();
+//! let sessions = testing::manager(MemoryStore::new(), Settings::default(), &clock).unwrap();
+//! let client = Client::tracked(app(sessions)).await.unwrap();
+//!
+//! for expected in [1, 2, 1] {
+//!     let response = client.get("/").dispatch().await;
+//!     let said = response.into_string().await.unwrap();
+//!     assert_eq!(said, format!("Hello, stranger! This is visit {expected}."));
+//!     if expected == 2 {
+//!         clock.advance(Duration::from_secs(30 * 24 * 60 * 60)); // and the session is over
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! [`Error`]: crate::Error
+//! [`Session`]: crate::Session
+//! [`SignedIn`]: crate::SignedIn
+
+mod guards;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use rocket::fairing::{self, Fairing, Info, Kind};
+use rocket::http::{Method, Status};
+use rocket::response::{self, Responder};
+use rocket::route::{self, Handler};
+use rocket::{Build, Data, Request, Response, Rocket, async_trait};
+
+use self::guards::Attached;
+pub use self::guards::MissingFairing;
+pub use self::request::session_named;
+use self::request::{Head, with_sessions};
+use crate::answer::{Answer, Header, Reply};
+use crate::error::Error;
+use crate::manager::SessionManager;
+use crate::session::Route;
+
+/// Gives each request its session.
+#[derive(Clone, Debug)]
+pub struct SessionFairing {
+    sessions: SessionManager,
+}
+
+impl SessionFairing {
+    /// A fairing over these sessions.
+    pub fn new(sessions: SessionManager) -> Self {
+        Self { sessions }
+    }
+
+    fn cookie_name(&self) -> &str {
+        &self.sessions.settings().cookie_name
+    }
+}
+
+#[async_trait]
+impl Fairing for SessionFairing {
+    fn info(&self) -> Info {
+        Info { name: "sessions", kind: Kind::Ignite | Kind::Request | Kind::Response }
+    }
+
+    async fn on_ignite(&self, mut rocket: Rocket<Build>) -> fairing::Result {
+        if rocket.state::<Attached>().is_none() {
+            rocket = rocket.manage(Attached);
+        }
+        let is_there = |route: &rocket::Route| route.name.as_deref() == Some(REFUSAL);
+        if self.sessions.settings().prepare() && !rocket.routes().any(is_there) {
+            rocket = rocket.mount("/", refusals());
+        }
+        Ok(rocket)
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        if !with_sessions(request, |sessions| sessions.begin(self.cookie_name())) {
+            return;
+        }
+        let session = self.sessions.open(&Head::of(request));
+        let refusal = match session.prepare() {
+            Some(preparation) => preparation.await,
+            None => None,
+        };
+        with_sessions(request, |sessions| match refusal {
+            Some(reply) => sessions.refusal = Some(reply),
+            None => sessions.put(session),
+        });
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(session) = with_sessions(request, |sessions| sessions.end(self.cookie_name())) else {
+            return;
+        };
+        match session.close(response.status().code).await {
+            Answer::Keep(headers) => apply(response, headers.into_fields()),
+            Answer::Replace(reply) => *response = respond(reply),
+        }
+        // A catcher has made the response of a guard's error, and knows nothing but its status.
+        if let Some(error) = with_sessions(request, |sessions| sessions.failure.take())
+            && error.status() == response.status().code
+        {
+            let (headers, _) = error.reply().into_parts();
+            apply(response, headers.filter(|header| matches!(header.name, "cache-control" | "retry-after")));
+        }
+    }
+}
+
+/// The name of the routes that answer what [`prepare`](crate::OpenSession::prepare) does.
+const REFUSAL: &str = "refused by its session";
+
+/// A fairing cannot answer a request itself. These are tried before all other routes, whatever another fairing makes of
+/// the path, and pass on all requests but those that were refused.
+fn refusals() -> Vec<rocket::Route> {
+    use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+    let route = |method| {
+        let mut route = rocket::Route::ranked(isize::MIN, method, "/<_..>", Refusal);
+        route.name = Some(REFUSAL.into());
+        route
+    };
+    [Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace].map(route).into()
+}
+
+#[derive(Clone)]
+struct Refusal;
+
+#[async_trait]
+impl Handler for Refusal {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+        match with_sessions(request, |sessions| sessions.refusal.take()) {
+            Some(reply) => route::Outcome::Success(respond(reply)),
+            None => route::Outcome::Forward((data, Status::NotFound)),
+        }
+    }
+}
+
+/// Gives these settings to the requests of these routes.
+///
+/// ```
+/// use cloakroom::rocket_v0_5::with_route;
+/// use cloakroom::{Locking, Route};
+/// use rocket::{post, routes};
+///
+/// #[post("/uploads")]
+/// async fn upload() {}
+///
+/// let explicit = Route { locking: Some(Locking::Explicit), ..Route::default() };
+/// let rocket = rocket::build().mount("/", with_route(explicit, routes![upload]));
+/// ```
+pub fn with_route(settings: Route, routes: impl IntoIterator<Item = rocket::Route>) -> Vec<rocket::Route> {
+    let configured = |mut route: rocket::Route| {
+        route.handler = Box::new(Configured { settings, handler: route.handler });
+        route
+    };
+    routes.into_iter().map(configured).collect()
+}
+
+#[derive(Clone)]
+struct Configured {
+    settings: Route,
+    handler: Box<dyn Handler>,
+}
+
+#[async_trait]
+impl Handler for Configured {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+        with_sessions(request, |sessions| sessions.configure(self.settings));
+        self.handler.handle(request, data).await
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        Ok(respond(self.reply()))
+    }
+}
+
+fn respond(reply: Reply) -> Response<'static> {
+    let status = Status::new(reply.status());
+    let (headers, body) = reply.into_parts();
+    let mut response =
+        Response::build().status(status).sized_body(body.len(), std::io::Cursor::new(body)).finalize();
+    apply(&mut response, headers);
+    response
+}
+
+fn apply(response: &mut Response<'_>, headers: impl Iterator<Item = Header>) {
+    for Header { name, value, replaces } in headers {
+        if replaces {
+            response.set_raw_header(name, value);
+        } else {
+            response.adjoin_raw_header(name, value);
+        }
+    }
+}

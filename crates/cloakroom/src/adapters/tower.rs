@@ -1,43 +1,111 @@
-//! Sessions for any [tower](https://docs.rs/tower) service over [`http`] types.
-//!
-//! [`SessionLayer`] opens a session for each request and puts it into the request's extensions as a
-//! [`Session`](crate::Session); when the inner service has answered, it saves the session before the response goes on.
+//! Sessions for any [tower](https://docs.rs/tower) service over [`http`] types: the [`SessionLayer`], [`Session`] in the
+//! request's extensions, and [`Error`] as a response.
 //!
 //! ```
 //! use std::convert::Infallible;
 //!
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::tower::SessionLayer;
-//! use cloakroom::{Session, SessionManager, Settings};
+//! use cloakroom::tower::{RouteLayer, SessionLayer};
+//! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings};
 //! use http::{Request, Response};
-//! use tower::{ServiceBuilder, service_fn};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
-//! # fn main() -> Result<(), cloakroom::ConfigError> {
+//! type Page = Response<String>;
+//!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
+//!
+//! async fn hello(session: Session) -> cloakroom::Result<Page> {
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
+//!     Ok(Response::new(format!("This is visit number {visits}.")))
+//! }
+//!
+//! async fn sign_in(session: Session, name: String) -> cloakroom::Result<Page> {
+//!     session.sign_in(&name).await?; // after the password has been checked
+//!     Ok(Response::new("Welcome!".into()))
+//! }
+//!
+//! async fn account(session: Session) -> cloakroom::Result<Page> {
+//!     let user = session.require_subject().await?; // or a 401
+//!     Ok(Response::new(format!("This is {}'s account.", user.as_str())))
+//! }
+//!
+//! async fn site(request: Request<String>) -> Result<Page, Infallible> {
+//!     let session = request.extensions().get::<Session>().expect("inside the layer").clone();
+//!     let page = match request.uri().path() {
+//!         "/sign-in" => sign_in(session, request.into_body()).await,
+//!         "/account" => account(session).await,
+//!         _ => hello(session).await,
+//!     };
+//!     Ok(page.unwrap_or_else(Response::from)) // the layer saves before this goes on
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-//! let service = ServiceBuilder::new().layer(SessionLayer::new(sessions)).service(service_fn(
-//!     async |request: Request<String>| {
-//!         let session = request.extensions().get::<Session>().expect("the layer puts it there");
-//!         let greeting = match session.get::<String>("name").await {
-//!             Ok(name) => format!("Hello, {}!", name.unwrap_or_else(|| "stranger".into())),
-//!             Err(error) => error.to_string(),
-//!         };
-//!         Ok::<_, Infallible>(Response::new(greeting))
-//!     },
-//! ));
-//! # let _ = service;
+//! let untouched = RouteLayer::new(Route { no_touch: true, ..Route::default() }); // keeps no session alive
+//! let service = ServiceBuilder::new()
+//!     .layer(SessionLayer::new(sessions))
+//!     .layer(untouched) // inside, around the services of some routes
+//!     .service(service_fn(site));
+//! let response = service.oneshot(Request::get("/").body(String::new())?).await?;
+//! assert_eq!(response.body(), "This is visit number 1.");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! - A layer inside another with the same cookie name shares its session; with another cookie name it has its own.
-//! - A streaming body goes on after the session was saved with the head. What it changes, it saves with
-//!   [`Session::save`](crate::Session::save).
-//! - Where the session cannot be saved, the inner service's response is replaced: its body type must be made `From` a
-//!   `String`.
-//! - A handler that panics saves nothing but the end of a session, and a client that goes away before its handler has
-//!   answered saves nothing. The panic is not caught; one that a layer inside this one has made a response counts by that
-//!   response's status.
-//! - The peer's address, for `ignore_change_ip = false`, is taken from a [`PeerAddress`] in the extensions.
+//! - **Where to put it:** around every service that uses a session. A layer inside another with the same cookie name shares
+//!   its session; with another cookie name it has its own. A [`PeerAddress`] in the extensions of a request that reaches the
+//!   layer is for `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
+//! - **Settings of a route:** a [`RouteLayer`], inside the [`SessionLayer`].
+//! - **Errors:** an [`Error`] becomes a response `From` it. What a service answers as its own error is no response: it
+//!   passes, and nothing is saved.
+//! - **Bodies:** any that is made `From` a `String`, for where the response has to be replaced.
+//! - **Panics:** nothing is saved but the end of a session. The panic is not caught; one that a layer inside this one has
+//!   made a response counts by that response's status.
+//! - **Clients that leave** before the service has answered: it is dropped, and nothing is saved. Once it has answered, the
+//!   session is saved whoever is still there.
+//! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
+//!   lock with it; later changes are saved with [`save`](Session::save), and [`reload`](Session::reload) answers false when
+//!   the session was ended, has expired, or has a new secret. The cookie cannot change any more.
+//! - **What tower cannot give:** extractors. The session is in the extensions, and is not where the layer is missing; a
+//!   required user is a call, [`Session::require_subject`].
+//!
+//! A test needs neither a port nor a server: a clock to move, and a client that keeps cookies as a browser does.
+//!
+//! ```
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::testing::{self, Client, TestClock};
+//! use cloakroom::tower::SessionLayer;
+//! use cloakroom::{Error, Session, Settings};
+//! use http::{Request, Response};
+//! use tower::{Layer, service_fn};
+//!
+//! // The application.
+//! async fn site(request: Request<()>) -> Result<Response<String>, Error> {
+//!     let session = request.extensions().get::<Session>().expect("inside the layer").clone();
+//!     if request.uri().path() == "/sign-in" {
+//!         session.sign_in("ann").await?;
+//!     }
+//!     let user = session.subject().await?;
+//!     Ok(Response::new(user.map_or_else(|| "nobody".into(), |user| user.as_str().to_owned())))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let clock = TestClock::new();
+//! let sessions = testing::manager(MemoryStore::new(), Settings::default(), &clock).unwrap();
+//! let mut browser = Client::new(SessionLayer::new(sessions.clone()).layer(service_fn(site)));
+//! let get = |path| Request::get(path).body(()).unwrap();
+//!
+//! assert_eq!(browser.send(get("/")).await.unwrap().body(), "nobody");
+//! assert_eq!(browser.send(get("/sign-in")).await.unwrap().body(), "ann");
+//! assert_eq!(browser.send(get("/")).await.unwrap().body(), "ann");
+//! clock.advance(sessions.settings().idle_timeout);
+//! assert_eq!(browser.send(get("/")).await.unwrap().body(), "nobody");
+//! # }
+//! ```
+//!
+//! [`Error`]: crate::Error
 
 mod future;
 mod route;

@@ -30,7 +30,8 @@ fn a_cookie_is_added_to_others_and_forbids_caches_to_keep_it() {
 #[test]
 fn a_failure_is_answered_with_its_status_and_what_may_be_said_of_it() {
     let error = Error::with_detail(ErrorKind::Unavailable, "10.0.0.1 refused");
-    let reply = Reply::failure(&error);
+    let of_handler = lines(error.reply().into_parts().0);
+    let reply = Reply::instead(&error);
     assert_eq!(reply.status(), 503);
     let (headers, body) = reply.into_parts();
     let expected = [
@@ -40,6 +41,8 @@ fn a_failure_is_answered_with_its_status_and_what_may_be_said_of_it() {
         ("retry-after", "1".into(), true),
     ];
     assert_eq!(lines(headers), expected);
+    let without_vary: Vec<_> = expected.into_iter().filter(|(name, ..)| *name != "vary").collect();
+    assert_eq!(of_handler, without_vary, "the adapter adds it");
     assert_eq!(body, "the session store is unavailable");
 }
 

@@ -42,10 +42,7 @@ impl OpenSession {
     /// [`Locking::Early`], or to tell visitors that their session has expired or moved.
     pub fn prepare(&self) -> Option<BoxFuture<'static, Option<Reply>>> {
         let Session(inner) = &self.session;
-        let settings = &inner.engine.settings;
-        let early =
-            settings.locking == Locking::Early || !settings.ignore_expiry || !settings.ignore_change_ip;
-        if !early || inner.presented.is_empty() {
+        if !inner.engine.settings.prepare() || inner.presented.is_empty() {
             return None;
         }
         let inner = Arc::clone(inner);
@@ -127,7 +124,7 @@ impl Inner {
         match loaded {
             // The first access will answer it, unless the route goes on without a session.
             Err(error) if error.kind() == ErrorKind::Unavailable && !locks => None,
-            Err(error) => Some(error.reply()),
+            Err(error) => Some(Reply::instead(&error)),
             // What was purged has expired as well, only longer ago. Of two live sessions none has: to remove the cookie of
             // one would be to choose the other.
             Ok(())
@@ -154,7 +151,7 @@ impl Inner {
     async fn end(&self, status: u16) -> Answer {
         let mut state = match self.state().await {
             Ok(state) => state,
-            Err(error) => return Answer::Replace(error.reply()),
+            Err(error) => return Answer::Replace(Reply::instead(&error)),
         };
         state.closing = true;
         let saved = self.save_for(&mut state, status).await;
@@ -188,7 +185,7 @@ impl Inner {
         match outcome {
             Err(error) => {
                 events::unsaved(&error);
-                let mut reply = error.reply();
+                let mut reply = Reply::instead(&error);
                 // A secret that is stored must reach the browser, whatever became of the rest: its old one is dead.
                 if state.cookie == Cookie::Set && !state.expire_cookie {
                     reply.set_cookie = self.set_cookie(state);

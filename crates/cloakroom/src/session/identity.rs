@@ -105,8 +105,17 @@ impl Session {
         self.0.route().no_touch = true;
     }
 
-    /// Adds settings for this request alone; to be called before the session is first used, or they come too late. What a
-    /// route's layer calls. What was set before stays, but for another way of locking.
+    /// Adds settings for this request alone: what the layers for routes call, and what a handler without any calls first.
+    /// Once the session has been used they come too late. What was set before stays, but for another way of locking.
+    ///
+    /// ```
+    /// use cloakroom::{Locking, Route, Session};
+    ///
+    /// async fn upload(session: Session) -> cloakroom::Result<()> {
+    ///     session.configure(Route { locking: Some(Locking::Explicit), ..Route::default() });
+    ///     session.insert("uploads", &1).await
+    /// }
+    /// ```
     pub fn configure(&self, route: Route) {
         {
             let mut old = self.0.route();

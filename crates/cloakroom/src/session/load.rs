@@ -74,7 +74,7 @@ impl Inner {
     /// Whether the request has its session to itself without asking. Not after the response head: a stream would
     /// keep others waiting to its end.
     pub(super) fn locks(&self, state: &State) -> bool {
-        if state.closed {
+        if state.closed || self.route().off {
             return false;
         }
         match self.route().locking.unwrap_or(self.engine.settings.locking) {

@@ -54,6 +54,45 @@ async fn work_that_has_begun_is_finished_when_its_caller_goes_away() {
     assert!(tasks.drain(SECOND).await);
 }
 
+#[test]
+fn work_that_stays_at_home_survives_the_runtime_of_its_caller() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for stays in [true, false] {
+        let (home, worker) = (runtime(), runtime());
+        let tasks = home.block_on(async { Tasks::default() });
+        if stays {
+            tasks.stay_at_home();
+        }
+        let (done, mut outcome) = oneshot::channel();
+        let work = tasks.finish(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            done.send(7).unwrap();
+        });
+        worker.block_on(async {
+            tokio::select! {
+                biased;
+                () = work => panic!("it takes longer"),
+                () = yield_now() => {}
+            }
+        });
+        drop(worker);
+        assert!(home.block_on(tasks.drain(SECOND)));
+        assert_eq!(outcome.try_recv().is_ok(), stays);
+    }
+}
+
+#[test]
+fn without_the_runtime_of_its_home_work_runs_where_its_caller_is() {
+    let tasks = tokio::runtime::Runtime::new().unwrap().block_on(async { Tasks::default() });
+    tasks.stay_at_home();
+    let worker = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let work = tasks.finish(async {
+        yield_now().await;
+        7
+    });
+    assert_eq!(worker.block_on(work), 7);
+}
+
 #[tokio::test]
 async fn a_panic_in_the_work_goes_on_in_its_caller() {
     let tasks = Tasks::default();

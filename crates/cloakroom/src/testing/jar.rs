@@ -1,4 +1,4 @@
-#[cfg(feature = "tower")]
+#[cfg(feature = "http_v1")]
 mod http;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use http::{Request, Response};
 use super::Jar;
 
 /// For requests and responses of the [`http`] crate, as sent over HTTPS.
-#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "http_v1")))]
 impl Jar {
     /// Gives the request the cookies that fit its path.
     ///

@@ -1,0 +1,109 @@
+//! What a request brings, and what it holds while it lasts.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use rocket::Request;
+
+use crate::answer::Reply;
+use crate::error::Error;
+use crate::manager::RequestHead;
+use crate::session::{OpenSession, Route, Session};
+
+/// The head of a request.
+pub(super) struct Head<'r> {
+    request: &'r Request<'r>,
+    cookies: Option<String>,
+}
+
+impl<'r> Head<'r> {
+    pub(super) fn of(request: &'r Request<'r>) -> Self {
+        // Rocket's test client has no field for its cookies: they are in the jar alone.
+        let print = || {
+            request.cookies().iter().map(|cookie| format!("{}={}; ", cookie.name(), cookie.value())).collect()
+        };
+        let cookies = (!request.headers().contains("cookie")).then(print);
+        Self { request, cookies }
+    }
+}
+
+impl RequestHead for Head<'_> {
+    fn method(&self) -> &str {
+        self.request.method().as_str()
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.request.remote().map(|address| address.ip())
+    }
+
+    fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.request.headers().get(name).for_each(|value| visit(value.as_bytes()));
+        if let Some(cookies) = &self.cookies
+            && name == "cookie"
+        {
+            visit(cookies.as_bytes());
+        }
+    }
+}
+
+/// The sessions of a request, in its local cache. They end with the request, however that ends: it is not kept anywhere
+/// else.
+#[derive(Default)]
+pub(super) struct Sessions {
+    /// In the order of their fairings.
+    held: Vec<Held>,
+    /// What is answered instead of what the handler would.
+    pub(super) refusal: Option<Reply>,
+    /// Why a guard has failed.
+    pub(super) failure: Option<Error>,
+}
+
+struct Held {
+    session: Session,
+    /// Until the fairing closes it.
+    open: Option<OpenSession>,
+}
+
+/// Does something with the sessions of a request.
+pub(super) fn with_sessions<T>(request: &Request<'_>, act: impl FnOnce(&mut Sessions) -> T) -> T {
+    let sessions = request.local_cache(Mutex::<Sessions>::default);
+    act(&mut sessions.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The session of a request whose cookie has this name, where several [`SessionFairing`](super::SessionFairing)s are
+/// attached.
+pub fn session_named(request: &Request<'_>, cookie_name: &str) -> Option<Session> {
+    with_sessions(request, |sessions| {
+        sessions
+            .held
+            .iter()
+            .find(|held| held.session.cookie_name() == cookie_name)
+            .map(|held| held.session.clone())
+    })
+}
+
+impl Sessions {
+    /// Whether a session with this cookie name is to be opened: not where another fairing has.
+    pub(super) fn begin(&mut self, cookie_name: &str) -> bool {
+        // Rocket's test client may send a request again, with what is in its cache.
+        self.held.retain(|held| held.open.is_some());
+        self.refusal.is_none() && !self.held.iter().any(|held| held.session.cookie_name() == cookie_name)
+    }
+
+    pub(super) fn put(&mut self, session: OpenSession) {
+        self.held.push(Held { session: Session::clone(&session), open: Some(session) });
+    }
+
+    /// The session that handlers find.
+    pub(super) fn first(&self) -> Option<Session> {
+        self.held.first().map(|held| held.session.clone())
+    }
+
+    pub(super) fn configure(&self, settings: Route) {
+        self.held.iter().for_each(|held| held.session.configure(settings));
+    }
+
+    pub(super) fn end(&mut self, cookie_name: &str) -> Option<OpenSession> {
+        self.held.iter_mut().find(|held| held.session.cookie_name() == cookie_name)?.open.take()
+    }
+}

@@ -1,0 +1,263 @@
+//! What the scenarios cannot show: what is Rocket's own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::config::{Config, LogLevel};
+use rocket::error::ErrorKind;
+use rocket::fairing::AdHoc;
+use rocket::http::Status;
+use rocket::local::asynchronous::Client;
+use rocket::request::{FromRequest, Outcome};
+use rocket::response::Redirect;
+use rocket::shield::Shield;
+use rocket::{Build, Request, Rocket, State, async_trait, catch, catchers, get, post, routes, uri};
+use tokio::sync::Notify;
+
+use super::{MissingFairing, SessionFairing, session_named};
+use crate::config::{Locking, Settings};
+use crate::error::Result;
+use crate::manager::SessionManager;
+use crate::session::{Session, SignedIn};
+use crate::stores::MemoryStore;
+use crate::testing::{Call, Fault, FaultyStore};
+
+fn rocket() -> Rocket<Build> {
+    rocket::custom(Config { log_level: LogLevel::Off, ..Config::debug_default() })
+}
+
+fn fairing(settings: Settings) -> SessionFairing {
+    SessionFairing::new(SessionManager::new(MemoryStore::new(), settings).unwrap())
+}
+
+fn named(cookie_name: &str) -> SessionFairing {
+    fairing(Settings { cookie_name: cookie_name.into(), ..Settings::default() })
+}
+
+async fn client(rocket: Rocket<Build>) -> Client {
+    Client::tracked(rocket).await.unwrap()
+}
+
+async fn get(client: &Client, path: &'static str) -> String {
+    client.get(path).dispatch().await.into_string().await.unwrap()
+}
+
+async fn incremented(session: &Session) -> Result<String> {
+    let count = session.get::<u64>("count").await?.unwrap_or(0) + 1;
+    session.insert("count", &count).await?;
+    Ok(count.to_string())
+}
+
+#[get("/count")]
+async fn count(session: Session) -> Result<String> {
+    incremented(&session).await
+}
+
+#[tokio::test]
+async fn an_application_that_lacks_the_fairing_does_not_launch() {
+    #[get("/")]
+    fn account(_user: SignedIn) {}
+
+    for routes in [routes![count], routes![account]] {
+        let error = Client::tracked(rocket().mount("/", routes.clone())).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::SentinelAborts(_)), "{error}");
+        Client::tracked(rocket().mount("/", routes).attach(fairing(Settings::default()))).await.unwrap();
+    }
+    assert!(format!("{MissingFairing:?}").contains("attach"), "what Rocket logs");
+}
+
+struct Admin(Session);
+
+#[async_trait]
+impl<'r> FromRequest<'r> for Admin {
+    type Error = MissingFairing;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, MissingFairing> {
+        Outcome::Success(Self(session_named(request, "__Host-admin").unwrap()))
+    }
+}
+
+#[get("/admin")]
+async fn admin(session: Admin) -> Result<String> {
+    incremented(&session.0).await
+}
+
+#[tokio::test]
+async fn fairings_with_different_cookies_have_sessions_of_their_own_and_handlers_find_the_first_s() {
+    let rocket = rocket().mount("/", routes![count, admin]);
+    let client = client(rocket.attach(named("__Host-id")).attach(named("__Host-admin"))).await;
+    for expected in ["1", "2"] {
+        assert_eq!(get(&client, "/count").await, expected);
+    }
+    assert_eq!(get(&client, "/admin").await, "1");
+    assert_eq!(get(&client, "/count").await, "3");
+    assert_eq!(get(&client, "/admin").await, "2");
+    let names: Vec<String> = client.cookies().iter().map(|cookie| cookie.name().to_owned()).collect();
+    assert_eq!((names.len(), names.contains(&"__Host-admin".into())), (2, true), "{names:?}");
+}
+
+#[tokio::test]
+async fn fairings_with_the_same_cookie_share_a_session() {
+    let lock_timeout = Duration::from_millis(50);
+    let sessions = fairing(Settings { locking: Locking::Early, lock_timeout, ..Settings::default() });
+    let client = client(rocket().mount("/", routes![count]).attach(sessions.clone()).attach(sessions)).await;
+    let first = client.get("/count").dispatch().await;
+    assert_eq!(first.headers().get("set-cookie").count(), 1);
+    assert_eq!(get(&client, "/count").await, "2", "it does not wait for itself");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_has_its_session_again() {
+    let client = client(rocket().mount("/", routes![count]).attach(fairing(Settings::default()))).await;
+    assert_eq!(get(&client, "/count").await, "1");
+    let request = client.get("/count");
+    for expected in ["2", "3"] {
+        assert_eq!(request.clone().dispatch().await.into_string().await.unwrap(), expected);
+    }
+    assert_eq!(get(&client, "/count").await, "4", "and it was saved each time");
+}
+
+/// Its handler waits while it has the session to itself, and then the client drops the request.
+#[tokio::test]
+async fn a_request_that_is_dropped_lets_others_have_the_session() {
+    #[post("/wait")]
+    async fn wait(session: Session, here: &State<Arc<Notify>>) -> Result<()> {
+        session.insert("count", &100).await?;
+        here.notify_one();
+        std::future::pending().await
+    }
+
+    #[post("/count")]
+    async fn locked_count(session: Session) -> Result<String> {
+        incremented(&session).await
+    }
+
+    let here = Arc::new(Notify::new());
+    let rocket = rocket().mount("/", routes![wait, locked_count]).manage(Arc::clone(&here));
+    let client = client(rocket.attach(fairing(Settings::default()))).await;
+    client.post("/count").dispatch().await;
+    tokio::select! {
+        _ = client.post("/wait").dispatch() => unreachable!(),
+        () = here.notified() => {}
+    }
+    let next = client.post("/count").dispatch().await;
+    assert_eq!(next.into_string().await.unwrap(), "2", "neither locked out, nor saved for");
+}
+
+#[get("/account")]
+fn account(user: SignedIn) -> String {
+    user.as_str().to_owned()
+}
+
+#[tokio::test]
+async fn rocket_s_own_catcher_answers_for_a_guard_with_the_headers_of_its_error() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = SessionManager::new(store.clone(), Settings::default()).unwrap();
+    let rocket = rocket().mount("/", routes![count, account]).attach(SessionFairing::new(sessions));
+    let client = client(rocket).await;
+    get(&client, "/count").await;
+
+    let response = client.get("/account").dispatch().await;
+    assert_eq!(response.status(), Status::Unauthorized);
+    assert_eq!(response.headers().get_one("cache-control"), Some("no-store"));
+    assert_eq!(response.headers().get_one("retry-after"), None);
+    let types: Vec<_> = response.headers().get("content-type").collect();
+    assert_eq!(types, ["text/html; charset=utf-8"], "the catcher's");
+
+    store.fail(Fault::Unavailable);
+    let response = client.get("/account").dispatch().await;
+    assert_eq!(response.status(), Status::ServiceUnavailable);
+    assert_eq!(response.headers().get_one("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_catcher_of_the_application_s_own_answers_for_a_guard() {
+    #[catch(401)]
+    fn to_login() -> Redirect {
+        Redirect::to(uri!("/login"))
+    }
+
+    let rocket = rocket().mount("/", routes![account]).register("/", catchers![to_login]);
+    let client = client(rocket.attach(fairing(Settings::default()))).await;
+    let response = client.get("/account").dispatch().await;
+    assert_eq!(
+        (response.status(), response.headers().get_one("location")),
+        (Status::SeeOther, Some("/login"))
+    );
+    assert_eq!(response.headers().get_one("cache-control"), None);
+}
+
+#[tokio::test]
+async fn a_handler_may_answer_for_a_guard_itself() {
+    #[get("/front")]
+    fn front(user: Result<SignedIn>) -> String {
+        user.map_or_else(|error| error.to_string(), |user| user.as_str().to_owned())
+    }
+
+    let client = client(rocket().mount("/", routes![front]).attach(fairing(Settings::default()))).await;
+    let response = client.get("/front").dispatch().await;
+    assert_eq!((response.status(), response.headers().get_one("cache-control")), (Status::Ok, None));
+    assert_eq!(response.into_string().await.unwrap(), "sign in first");
+}
+
+/// Whatever a fairing does to the path.
+#[tokio::test]
+async fn no_handler_runs_where_the_session_refuses_the_request() {
+    #[get("/elsewhere")]
+    fn elsewhere() -> &'static str {
+        "a handler"
+    }
+
+    let store = FaultyStore::new(MemoryStore::new());
+    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let sessions = SessionFairing::new(SessionManager::new(store.clone(), settings).unwrap());
+    let moves =
+        AdHoc::on_request("moves", |request, _| Box::pin(async move { request.set_uri(uri!("/elsewhere")) }));
+    let rocket = rocket().mount("/", routes![elsewhere]).attach(sessions.clone()).attach(sessions);
+    let client = Client::untracked(rocket.attach(moves)).await.unwrap();
+    // A token that was never issued is as good as one of a session that has expired long ago.
+    let request = client.get("/").cookie(("__Host-id", "A".repeat(43)));
+    for sent in 1..=2 {
+        let response = request.clone().dispatch().await;
+        assert_eq!(response.status(), Status::Unauthorized);
+        assert_eq!(response.headers().get("set-cookie").count(), 1, "the cookie is removed");
+        assert_eq!(response.into_string().await.unwrap(), "Your session has expired.");
+        assert_eq!(store.count(Call::Load), sent, "the second fairing does not ask again");
+    }
+    assert_eq!(get(&client, "/").await, "a handler");
+}
+
+#[tokio::test]
+async fn what_answers_refusals_is_not_there_for_other_requests() {
+    #[get("/<_..>", rank = 100)]
+    fn rest() -> &'static str {
+        "the rest"
+    }
+
+    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let with_routes = client(rocket().mount("/", routes![rest]).attach(fairing(settings.clone()))).await;
+    assert_eq!(get(&with_routes, "/anything/at?all").await, "the rest");
+    let without = client(rocket().attach(fairing(settings))).await;
+    let with_none = client(rocket()).await;
+    for path in ["/", "/anything/at?all"] {
+        let [ours, rockets] = [without.get(path).dispatch().await, with_none.get(path).dispatch().await];
+        assert_eq!((ours.status(), rockets.status()), (Status::NotFound, Status::NotFound));
+        assert_eq!(ours.into_string().await, rockets.into_string().await);
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_response_has_the_headers_of_the_fairings_attached_later() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.fail_calls(Call::Create, Fault::Unavailable);
+    let sessions = SessionManager::new(store, Settings::default()).unwrap();
+    let rocket = || rocket().mount("/", routes![count]).attach(SessionFairing::new(sessions.clone()));
+    // Rocket's own is attached before all others, and again after them takes its place.
+    for (rocket, options) in [(rocket(), None), (rocket().attach(Shield::default()), Some("SAMEORIGIN"))] {
+        let client = Client::untracked(rocket).await.unwrap();
+        let response = client.get("/count").dispatch().await;
+        assert_eq!(response.status(), Status::ServiceUnavailable);
+        assert_eq!(response.headers().get_one("x-frame-options"), options);
+        assert_eq!(client.get("/nowhere").dispatch().await.headers().get("x-frame-options").count(), 1);
+    }
+}

@@ -1,0 +1,46 @@
+//! "Your sessions": the devices on which a user is signed in, to end one of them, or all.
+
+use cloakroom::{Handle, Result, Session, SessionManager, SignedIn};
+use salvo::prelude::*;
+
+use crate::pages;
+
+pub(crate) fn routes() -> Router {
+    Router::with_path("devices")
+        .get(list)
+        .push(Router::with_path("end").post(end_one))
+        .push(Router::with_path("end-all").post(end_all))
+}
+
+#[handler]
+async fn list(user: SignedIn, session: Session, depot: &mut Depot) -> Result<Text<String>> {
+    let own = sessions(depot).sessions_of(user.as_str()).await?;
+    Ok(pages::devices(&own, session.handle().await?))
+}
+
+/// A handle is a name, no secret: `end_of` ends only what is this user's.
+#[handler]
+async fn end_one(user: SignedIn, req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<()> {
+    let handle: Option<Handle> = req.form::<String>("handle").await.and_then(|text| text.parse().ok());
+    let ended = match handle {
+        Some(handle) => sessions(depot).end_of(user.as_str(), &handle).await?,
+        None => false,
+    };
+    if ended {
+        res.render(Redirect::other("/devices"));
+    } else {
+        res.render(StatusError::not_found().brief("You have no such session."));
+    }
+    Ok(())
+}
+
+/// This one too: whoever has lost a device signs in anew.
+#[handler]
+async fn end_all(user: SignedIn, depot: &mut Depot) -> Result<Redirect> {
+    sessions(depot).end_all(user.as_str(), None).await?;
+    Ok(Redirect::other("/"))
+}
+
+fn sessions(depot: &Depot) -> &SessionManager {
+    depot.get_typed().expect("the service injects it")
+}

@@ -80,7 +80,8 @@ pub struct Route {
     /// at its first access. Defaults to false.
     pub degraded: bool,
     /// Requests have no session: each call fails with [`ErrorKind::Unsupported`], and their responses neither depend on the
-    /// cookie nor set one. For routes below an adapter that covers the whole application. Defaults to false.
+    /// cookie nor set one. A write whose error is ignored is not saved, and the response goes out as it is. For routes below
+    /// an adapter that covers the whole application. Defaults to false.
     pub off: bool,
 }
 

@@ -197,7 +197,7 @@ impl Inner {
         waited.map_err(|_| Error::with_detail(ErrorKind::Unavailable, detail))
     }
 
-    pub(super) fn route(&self) -> MutexGuard<'_, Route> {
+    pub(crate) fn route(&self) -> MutexGuard<'_, Route> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

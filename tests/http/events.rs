@@ -251,6 +251,25 @@ async fn a_record_that_cannot_be_read_is_quarantined() {
     assert_eq!(watched.told(&handle), ["quarantined", "unknown"]);
 }
 
+/// The client hears no more than that it was a fault; whoever wrote the application hears which.
+#[tokio::test]
+async fn an_error_that_is_answered_500_is_a_warning_with_its_reason() {
+    let nobody = get(async |session: Session| session.sign_in("").await);
+    let number = get(async |session: Session| {
+        session.insert("text", "secret").await?;
+        session.get::<u64>("text").await.map(|_| ())
+    });
+    let watched = Watched::with(Router::new().route("/nobody", nobody).route("/number", number)).await;
+    for (path, reason) in [("/nobody", "1 to 255 bytes"), ("/number", "text")] {
+        let response = watched.browser.get(path).await;
+        assert_eq!((response.status, response.body.contains(reason)), (500, false), "{path}");
+        let events = watched.capture.events();
+        assert_eq!((names(&events), events[0].level), (vec!["failed".to_owned()], Level::WARN), "{path}");
+        assert!(events[0].get("error").contains(reason), "{:?}", events[0]);
+        assert!(!events[0].get("error").contains("secret"), "{:?}", events[0]);
+    }
+}
+
 /// SECURITY 50.
 #[tokio::test]
 async fn every_store_call_that_fails_is_an_event() {

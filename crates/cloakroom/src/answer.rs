@@ -10,6 +10,7 @@ use cloakroom_store::BoxFuture;
 
 use crate::config::Settings;
 use crate::error::Error;
+use crate::events;
 
 /// What becomes of the handler's response.
 #[derive(Debug)]
@@ -61,7 +62,12 @@ impl Headers {
 
 impl Reply {
     /// The response that a handler makes of an error. What it depends on is said when the session is closed.
+    ///
+    /// The client is not told why. Where that is the application's own doing, whoever runs it is.
     pub(crate) fn failure(error: &Error) -> Self {
+        if error.status() == 500 {
+            events::failed(error);
+        }
         Self {
             status: error.status(),
             body: error.public_message().to_owned(),

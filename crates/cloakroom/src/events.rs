@@ -1,4 +1,4 @@
-//! What there is to tell about sessions: `tracing` events at debug level under the target `cloakroom`, and, with the
+//! What there is to tell about sessions: `tracing` events under the target `cloakroom`, at debug level but for a few, and, with the
 //! feature `metrics`, counters named `cloakroom_sessions_total`. Each call of the store has a span named `store`, and a
 //! place in the histogram `cloakroom_store_seconds`.
 //!
@@ -104,6 +104,14 @@ pub(crate) fn store_error(key: &Key, error: &cloakroom_store::Error) {
 
 pub(crate) fn unsaved(error: &Error) {
     event!("unsaved", error = error as &dyn std::error::Error; "request failed to save its session");
+}
+
+/// A call that could not be, or a value of another type: a fault of the application, of which its client hears no more
+/// than that there is one.
+pub(crate) fn failed(error: &Error) {
+    count("failed");
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(target: "cloakroom", event = "failed", error, "an error of the session is answered 500");
 }
 
 pub(crate) fn swept(count: usize) {

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else { continue }; // the next may come through
         let sessions = sessions.clone();
         // Each request gets its session; what the page does to it is saved before the response leaves.
         let service = service_fn(move |request| http_v1::serve(sessions.clone(), request, pages::answer));

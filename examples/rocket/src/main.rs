@@ -24,7 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = SessionManager::new(MemoryStore::new(), settings)?;
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
     let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;
-    // What Rocket itself has to say would be on the standard output too.
+    // What Rocket itself has to say would be on the standard output too. This also hides its warnings: an application
+    // that need not keep that output clean leaves the level as it is.
     let config = Config { port, log_level: LogLevel::Off, ..Config::default() };
     let listening = AdHoc::on_liftoff("listening", |rocket| {
         println!("listening on http://127.0.0.1:{}", rocket.config().port);

@@ -1,6 +1,7 @@
 //! The application on actix-web.
 
 mod clients;
+mod stopping;
 mod workers;
 
 use std::net::{SocketAddr, TcpListener};

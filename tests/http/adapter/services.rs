@@ -10,7 +10,7 @@ use axum::http::{Request, Response, header};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
 use cloakroom::tower::{PeerAddress, RouteLayer, SessionLayer};
-use cloakroom::{Error, Locking, Route, Session, SessionManager, Settings};
+use cloakroom::{Error, ErrorKind, Locking, Route, Session, SessionManager, Settings};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -154,6 +154,35 @@ async fn an_error_of_the_service_passes_and_nothing_is_saved() {
         assert_eq!(error.to_string(), "the network is down");
         let response = counting.oneshot(request(&cookie)).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "parcel 2", "{locking:?}");
+    }
+}
+
+/// As a response of 500 would do it: a failed request saves nothing but the end of a session.
+#[tokio::test]
+async fn a_session_ended_before_an_error_of_the_service_is_over() {
+    for locking in BOTH_WAYS {
+        let store = testing::FaultyStore::new(MemoryStore::new());
+        let settings = Settings { locking, ..Settings::default() };
+        let sessions = testing::manager(store.clone(), settings, &TestClock::new()).unwrap();
+        let layer = SessionLayer::new(sessions.clone());
+        let counting = layer.layer(service_fn(counter));
+        let cookie = stored(&sessions).await;
+        let failing = layer.layer(service_fn(async |request: Request<Parcel>| {
+            session(&request).sign_out().await?;
+            if request.into_body().0 == "last" {
+                store.fail(testing::Fault::Unavailable);
+            }
+            Err::<Response<Full<Bytes>>, BoxError>("the network is down".into())
+        }));
+        let error = failing.clone().oneshot(request(&cookie)).await.unwrap_err();
+        assert_eq!(error.to_string(), "the network is down");
+        let error = counting.oneshot(request(&cookie)).await.unwrap_err();
+        assert_eq!(error.downcast_ref().map(Error::kind), Some(ErrorKind::Ended), "{locking:?}");
+
+        let mut last = request(&stored(&sessions).await);
+        *last.body_mut() = Parcel("last".into());
+        let error = failing.oneshot(last).await.unwrap_err();
+        assert_eq!(error.to_string(), "the network is down", "also where the end cannot be stored");
     }
 }
 

@@ -109,6 +109,7 @@
 //!
 //! [`Error`]: crate::Error
 //! [`InternalError`]: actix_web::error::InternalError
+//! [`SignedIn`]: crate::SignedIn
 
 mod extract;
 mod reply;

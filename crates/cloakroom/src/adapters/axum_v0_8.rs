@@ -45,13 +45,16 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//!     let app = app(sessions).into_make_service_with_connect_info::<SocketAddr>();
-//!     Ok(axum::serve(listener, app).await?)
+//!     let app = app(sessions.clone()).into_make_service_with_connect_info::<SocketAddr>();
+//!     axum::serve(listener, app).await?;
+//!     sessions.shutdown().await; // what requests began to save is saved
+//!     Ok(())
 //! }
 //! ```
 //!
 //! - **Where to put it:** after the routes that need it, for `layer` covers what was added before. A layer inside another
-//!   with the same cookie name shares its session; with another cookie name it has its own. Connect info is for
+//!   with the same cookie name shares its session; with another cookie name it has its own. [tower's
+//!   documentation](crate::tower) says more of that, and of layers that add cookies. Connect info is for
 //!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
 //! - **Settings of a route:** a [`RouteLayer`], inside the [`SessionLayer`].
 //! - **Errors:** `?` is all a handler needs. Of an error of the application's own the status counts: what is below 500 saves.

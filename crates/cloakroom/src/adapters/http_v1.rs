@@ -5,11 +5,11 @@
 //! use cloakroom::http_v1::{self, PeerAddress};
 //! use cloakroom::stores::MemoryStore;
 //! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings};
-//! use http_body_util::{BodyExt, Full};
+//! use http_body_util::{BodyExt, Full, Limited};
 //! use hyper::body::{Bytes, Incoming};
 //! use hyper::server::conn::http1;
 //! use hyper::service::service_fn;
-//! use hyper::{Method, Request, Response};
+//! use hyper::{Method, Request, Response, StatusCode};
 //! use hyper_util::rt::TokioIo;
 //!
 //! type Page = Response<Full<Bytes>>;
@@ -22,7 +22,11 @@
 //! }
 //!
 //! async fn sign_in(session: Session, name: Incoming) -> cloakroom::Result<Page> {
-//!     let Ok(name) = name.collect().await else { return Ok(page("Say that again.")) };
+//!     let Ok(name) = Limited::new(name, 1024).collect().await else {
+//!         let mut refusal = page("Say that again.");
+//!         *refusal.status_mut() = StatusCode::BAD_REQUEST;
+//!         return Ok(refusal);
+//!     };
 //!     session.sign_in(String::from_utf8_lossy(&name.to_bytes())).await?; // after the password has been checked
 //!     Ok(page("Welcome!"))
 //! }
@@ -55,7 +59,7 @@
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //!     loop {
-//!         let (stream, peer) = listener.accept().await?;
+//!         let Ok((stream, peer)) = listener.accept().await else { continue }; // the next may come through
 //!         let sessions = sessions.clone();
 //!         let service = service_fn(move |mut request: Request<Incoming>| {
 //!             request.extensions_mut().insert(PeerAddress(peer.ip()));
@@ -67,12 +71,14 @@
 //! ```
 //!
 //! - **Where to put it:** around everything that answers a request. A [`SessionLayer`](crate::tower::SessionLayer) or
-//!   another `serve` inside it shares its session if the cookie has the same name, and has its own otherwise; the session is
-//!   in the request's extensions, too, so that axum's extractors find it. [`PeerAddress`] is for
-//!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
+//!   another `serve` inside it shares its session if the cookie has the same name, and has its own otherwise, of which
+//!   [tower's documentation](crate::tower) says more; the session is in the request's extensions, too, so that axum's
+//!   extractors find it. [`PeerAddress`] is for `ignore_change_ip = false`, and not needed without. HTTP/2 works the same
+//!   way.
 //! - **Settings of a route:** [`Session::configure`], before the session is first used.
 //! - **Errors:** `?` is all a handler needs. Errors of your own say what response they are by
-//!   `impl From<YourError> for Response<Full<Bytes>>`.
+//!   `impl From<YourError> for Response<Full<Bytes>>`. A handler that cannot fail has to name an error type nevertheless:
+//!   it answers `Ok::<_, cloakroom::Error>(response)`.
 //! - **Bodies:** any that is made `From` a `String`, for where the response has to be replaced, as `Full<Bytes>` is. A boxed
 //!   body is none by itself: wrap it in a type of your own.
 //! - **Panics:** nothing is saved but the end of a session. The panic is not caught: hyper closes the connection.
@@ -82,6 +88,8 @@
 //!   saved, and takes its lock with it; later changes are saved with [`save`](Session::save), and
 //!   [`reload`](Session::reload) answers false when the session was ended, has expired, or has a new secret. The cookie
 //!   cannot change any more.
+//! - **Stopping:** when no connection is served any more, [`SessionManager::shutdown`] waits until what requests began to
+//!   save is saved.
 //! - **What hyper cannot give:** extractors. The session is an argument, and a required user is a call,
 //!   [`Session::require_subject`].
 //!

@@ -52,18 +52,22 @@
 //!         .at("/sign-out", post(sign_out))
 //!         .at("/account", get(account))
 //!         .at("/news", get(news).with(poll))
-//!         .with(SessionMiddleware::new(sessions));
-//!     Ok(Server::new(TcpListener::bind("127.0.0.1:3000")).run(app).await?)
+//!         .with(SessionMiddleware::new(sessions.clone()));
+//!     Server::new(TcpListener::bind("127.0.0.1:3000")).run(app).await?;
+//!     sessions.shutdown().await; // what requests began to save is saved
+//!     Ok(())
 //! }
 //! ```
 //!
 //! - **Where to put it**: around the whole `Route`, so that all of its endpoints have a session; those that do not ask for
 //!   theirs pay nothing. It goes around any endpoint, so parts of an application can be inside and others not. One inside
-//!   another with the same cookie name shares its session; with another cookie name it has its own.
-//! - **Errors**: an endpoint's `Err` counts by its status, as a response does: a 4xx saves, a 5xx saves nothing. Put
-//!   `catch_error` and `catch_all_error` inside, before `.with(SessionMiddleware::new(sessions))`: an error of a request
-//!   that used its session gets headers, and is a response from there on. Others stay errors.
+//!   another with the same cookie name shares its session; with another cookie name it has its own. Where the outer
+//!   session cannot be saved, the answer to that takes the place of the whole response, the inner one's cookie included.
+//! - **Errors**: an endpoint's `Err` counts by its status, as a response does: a 4xx saves, a 5xx saves nothing but the end
+//!   of a session. Put `catch_error` and `catch_all_error` inside, before `.with(SessionMiddleware::new(sessions))`: an
+//!   error of a request that used its session gets headers, and is a response from there on. Others stay errors.
 //! - **A session that cannot be saved**: the endpoint's response is replaced as a whole, its headers and cookies included.
+//!   Put Poem's `CookieJarManager` inside too: from outside, it adds the endpoint's cookies to the replacement.
 //! - **Panics**: a handler that panics saves nothing but the end of a session. The panic is not caught; one that Poem's
 //!   `CatchPanic` inside this middleware has made a response counts by that response's status.
 //! - **Clients that leave** before there is a response: over HTTP/1, Poem lets the handler run on, and what it does is

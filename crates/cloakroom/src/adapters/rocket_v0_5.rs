@@ -48,19 +48,21 @@
 //! ```
 //!
 //! - **Where to put it.** A fairing is for the whole application, 404s and catchers included; where no session is asked
-//!   for, it makes no more than a handle. Fairings run in the order in which they are attached: those that use the session,
-//!   or add headers to all responses, come after it. Without it, an application with a route that takes a [`Session`] does
-//!   not launch. A second one with the same cookie name shares the first's sessions. With another name it has its own:
-//!   handlers find those of the first, and a guard of your own gives them the others with [`session_named`].
+//!   for, it makes no more than a handle. Fairings run in the order in which they are attached, requests and responses
+//!   alike: those that add headers to all responses, or use the session in `on_request`, come after it. What a fairing
+//!   writes in `on_response` is saved only if it is attached before. Without it, an application with a route that takes a
+//!   [`Session`] does not launch. A second one with the same cookie name shares the first's sessions. With another name it
+//!   has its own: handlers find those of the first, which alone have the settings of routes, and a guard of your own gives
+//!   them the others with [`session_named`].
 //! - **Guards.** Where nobody is signed in, [`SignedIn`] fails with status 401, and where the store is down with 503. A
 //!   guard has no response of its own: your catcher answers, or Rocket's, with the `Retry-After` and `Cache-Control` of the
-//!   error's [`reply`](crate::Error::reply), but not its text. A handler that takes a `Result<SignedIn, cloakroom::Error>`
-//!   answers for itself. The settings of a route that forwards hold where it forwards to.
+//!   error's [`reply`](crate::Error::reply) if it has none of its own, but not its text. A handler that takes a
+//!   `Result<SignedIn, cloakroom::Error>` answers for itself.
 //! - **Errors.** An error that a handler returns is answered by its [`reply`](crate::Error::reply), not by a catcher. With
 //!   a 4xx the session is saved, with a 5xx nothing is but the end of a session; what a catcher answers counts by its
 //!   status.
 //! - **Panics** save nothing but the end of a session. Rocket makes a 500 of them; if your catcher for it answers with
-//!   another status, that counts.
+//!   another status, that counts: with a redirect, what the handler wrote before is saved.
 //! - **Clients that leave.** Rocket lets a handler whose client has gone run on, and then what it did is saved.
 //! - **Streams.** The session is saved, and its lock let go, before the head is sent. An `EventStream!`, another body or a
 //!   WebSocket may keep the [`Session`], and saves with [`save`](crate::Session::save) what it changes;
@@ -72,12 +74,14 @@
 //!   put in the place of a handler's lacks the headers of fairings attached before this one, also of Rocket's own
 //!   [`Shield`](rocket::shield::Shield): attach `Shield::default()` after this one to have them. Under HTTP/2,
 //!   `Set-Cookie` cannot be kept out of the compression's table (RFC 7541 §7.1.3). Where the settings have sessions loaded
-//!   before the handler, Rocket's log names a route of ours before your own.
+//!   before the handler, Rocket's log names a route of ours before your own. At `log_level = "debug"` it shows all headers,
+//!   cookies and so the secrets of sessions too: not for production.
 //!
 //! To test an application with [`rocket::local`], make its sessions with [`testing::manager`](crate::testing::manager).
 //! The client keeps every cookie, `Secure` and `__Host-` too, whatever its attributes say; for the rules of a browser, make
 //! it `untracked`, and keep the cookies in a [`Jar`](crate::testing::Jar). The clones of a `LocalRequest` share one session
-//! while one of them is being answered: for requests at the same time, make each anew.
+//! while one of them is being answered: for requests at the same time, make each anew. With `ignore_change_ip = false`, give
+//! each request an address, with `.remote(..)`: it has none of its own.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
@@ -136,7 +140,7 @@ use rocket::{Build, Data, Request, Response, Rocket, async_trait};
 use self::guards::Attached;
 pub use self::guards::MissingFairing;
 pub use self::request::session_named;
-use self::request::{Head, with_sessions};
+use self::request::{Head, Sessions, with_sessions};
 use crate::answer::{Answer, Header, Reply};
 use crate::error::Error;
 use crate::manager::SessionManager;
@@ -195,16 +199,27 @@ impl Fairing for SessionFairing {
         let Some(session) = with_sessions(request, |sessions| sessions.end(self.cookie_name())) else {
             return;
         };
-        match session.close(response.status().code).await {
-            Answer::Keep(headers) => apply(response, headers.into_fields()),
-            Answer::Replace(reply) => *response = respond(reply),
-        }
-        // A catcher has made the response of a guard's error, and knows nothing but its status.
+        let headers: Vec<Header> = match session.close(response.status().code).await {
+            Answer::Keep(headers) => headers.into_fields().collect(),
+            Answer::Replace(reply) => {
+                let (replacement, headers) = without_headers(reply);
+                *response = replacement;
+                headers.chain(with_sessions(request, Sessions::lost_cookies)).collect()
+            }
+        };
+        with_sessions(request, |sessions| sessions.remember_cookies(&headers));
+        apply(response, headers);
+        // A guard has failed. What answers in its place, a catcher or a handler that does without, says no more of the
+        // error than its status, unless it has such headers of its own.
         if let Some(error) = with_sessions(request, |sessions| sessions.failure.take())
             && error.status() == response.status().code
         {
             let (headers, _) = error.reply().into_parts();
-            apply(response, headers.filter(|header| matches!(header.name, "cache-control" | "retry-after")));
+            let missing: Vec<Header> = headers
+                .filter(|header| matches!(header.name, "cache-control" | "retry-after"))
+                .filter(|header| !response.headers().contains(header.name))
+                .collect();
+            apply(response, missing);
         }
     }
 }
@@ -237,7 +252,8 @@ impl Handler for Refusal {
     }
 }
 
-/// Gives these settings to the requests of these routes.
+/// Gives these settings to the requests of these routes: to the session that handlers find, where there are several. A
+/// route that forwards takes them back; a lock that they had the session let go is not taken again.
 ///
 /// ```
 /// use cloakroom::rocket_v0_5::with_route;
@@ -267,8 +283,12 @@ struct Configured {
 #[async_trait]
 impl Handler for Configured {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
-        with_sessions(request, |sessions| sessions.configure(self.settings));
-        self.handler.handle(request, data).await
+        let before = with_sessions(request, |sessions| sessions.configure(self.settings));
+        let outcome = self.handler.handle(request, data).await;
+        if outcome.is_forward() {
+            with_sessions(request, |sessions| sessions.restore(before));
+        }
+        outcome
     }
 }
 
@@ -279,15 +299,21 @@ impl<'r> Responder<'r, 'static> for Error {
 }
 
 fn respond(reply: Reply) -> Response<'static> {
-    let status = Status::new(reply.status());
-    let (headers, body) = reply.into_parts();
-    let mut response =
-        Response::build().status(status).sized_body(body.len(), std::io::Cursor::new(body)).finalize();
+    let (mut response, headers) = without_headers(reply);
     apply(&mut response, headers);
     response
 }
 
-fn apply(response: &mut Response<'_>, headers: impl Iterator<Item = Header>) {
+/// And the headers.
+fn without_headers(reply: Reply) -> (Response<'static>, impl Iterator<Item = Header>) {
+    let status = Status::new(reply.status());
+    let (headers, body) = reply.into_parts();
+    let response =
+        Response::build().status(status).sized_body(body.len(), std::io::Cursor::new(body)).finalize();
+    (response, headers)
+}
+
+fn apply(response: &mut Response<'_>, headers: impl IntoIterator<Item = Header>) {
     for Header { name, value, replaces } in headers {
         if replaces {
             response.set_raw_header(name, value);

@@ -50,12 +50,14 @@
 //!
 //! - **Where to put it.** On the [`Service`], before all other hoops: there it also runs where no route matches. A hoop
 //!   of a router does not. A hoop inside another with the same cookie name shares its session; with another cookie name it
-//!   has its own. Hoops and handlers that have no arguments find the [`Session`] in the request's
+//!   has its own. Where the outer session cannot be saved, the answer to that takes the place of the whole response, the
+//!   inner one's cookie included. Hoops and handlers that have no arguments find the [`Session`] in the request's
 //!   [`extensions`](Request::extensions), or call `Session::extract(req, depot)`; the [`Depot`] does not have it.
 //! - **Errors.** A response counts by the status that it has when it comes back to the hoop, and one that has none yet as
 //!   a 200: with a 4xx the session is saved, with a 5xx nothing is but the end of a session. An [`Error`] replaces the
 //!   body; headers and cookies that the handler set before stay, as with all errors in Salvo, but those that describe a
-//!   body. Where the session cannot be saved, they all go.
+//!   body. Where the session cannot be saved, they all go, and so do cookies that hoops further out put into
+//!   `res.cookies` before; headers of theirs stay.
 //! - **Panics** save nothing but the end of a session. Salvo closes the connection, under HTTP/2 the stream. One that
 //!   Salvo's `CatchPanic` has made a 500 further in counts as a 500.
 //! - **Clients that leave.** Salvo drops their handlers, and nothing is saved.

@@ -54,11 +54,14 @@
 //! ```
 //!
 //! - **Where to put it:** around every service that uses a session. A layer inside another with the same cookie name shares
-//!   its session; with another cookie name it has its own. A [`PeerAddress`] in the extensions of a request that reaches the
-//!   layer is for `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
+//!   its session; with another cookie name it has its own. Where the outer session cannot be saved, the answer to that
+//!   takes the place of the whole response, the inner one's cookie included. A layer that adds a handler's cookies to
+//!   whatever response there is, as tower-cookies' `CookieManagerLayer` does, belongs inside: from outside it adds them to
+//!   that answer. A [`PeerAddress`] in the extensions of a request that reaches the layer is for
+//!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
 //! - **Settings of a route:** a [`RouteLayer`], inside the [`SessionLayer`].
 //! - **Errors:** an [`Error`] becomes a response `From` it. What a service answers as its own error is no response: it
-//!   passes, and nothing is saved.
+//!   passes, and counts as a 500, with which nothing is saved but the end of a session.
 //! - **Bodies:** any that is made `From` a `String`, for where the response has to be replaced.
 //! - **Panics:** nothing is saved but the end of a session. The panic is not caught; one that a layer inside this one has
 //!   made a response counts by that response's status.
@@ -67,6 +70,8 @@
 //! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
 //!   lock with it; later changes are saved with [`save`](Session::save), and [`reload`](Session::reload) answers false when
 //!   the session was ended, has expired, or has a new secret. The cookie cannot change any more.
+//! - **Stopping:** when the server has stopped, [`SessionManager::shutdown`] waits until what requests began to save is
+//!   saved.
 //! - **What tower cannot give:** extractors. The session is in the extensions, and is not where the layer is missing; a
 //!   required user is a call, [`Session::require_subject`].
 //!

@@ -80,7 +80,8 @@ pub struct Route {
     /// at its first access. Defaults to false.
     pub degraded: bool,
     /// Requests have no session: each call fails with [`ErrorKind::Unsupported`], and their responses neither depend on the
-    /// cookie nor set one. For routes below an adapter that covers the whole application. Defaults to false.
+    /// cookie nor set one. A write whose error is ignored is not saved, and the response goes out as it is. For routes below
+    /// an adapter that covers the whole application. Defaults to false.
     pub off: bool,
 }
 
@@ -196,7 +197,7 @@ impl Inner {
         waited.map_err(|_| Error::with_detail(ErrorKind::Unavailable, detail))
     }
 
-    pub(super) fn route(&self) -> MutexGuard<'_, Route> {
+    pub(crate) fn route(&self) -> MutexGuard<'_, Route> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
@@ -20,7 +18,7 @@ impl From<Reply> for HttpResponse {
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        self.error_response().status()
+        StatusCode::from_u16(self.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -31,13 +29,9 @@ impl ResponseError for Error {
 /// Adds these headers.
 pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
     for Header { name, value, replaces } in headers {
-        let name = HeaderName::from_static(name);
-        let value = match value {
-            Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
-            Cow::Owned(text) => HeaderValue::try_from(text),
-        };
         // The engine writes visible ASCII only.
-        let Ok(mut value) = value else { continue };
+        let Ok(mut value) = HeaderValue::from_str(&value) else { continue };
+        let name = HeaderName::from_static(name);
         // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
         value.set_sensitive(name == SET_COOKIE);
         if replaces {

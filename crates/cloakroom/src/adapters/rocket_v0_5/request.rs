@@ -1,11 +1,12 @@
 //! What a request brings, and what it holds while it lasts.
 
+use std::mem;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use rocket::Request;
 
-use crate::answer::Reply;
+use crate::answer::{Header, Reply};
 use crate::error::Error;
 use crate::manager::RequestHead;
 use crate::session::{OpenSession, Route, Session};
@@ -56,6 +57,8 @@ pub(super) struct Sessions {
     pub(super) refusal: Option<Reply>,
     /// Why a guard has failed.
     pub(super) failure: Option<Error>,
+    /// What the fairings so far have set. Their sessions are stored, and the old secrets dead.
+    cookies: Vec<Header>,
 }
 
 struct Held {
@@ -87,6 +90,9 @@ impl Sessions {
     pub(super) fn begin(&mut self, cookie_name: &str) -> bool {
         // Rocket's test client may send a request again, with what is in its cache.
         self.held.retain(|held| held.open.is_some());
+        if self.held.is_empty() {
+            self.cookies.clear();
+        }
         self.refusal.is_none() && !self.held.iter().any(|held| held.session.cookie_name() == cookie_name)
     }
 
@@ -99,11 +105,31 @@ impl Sessions {
         self.held.first().map(|held| held.session.clone())
     }
 
-    pub(super) fn configure(&self, settings: Route) {
-        self.held.iter().for_each(|held| held.session.configure(settings));
+    /// Configures the session that handlers find. Answers its settings before.
+    pub(super) fn configure(&self, settings: Route) -> Option<Route> {
+        let session = self.first()?;
+        let before = *session.0.route();
+        session.configure(settings);
+        Some(before)
+    }
+
+    /// Gives the session that handlers find its settings back.
+    pub(super) fn restore(&self, before: Option<Route>) {
+        if let (Some(session), Some(before)) = (self.first(), before) {
+            *session.0.route() = before;
+        }
     }
 
     pub(super) fn end(&mut self, cookie_name: &str) -> Option<OpenSession> {
         self.held.iter_mut().find(|held| held.session.cookie_name() == cookie_name)?.open.take()
+    }
+
+    /// The cookies that a response had, which has been replaced.
+    pub(super) fn lost_cookies(&mut self) -> Vec<Header> {
+        mem::take(&mut self.cookies)
+    }
+
+    pub(super) fn remember_cookies(&mut self, headers: &[Header]) {
+        self.cookies.extend(headers.iter().filter(|header| header.name == "set-cookie").cloned());
     }
 }

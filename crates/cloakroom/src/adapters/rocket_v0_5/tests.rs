@@ -6,19 +6,21 @@ use std::time::Duration;
 use rocket::config::{Config, LogLevel};
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
-use rocket::http::Status;
+use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 use rocket::shield::Shield;
-use rocket::{Build, Request, Rocket, State, async_trait, catch, catchers, get, post, routes, uri};
+use rocket::{
+    Build, Request, Responder, Rocket, State, async_trait, catch, catchers, get, post, routes, uri,
+};
 use tokio::sync::Notify;
 
-use super::{MissingFairing, SessionFairing, session_named};
+use super::{MissingFairing, SessionFairing, session_named, with_route};
 use crate::config::{Locking, Settings};
 use crate::error::Result;
 use crate::manager::SessionManager;
-use crate::session::{Session, SignedIn};
+use crate::session::{Route, Session, SignedIn};
 use crate::stores::MemoryStore;
 use crate::testing::{Call, Fault, FaultyStore};
 
@@ -260,4 +262,183 @@ async fn a_replaced_response_has_the_headers_of_the_fairings_attached_later() {
         assert_eq!(response.headers().get_one("x-frame-options"), options);
         assert_eq!(client.get("/nowhere").dispatch().await.headers().get("x-frame-options").count(), 1);
     }
+}
+
+/// Whose first guard forwards.
+#[get("/<_id>")]
+fn by_number(_id: u32) -> &'static str {
+    "a number"
+}
+
+#[get("/<_slug>", rank = 2)]
+async fn by_slug(session: Session, _slug: &str) -> Result<String> {
+    incremented(&session).await
+}
+
+/// Uses the session.
+#[catch(default)]
+async fn lost(_status: Status, request: &Request<'_>) -> String {
+    let session = request.guard::<Session>().await.unwrap();
+    incremented(&session).await.unwrap_or_else(|error| error.to_string())
+}
+
+const OFF: Route = Route { off: true, locking: None, no_touch: false, degraded: false };
+
+#[tokio::test]
+async fn a_route_that_forwards_takes_its_settings_back() {
+    let rocket = rocket().mount("/", with_route(OFF, routes![by_number])).mount("/slugs", routes![by_slug]);
+    let rocket = rocket.mount("/slugs", with_route(OFF, routes![by_number])).register("/", catchers![lost]);
+    let client = client(rocket.attach(fairing(Settings::default()))).await;
+    assert_eq!(get(&client, "/slugs/7").await, "a number");
+    assert_eq!(get(&client, "/slugs/seven").await, "1", "the next route");
+    assert_eq!(get(&client, "/seven").await, "2", "a catcher");
+}
+
+#[tokio::test]
+async fn a_route_that_forwards_leaves_what_was_set_before() {
+    let off = AdHoc::on_request("off", |request, _| {
+        Box::pin(async move { request.guard::<Session>().await.unwrap().configure(OFF) })
+    });
+    let routes = with_route(Route::default(), routes![by_number]);
+    let rocket = rocket().mount("/", routes).mount("/", routes![by_slug]);
+    let client = client(rocket.attach(fairing(Settings::default())).attach(off)).await;
+    assert_eq!(client.get("/seven").dispatch().await.status(), Status::InternalServerError);
+}
+
+#[tokio::test]
+async fn the_settings_of_a_route_are_for_the_session_that_handlers_find() {
+    let rocket = rocket().mount("/", with_route(OFF, routes![count, admin]));
+    let client = client(rocket.attach(named("__Host-id")).attach(named("__Host-admin"))).await;
+    assert_eq!(client.get("/count").dispatch().await.status(), Status::InternalServerError);
+    assert_eq!(get(&client, "/admin").await, "1");
+}
+
+/// Its second fairing cannot save.
+#[tokio::test]
+async fn a_replaced_response_has_the_cookies_of_the_fairings_attached_before() {
+    #[post("/both")]
+    async fn both(session: Session, admin: Admin) -> Result<()> {
+        session.sign_in("ann").await?;
+        admin.0.insert("count", &1).await
+    }
+
+    let store = FaultyStore::new(MemoryStore::new());
+    store.fail_calls(Call::Create, Fault::Unavailable);
+    let settings = Settings { cookie_name: "__Host-admin".into(), ..Settings::default() };
+    let admins = SessionFairing::new(SessionManager::new(store, settings).unwrap());
+    let rocket = rocket().mount("/", routes![both, account]).attach(fairing(Settings::default()));
+    let client = client(rocket.attach(admins)).await;
+    let request = client.post("/both");
+    for _ in 1..=2 {
+        let response = request.clone().dispatch().await;
+        assert_eq!(response.status(), Status::ServiceUnavailable);
+        let cookies: Vec<_> = response.headers().get("set-cookie").collect();
+        assert!(matches!(cookies[..], [cookie] if cookie.starts_with("__Host-id=")), "{}", cookies.len());
+    }
+    assert_eq!(get(&client, "/account").await, "ann", "who was signed in before the other failed");
+}
+
+#[tokio::test]
+async fn what_answers_for_a_guard_keeps_cache_headers_of_its_own() {
+    #[catch(401)]
+    fn stranger() -> Kept {
+        Kept { body: "who are you?", cache: Header::new("Cache-Control", "private") }
+    }
+
+    #[derive(Responder)]
+    #[response(status = 401)]
+    struct Kept {
+        body: &'static str,
+        cache: Header<'static>,
+    }
+
+    let rocket = rocket().mount("/", routes![account]).register("/", catchers![stranger]);
+    let client = client(rocket.attach(fairing(Settings::default()))).await;
+    let response = client.get("/account").dispatch().await;
+    assert_eq!(response.status(), Status::Unauthorized);
+    assert_eq!(response.headers().get("cache-control").collect::<Vec<_>>(), ["private"]);
+}
+
+#[tokio::test]
+async fn a_fairing_attached_before_has_its_response_s_changes_saved_and_one_attached_after_has_not() {
+    let writes = || {
+        AdHoc::on_response("writes", |request, _| {
+            Box::pin(async move {
+                let session = request.guard::<Session>().await.unwrap();
+                _ = incremented(&session).await;
+            })
+        })
+    };
+    let sessions = || fairing(Settings::default());
+    let before = rocket().attach(writes()).attach(sessions());
+    let after = rocket().attach(sessions()).attach(writes());
+    for (rocket, expected) in [(before, "3"), (after, "2")] {
+        let client = client(rocket.mount("/", routes![count])).await;
+        assert_eq!(get(&client, "/count").await, "1");
+        assert_eq!(get(&client, "/count").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_fairing_attached_after_finds_the_session_of_a_request_and_one_attached_before_does_not() {
+    let looks = || {
+        AdHoc::on_request("looks", |request, _| {
+            Box::pin(async move {
+                if let Outcome::Success(session) = request.guard::<Session>().await {
+                    incremented(&session).await.unwrap();
+                }
+            })
+        })
+    };
+    let sessions = || fairing(Settings::default());
+    let before = rocket().attach(looks()).attach(sessions());
+    let after = rocket().attach(sessions()).attach(looks());
+    for (rocket, expected) in [(before, "1"), (after, "2")] {
+        assert_eq!(get(&client(rocket.mount("/", routes![count])).await, "/count").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_catcher_has_the_session_too() {
+    let rocket = rocket().register("/", catchers![lost]);
+    let client = client(rocket.attach(fairing(Settings::default()))).await;
+    for expected in ["1", "2"] {
+        let response = client.get("/nowhere").dispatch().await;
+        assert_eq!(response.status(), Status::NotFound);
+        assert_eq!(response.into_string().await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_saves_where_a_catcher_answers_it_with_a_redirect() {
+    #[post("/panic")]
+    async fn panics(session: Session) -> Result<()> {
+        session.insert("count", &99).await?;
+        panic!("after it has written")
+    }
+
+    #[catch(500)]
+    fn home() -> Redirect {
+        Redirect::to(uri!("/count"))
+    }
+
+    let plain = rocket().mount("/", routes![count, panics]);
+    let redirects = rocket().mount("/", routes![count, panics]).register("/", catchers![home]);
+    for (rocket, status, expected) in
+        [(plain, Status::InternalServerError, "2"), (redirects, Status::SeeOther, "100")]
+    {
+        let client = client(rocket.attach(fairing(Settings::default()))).await;
+        get(&client, "/count").await;
+        assert_eq!(client.post("/panic").dispatch().await.status(), status);
+        assert_eq!(get(&client, "/count").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_the_test_client_has_the_address_that_it_is_given() {
+    let settings = Settings { ignore_change_ip: false, ..Settings::default() };
+    let client = client(rocket().mount("/", routes![count]).attach(fairing(settings))).await;
+    assert_eq!(client.get("/count").dispatch().await.status(), Status::InternalServerError);
+    let response = client.get("/count").remote(([127, 0, 0, 1], 4000).into()).dispatch().await;
+    assert_eq!(response.into_string().await.unwrap(), "1");
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use cloakroom_store::BoxFuture;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -19,7 +19,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        stage: Stage<S, B, S::Future, S::Response>,
+        stage: Stage<S, B, S::Future, Result<S::Response, S::Error>>,
         session: Option<OpenSession>,
     }
 }
@@ -94,10 +94,11 @@ where
                     let unwinding = Unwinding(this.session);
                     let response = ready!(response.poll(cx));
                     drop(unwinding);
-                    // An error of the inner service is no response: the session is dropped, and nothing saved.
-                    let response = response?;
-                    let Some(session) = this.session.take() else { return Poll::Ready(Ok(response)) };
-                    let closing = session.close(response.status().as_u16());
+                    let Some(session) = this.session.take() else { return Poll::Ready(response) };
+                    // An error is no response, but a request that failed: as with a 500, only ends of sessions are saved.
+                    let status =
+                        response.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
+                    let closing = session.close(status.as_u16());
                     this.stage.set(Stage::Closing { closing, response });
                 }
                 StageProjection::Closing { closing, .. } => {
@@ -107,7 +108,7 @@ where
                     else {
                         continue;
                     };
-                    return Poll::Ready(Ok(concluded(response, answer)));
+                    return Poll::Ready(response.map(|response| concluded(response, answer)));
                 }
                 StageProjection::Done => panic!("polled after it was ready"),
             }

@@ -1,6 +1,12 @@
 //! Sessions for [actix-web](https://docs.rs/actix-web) 4: the [`SessionMiddleware`], [`Session`] and [`SignedIn`] as
 //! extractors, and [`Error`] as a response.
 //!
+//! ```toml
+//! [dependencies]
+//! actix-web = "4"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["actix_v4"] }
+//! ```
+//!
 //! ```no_run
 //! use actix_web::web::{self, Redirect};
 //! use actix_web::{App, HttpServer, Responder};
@@ -16,7 +22,7 @@
 //! }
 //!
 //! async fn sign_in(session: Session, name: String) -> Result<impl Responder> {
-//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.sign_in(&name).await?; // after the password has been checked; an empty name is an error
 //!     Ok(Redirect::to("/account").see_other())
 //! }
 //!
@@ -40,16 +46,26 @@
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?; // one for all workers
-//!     let app = move || App::new().configure(routes).wrap(SessionMiddleware::new(sessions.clone()));
-//!     Ok(HttpServer::new(app).bind(("127.0.0.1", 3000))?.run().await?)
+//!     let shared = sessions.clone();
+//!     let app = move || App::new().configure(routes).wrap(SessionMiddleware::new(shared.clone()));
+//!     println!("http://localhost:3000");
+//!     HttpServer::new(app).bind(("127.0.0.1", 3000))?.run().await?;
+//!     sessions.shutdown().await; // what requests began to save is saved
+//!     Ok(())
 //! }
+//! ```
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:3000/
+//! curl -c jar -b jar -L -d ann http://localhost:3000/sign-in
 //! ```
 //!
 //! - **Where to put it:** around the `App`, a scope, a resource or a route; what is wrapped last is outermost. A middleware
 //!   inside another with the same cookie name shares its session; with another cookie name it has its own. The
 //!   [`SessionManager`] is made outside the closure that makes an `App` for each worker. The peer's address, for
 //!   `ignore_change_ip = false`, is the connection's. Handlers need not be `Send`. HTTP/2 works the same way.
-//! - **Settings of a route:** a [`RouteMiddleware`], inside the [`SessionMiddleware`].
+//! - **Settings of a route:** a [`RouteMiddleware`], inside the [`SessionMiddleware`]. On the same resource, wrap it first;
+//!   further out it has no effect.
 //! - **Errors:** `?` is all a handler needs. Of an error of the application's own the status counts: what is below 500 saves.
 //!   That holds for a middleware's error as well. It stays an error for the middleware around this one, which can print it,
 //!   but finds an [`InternalError`] instead of its type.
@@ -58,6 +74,8 @@
 //! - **Clients that leave** before the handler has answered: it runs on, and is saved. It is dropped, and nothing is saved,
 //!   where the connection of HTTP/1 is reset, or its end alone counts:
 //!   [`h1_allow_half_closed(false)`](actix_web::HttpServer::h1_allow_half_closed).
+//! - **The server's stop** loses nothing that was begun: [`shutdown`](SessionManager::shutdown) waits for it, after `run`. For
+//!   that the [`SessionManager`] is made in `main`, inside its runtime, which outlives those of the workers.
 //! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
 //!   lock with it; later changes are saved with [`save`](Session::save), and [`reload`](Session::reload) answers false when
 //!   the session was ended, has expired, or has a new secret. The cookie cannot change any more. That the client has left
@@ -67,7 +85,9 @@
 //!   `None` for any reason, a store that is down included: a page for everybody asks [`Session::subject`], whose error is not
 //!   "nobody".
 //!
-//! A test needs neither a port nor a server: a clock to move, actix-web's own test client, and a jar for the cookies.
+//! A test needs neither a port nor a server: a clock to move, actix-web's own test client, and a jar for the cookies. Clock
+//! and jar come with cloakroom's feature `testing`, under `[dev-dependencies]`. With `ignore_change_ip = false` a request
+//! needs an address, by [`TestRequest::peer_addr`](actix_web::test::TestRequest::peer_addr).
 //!
 //! ```
 //! use actix_web::test::{TestRequest, call_service, init_service};

@@ -1,6 +1,13 @@
 //! Sessions for [axum](https://docs.rs/axum) 0.8: the [`SessionLayer`], [`Session`] and [`SignedIn`] as extractors, and
 //! [`Error`] as a response.
 //!
+//! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["axum_v0_8"] }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! use std::net::SocketAddr;
 //!
@@ -19,7 +26,7 @@
 //! }
 //!
 //! async fn sign_in(session: Session, name: String) -> cloakroom::Result<Redirect> {
-//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.sign_in(&name).await?; // after the password has been checked; an empty name is an error
 //!     Ok(Redirect::to("/account"))
 //! }
 //!
@@ -46,10 +53,16 @@
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //!     let app = app(sessions.clone()).into_make_service_with_connect_info::<SocketAddr>();
+//!     println!("http://localhost:3000");
 //!     axum::serve(listener, app).await?;
 //!     sessions.shutdown().await; // what requests began to save is saved
 //!     Ok(())
 //! }
+//! ```
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:3000/
+//! curl -c jar -b jar -L -d ann http://localhost:3000/sign-in
 //! ```
 //!
 //! - **Where to put it:** after the routes that need it, for `layer` covers what was added before. A layer inside another
@@ -69,7 +82,8 @@
 //!   `ignore_change_ip = false` the session is loaded before a [`RouteLayer`] has its say. There is no `Option<SignedIn>`: a
 //!   page for everybody asks [`Session::subject`], whose error is not "nobody".
 //!
-//! A test needs neither a port nor a server: a clock to move, and a client that keeps cookies as a browser does.
+//! A test needs neither a port nor a server: a clock to move, and a client that keeps cookies as a browser does. They come
+//! with cloakroom's feature `testing`, under `[dev-dependencies]`.
 //!
 //! ```
 //! use axum::Router;

@@ -1,6 +1,15 @@
 //! Sessions for [hyper](https://docs.rs/hyper) 1 alone, and for whatever else speaks the types of the [`http`] crate:
 //! [`serve`] around a handler, and [`Error`] as a response.
 //!
+//! ```toml
+//! [dependencies]
+//! hyper = { version = "1", features = ["http1", "server"] }
+//! hyper-util = { version = "0.1", features = ["tokio"] }
+//! http-body-util = "0.1"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["http_v1"] }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! use cloakroom::http_v1::{self, PeerAddress};
 //! use cloakroom::stores::MemoryStore;
@@ -58,6 +67,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     println!("http://localhost:3000");
 //!     loop {
 //!         let Ok((stream, peer)) = listener.accept().await else { continue }; // the next may come through
 //!         let sessions = sessions.clone();
@@ -68,6 +78,11 @@
 //!         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
 //!     }
 //! }
+//! ```
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:3000/
+//! curl -c jar -b jar -d ann http://localhost:3000/sign-in
 //! ```
 //!
 //! - **Where to put it:** around everything that answers a request. A [`SessionLayer`](crate::tower::SessionLayer) or
@@ -94,6 +109,8 @@
 //!   [`Session::require_subject`].
 //!
 //! A test needs neither a port nor a server: requests, a clock to move, and a jar that keeps cookies as a browser does.
+//! Clock and jar come with cloakroom's feature `testing`, under `[dev-dependencies]`, and the requests are of the crate
+//! `http`, version 1.
 //!
 //! ```
 //! use cloakroom::http_v1;

@@ -1,26 +1,33 @@
 //! Sessions for [Poem](https://docs.rs/poem) 3: the [`SessionMiddleware`], [`Session`] and [`SignedIn`] as extractors,
 //! and [`Error`] as an error of handlers.
 //!
+//! ```toml
+//! [dependencies]
+//! poem = "3"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["poem_v3"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! use cloakroom::poem_v3::{RouteMiddleware, SessionMiddleware};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Session, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Session, SessionKey, SessionManager, Settings, SignedIn};
 //! use poem::listener::TcpListener;
 //! use poem::web::Redirect;
 //! use poem::{EndpointExt, Route, Server, get, handler, post};
 //!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
+//!
 //! #[handler]
 //! async fn hello(session: Session) -> Result<String, cloakroom::Error> {
-//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
-//!         *visits.insert(visits.unwrap_or(0) + 1)
-//!     }).await?;
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
 //!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
 //!     Ok(format!("Hello, {name}! This is visit {visits}."))
 //! }
 //!
 //! #[handler]
 //! async fn sign_in(session: Session, name: String) -> Result<Redirect, cloakroom::Error> {
-//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.sign_in(&name).await?; // after the password has been checked; an empty name is an error
 //!     session.insert("name", &name).await?;
 //!     Ok(Redirect::see_other("/"))
 //! }
@@ -53,10 +60,16 @@
 //!         .at("/account", get(account))
 //!         .at("/news", get(news).with(poll))
 //!         .with(SessionMiddleware::new(sessions.clone()));
+//!     println!("http://localhost:3000");
 //!     Server::new(TcpListener::bind("127.0.0.1:3000")).run(app).await?;
 //!     sessions.shutdown().await; // what requests began to save is saved
 //!     Ok(())
 //! }
+//! ```
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:3000/
+//! curl -c jar -b jar -L -d ann http://localhost:3000/sign-in
 //! ```
 //!
 //! - **Where to put it**: around the whole `Route`, so that all of its endpoints have a session; those that do not ask for
@@ -82,7 +95,8 @@
 //!
 //! # Tests
 //!
-//! With feature `testing`, and Poem's own client:
+//! With cloakroom's feature `testing`, and Poem's own client, which is its feature `test`, both under
+//! `[dev-dependencies]`:
 //!
 //! ```
 //! use std::time::Duration;

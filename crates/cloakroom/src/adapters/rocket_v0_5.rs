@@ -1,25 +1,31 @@
 //! Sessions for [Rocket](https://docs.rs/rocket) 0.5: the [`SessionFairing`], [`Session`] and [`SignedIn`] as guards, and
 //! [`Error`] as a responder.
 //!
+//! ```toml
+//! [dependencies]
+//! rocket = "0.5"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["rocket_v0_5"] }
+//! ```
+//!
 //! ```no_run
 //! use cloakroom::rocket_v0_5::{SessionFairing, with_route};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Locking, Result, Route, Session, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Locking, Result, Route, Session, SessionKey, SessionManager, Settings, SignedIn};
 //! use rocket::response::Redirect;
 //! use rocket::{Build, Rocket, get, post, routes};
 //!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
+//!
 //! #[get("/")]
 //! async fn hello(session: Session) -> Result<String> {
-//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
-//!         *visits.insert(visits.unwrap_or(0) + 1)
-//!     }).await?;
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
 //!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
 //!     Ok(format!("Hello, {name}! This is visit {visits}."))
 //! }
 //!
 //! #[post("/sign-in", data = "<name>")]
 //! async fn sign_in(session: Session, name: String) -> Result<Redirect> {
-//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.sign_in(&name).await?; // after the password has been checked; an empty name is an error
 //!     session.insert("name", &name).await?;
 //!     Ok(Redirect::to("/account"))
 //! }
@@ -45,6 +51,13 @@
 //!     sessions.shutdown().await; // what requests began to save is saved
 //!     Ok(())
 //! }
+//! ```
+//!
+//! It listens on port 8000; `ROCKET_PORT=3000` changes that.
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:8000/
+//! curl -c jar -b jar -L -d ann http://localhost:8000/sign-in
 //! ```
 //!
 //! - **Where to put it.** A fairing is for the whole application, 404s and catchers included; where no session is asked
@@ -77,7 +90,8 @@
 //!   before the handler, Rocket's log names a route of ours before your own. At `log_level = "debug"` it shows all headers,
 //!   cookies and so the secrets of sessions too: not for production.
 //!
-//! To test an application with [`rocket::local`], make its sessions with [`testing::manager`](crate::testing::manager).
+//! To test an application with [`rocket::local`], make its sessions with [`testing::manager`](crate::testing::manager),
+//! for which cloakroom needs its feature `testing`, under `[dev-dependencies]`.
 //! The client keeps every cookie, `Secure` and `__Host-` too, whatever its attributes say; for the rules of a browser, make
 //! it `untracked`, and keep the cookies in a [`Jar`](crate::testing::Jar). The clones of a `LocalRequest` share one session
 //! while one of them is being answered: for requests at the same time, make each anew. With `ignore_change_ip = false`, give

@@ -1,17 +1,24 @@
 //! Sessions for [Salvo](https://docs.rs/salvo) 1: the [`SessionHoop`], [`Session`] and [`SignedIn`] as arguments of
 //! handlers, and [`Error`] as what they fail with.
 //!
+//! ```toml
+//! [dependencies]
+//! salvo = "1"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["salvo_v1"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
 //! ```no_run
 //! use cloakroom::salvo_v1::{RouteHoop, SessionHoop};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Locking, Result, Route, Session, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Locking, Result, Route, Session, SessionKey, SessionManager, Settings, SignedIn};
 //! use salvo::prelude::*;
+//!
+//! const VISITS: SessionKey<u64> = SessionKey::new("visits");
 //!
 //! #[handler]
 //! async fn hello(session: Session) -> Result<String> {
-//!     let visits = session.update("visits", |visits: &mut Option<u64>| {
-//!         *visits.insert(visits.unwrap_or(0) + 1)
-//!     }).await?;
+//!     let visits = session.update(VISITS, |visits| *visits.insert(visits.unwrap_or(0) + 1)).await?;
 //!     let name = session.get::<String>("name").await?.unwrap_or_else(|| "stranger".into());
 //!     Ok(format!("Hello, {name}! This is visit {visits}."))
 //! }
@@ -19,7 +26,7 @@
 //! #[handler]
 //! async fn sign_in(session: Session, req: &mut Request) -> Result<Redirect> {
 //!     let name: String = req.form("name").await.unwrap_or_default();
-//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.sign_in(&name).await?; // after the password has been checked; an empty name is an error
 //!     session.insert("name", &name).await?;
 //!     Ok(Redirect::other("/account"))
 //! }
@@ -42,10 +49,16 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
 //!     let service = Service::new(routes()).hoop(SessionHoop::new(sessions.clone()));
-//!     Server::new(TcpListener::new("127.0.0.1:8080").bind().await).serve(service).await;
+//!     println!("http://localhost:3000");
+//!     Server::new(TcpListener::new("127.0.0.1:3000").bind().await).serve(service).await;
 //!     sessions.shutdown().await; // what requests began to save is saved
 //!     Ok(())
 //! }
+//! ```
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:3000/
+//! curl -c jar -b jar -L -d name=ann http://localhost:3000/sign-in
 //! ```
 //!
 //! - **Where to put it.** On the [`Service`], before all other hoops: there it also runs where no route matches. A hoop
@@ -72,7 +85,8 @@
 //!
 //! To test an application with Salvo's `TestClient`, make its sessions with
 //! [`testing::manager`](crate::testing::manager), and keep the cookies in a [`Jar`](crate::testing::Jar). (A cookie that
-//! a handler adds to `res.cookies` hides all others from that client, but from no browser.)
+//! a handler adds to `res.cookies` hides all others from that client, but from no browser.) They need the features `testing`
+//! of cloakroom and `test` of salvo, under `[dev-dependencies]`.
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]

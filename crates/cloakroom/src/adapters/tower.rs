@@ -1,12 +1,20 @@
 //! Sessions for any [tower](https://docs.rs/tower) service over [`http`] types: the [`SessionLayer`], [`Session`] in the
 //! request's extensions, and [`Error`] as a response.
 //!
+//! ```toml
+//! [dependencies]
+//! tower = { version = "0.5", features = ["util"] }
+//! http = "1"
+//! cloakroom = { path = "../cloakroom/crates/cloakroom", features = ["tower"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
+//!
 //! ```
 //! use std::convert::Infallible;
 //!
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::tower::{RouteLayer, SessionLayer};
-//! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings};
+//! use cloakroom::tower::SessionLayer;
+//! use cloakroom::{Session, SessionKey, SessionManager, Settings};
 //! use http::{Request, Response};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
@@ -20,7 +28,7 @@
 //! }
 //!
 //! async fn sign_in(session: Session, name: String) -> cloakroom::Result<Page> {
-//!     session.sign_in(&name).await?; // after the password has been checked
+//!     session.sign_in(&name).await?; // after the password has been checked; an empty name is an error
 //!     Ok(Response::new("Welcome!".into()))
 //! }
 //!
@@ -30,7 +38,8 @@
 //! }
 //!
 //! async fn site(request: Request<String>) -> Result<Page, Infallible> {
-//!     let session = request.extensions().get::<Session>().expect("inside the layer").clone();
+//!     let session = request.extensions().get::<Session>().cloned();
+//!     let session = session.expect("no session: wrap this service in SessionLayer::new(sessions)");
 //!     let page = match request.uri().path() {
 //!         "/sign-in" => sign_in(session, request.into_body()).await,
 //!         "/account" => account(session).await,
@@ -42,15 +51,74 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
-//! let untouched = RouteLayer::new(Route { no_touch: true, ..Route::default() }); // keeps no session alive
-//! let service = ServiceBuilder::new()
-//!     .layer(SessionLayer::new(sessions))
-//!     .layer(untouched) // inside, around the services of some routes
-//!     .service(service_fn(site));
+//! let service = ServiceBuilder::new().layer(SessionLayer::new(sessions)).service(service_fn(site));
 //! let response = service.oneshot(Request::get("/").body(String::new())?).await?;
 //! assert_eq!(response.body(), "This is visit number 1.");
 //! # Ok(())
 //! # }
+//! ```
+//!
+//! To serve it with hyper, have `site` take a `Request<Incoming>`, and read a body where it needs one. Add tokio's feature
+//! `net`, and:
+//!
+//! ```toml
+//! [dependencies]
+//! hyper = { version = "1", features = ["http1", "server"] }
+//! hyper-util = { version = "0.1", features = ["service", "tokio"] }
+//! http-body-util = "0.1"
+//! ```
+//!
+//! ```no_run
+//! use std::convert::Infallible;
+//!
+//! use cloakroom::stores::MemoryStore;
+//! use cloakroom::tower::SessionLayer;
+//! use cloakroom::{Session, SessionManager, Settings};
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Limited};
+//! use hyper::body::Incoming;
+//! use hyper::server::conn::http1;
+//! use hyper_util::rt::TokioIo;
+//! use hyper_util::service::TowerToHyperService;
+//! use tower::{ServiceBuilder, service_fn};
+//! # async fn hello(session: Session) -> cloakroom::Result<Response<String>> {
+//! #     Ok(Response::new(format!("{:?}", session.subject().await?)))
+//! # }
+//! # async fn sign_in(session: Session, name: String) -> cloakroom::Result<Response<String>> {
+//! #     session.sign_in(&name).await?;
+//! #     Ok(Response::new("Welcome!".into()))
+//! # }
+//!
+//! async fn site(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+//!     let session = request.extensions().get::<Session>().cloned();
+//!     let session = session.expect("no session: wrap this service in SessionLayer::new(sessions)");
+//!     let page = match request.uri().path() {
+//!         "/sign-in" => match Limited::new(request.into_body(), 1024).collect().await {
+//!             Ok(name) => sign_in(session, String::from_utf8_lossy(&name.to_bytes()).into_owned()).await,
+//!             Err(_) => Ok(Response::new("Say that again.".into())),
+//!         },
+//!         _ => hello(session).await,
+//!     };
+//!     Ok(page.unwrap_or_else(Response::from))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
+//!     let service = ServiceBuilder::new().layer(SessionLayer::new(sessions)).service(service_fn(site));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     println!("http://localhost:3000");
+//!     loop {
+//!         let Ok((stream, _)) = listener.accept().await else { continue };
+//!         let service = TowerToHyperService::new(service.clone());
+//!         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+//!     }
+//! }
+//! ```
+//!
+//! ```sh
+//! curl -c jar -b jar http://localhost:3000/
+//! curl -c jar -b jar -d ann http://localhost:3000/sign-in
 //! ```
 //!
 //! - **Where to put it:** around every service that uses a session. A layer inside another with the same cookie name shares
@@ -59,7 +127,9 @@
 //!   whatever response there is, as tower-cookies' `CookieManagerLayer` does, belongs inside: from outside it adds them to
 //!   that answer. A [`PeerAddress`] in the extensions of a request that reaches the layer is for
 //!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
-//! - **Settings of a route:** a [`RouteLayer`], inside the [`SessionLayer`].
+//! - **Settings of a route:** a [`RouteLayer`] around the service of that route, inside the [`SessionLayer`]:
+//!   `RouteLayer::new(Route { no_touch: true, ..Route::default() }).layer(service_fn(poll))`. Around everything it would hold
+//!   for everything.
 //! - **Errors:** an [`Error`] becomes a response `From` it. What a service answers as its own error is no response: it
 //!   passes, and counts as a 500, with which nothing is saved but the end of a session.
 //! - **Bodies:** any that is made `From` a `String`, for where the response has to be replaced.
@@ -75,7 +145,8 @@
 //! - **What tower cannot give:** extractors. The session is in the extensions, and is not where the layer is missing; a
 //!   required user is a call, [`Session::require_subject`].
 //!
-//! A test needs neither a port nor a server: a clock to move, and a client that keeps cookies as a browser does.
+//! A test needs neither a port nor a server: a clock to move, and a client that keeps cookies as a browser does. They come
+//! with cloakroom's feature `testing`, under `[dev-dependencies]`.
 //!
 //! ```
 //! use cloakroom::stores::MemoryStore;
@@ -87,7 +158,8 @@
 //!
 //! // The application.
 //! async fn site(request: Request<()>) -> Result<Response<String>, Error> {
-//!     let session = request.extensions().get::<Session>().expect("inside the layer").clone();
+//!     let session = request.extensions().get::<Session>().cloned();
+//!     let session = session.expect("no session: wrap this service in SessionLayer::new(sessions)");
 //!     if request.uri().path() == "/sign-in" {
 //!         session.sign_in("ann").await?;
 //!     }

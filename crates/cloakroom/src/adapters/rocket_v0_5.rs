@@ -142,23 +142,24 @@
 
 mod guards;
 mod request;
+mod route;
 #[cfg(test)]
 mod tests;
 
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::{Method, Status};
 use rocket::response::{self, Responder};
-use rocket::route::{self, Handler};
+use rocket::route::{Handler, Outcome};
 use rocket::{Build, Data, Request, Response, Rocket, async_trait};
 
 use self::guards::Attached;
 pub use self::guards::MissingFairing;
 pub use self::request::session_named;
 use self::request::{Head, Sessions, with_sessions};
+pub use self::route::with_route;
 use crate::answer::{Answer, Header, Reply};
 use crate::error::Error;
 use crate::manager::SessionManager;
-use crate::session::Route;
 
 /// Gives each request its session.
 #[derive(Clone, Debug)]
@@ -258,51 +259,11 @@ struct Refusal;
 
 #[async_trait]
 impl Handler for Refusal {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         match with_sessions(request, |sessions| sessions.refusal.take()) {
-            Some(reply) => route::Outcome::Success(respond(reply)),
-            None => route::Outcome::Forward((data, Status::NotFound)),
+            Some(reply) => Outcome::Success(respond(reply)),
+            None => Outcome::Forward((data, Status::NotFound)),
         }
-    }
-}
-
-/// Gives these settings to the requests of these routes: to the session that handlers find, where there are several. A
-/// route that forwards takes them back; a lock that they had the session let go is not taken again.
-///
-/// ```
-/// use cloakroom::rocket_v0_5::with_route;
-/// use cloakroom::{Locking, Route};
-/// use rocket::{post, routes};
-///
-/// #[post("/uploads")]
-/// async fn upload() {}
-///
-/// let explicit = Route { locking: Some(Locking::Explicit), ..Route::default() };
-/// let rocket = rocket::build().mount("/", with_route(explicit, routes![upload]));
-/// ```
-pub fn with_route(settings: Route, routes: impl IntoIterator<Item = rocket::Route>) -> Vec<rocket::Route> {
-    let configured = |mut route: rocket::Route| {
-        route.handler = Box::new(Configured { settings, handler: route.handler });
-        route
-    };
-    routes.into_iter().map(configured).collect()
-}
-
-#[derive(Clone)]
-struct Configured {
-    settings: Route,
-    handler: Box<dyn Handler>,
-}
-
-#[async_trait]
-impl Handler for Configured {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
-        let before = with_sessions(request, |sessions| sessions.configure(self.settings));
-        let outcome = self.handler.handle(request, data).await;
-        if outcome.is_forward() {
-            with_sessions(request, |sessions| sessions.restore(before));
-        }
-        outcome
     }
 }
 

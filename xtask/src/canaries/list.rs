@@ -168,8 +168,8 @@ pub(super) const CANARIES: &[Canary] = &[
         property: "H3",
         test: "hostile",
         file: "session/close.rs",
-        find: "let mut reply = Reply::failure(&error);",
-        replace: "let mut reply = Reply::failure(&error);
+        find: "let mut reply = Reply::instead(&error);",
+        replace: "let mut reply = Reply::instead(&error);
                 if {broken} {
                     reply.set_cookie = Some(self.engine.cookie.removal());
                 }",

@@ -40,7 +40,7 @@ fn the_policy_of_the_machine_stays_as_it_is() {
 
 #[test]
 fn an_installation_that_fails_or_is_interrupted_puts_everything_back() {
-    for end in ["exit 100", "kill -INT $PPID"] {
+    for end in ["exit 100", "kill -TERM $PPID"] {
         let machine = machine(end);
         let said = install_on(&machine, &["memcached"]);
         assert!(said.contains("failed") && !said.contains("apt-get install"), "{said}");

@@ -89,5 +89,15 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// What the workspace is built from.
-const PARTS: [&str; 9] =
-    ["Cargo.toml", "Cargo.lock", "README.md", "docs", "crates", "tests", "benches", "xtask", "clippy.toml"];
+const PARTS: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "docs",
+    "crates",
+    "tests",
+    "benches",
+    "examples",
+    "xtask",
+    "clippy.toml",
+];

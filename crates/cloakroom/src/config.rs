@@ -251,7 +251,7 @@ impl Default for Settings {
 impl Settings {
     /// Whether something may have to happen before a handler runs; see
     /// [`OpenSession::prepare`](crate::OpenSession::prepare).
-    pub(crate) fn prepare(&self) -> bool {
+    pub(crate) fn loads_early(&self) -> bool {
         self.locking == Locking::Early || !self.ignore_expiry || !self.ignore_change_ip
     }
 

@@ -189,7 +189,7 @@ impl Fairing for SessionFairing {
             rocket = rocket.manage(Attached);
         }
         let is_there = |route: &rocket::Route| route.name.as_deref() == Some(REFUSAL);
-        if self.sessions.settings().prepare() && !rocket.routes().any(is_there) {
+        if self.sessions.settings().loads_early() && !rocket.routes().any(is_there) {
             rocket = rocket.mount("/", refusals());
         }
         Ok(rocket)

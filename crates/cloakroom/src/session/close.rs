@@ -42,7 +42,7 @@ impl OpenSession {
     /// [`Locking::Early`], or to tell visitors that their session has expired or moved.
     pub fn prepare(&self) -> Option<BoxFuture<'static, Option<Reply>>> {
         let Session(inner) = &self.session;
-        if !inner.engine.settings.prepare() || inner.presented.is_empty() {
+        if !inner.engine.settings.loads_early() || inner.presented.is_empty() {
             return None;
         }
         let inner = Arc::clone(inner);

@@ -10,7 +10,7 @@ use cloakroom_benches::requests::{Bench, Kind};
 /// The allocations from the request's arrival to its response, both included.
 fn count(kind: Kind) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let settings = Settings { sweep_interval: Duration::ZERO, ..Settings::default() };
+    let settings = Settings::new().sweep_interval(Duration::ZERO);
     runtime.block_on(async {
         let bench = Bench::new(kind, settings).await;
         for _ in 0..3 {

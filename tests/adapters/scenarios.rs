@@ -166,7 +166,7 @@ async fn faulty_site_with<A: Adapter>(settings: Settings) -> (Site, FaultyStore<
 
 /// Settings under which requests overlap as they like.
 fn optimistic() -> Settings {
-    Settings { locking: Locking::Explicit, ..Settings::default() }
+    Settings::new().locking(Locking::Explicit)
 }
 
 /// Starts a request that will wait at gate `a`, and waits until it is there.

@@ -16,7 +16,7 @@ use cloakroom_tests::{Browser, Script};
 /// | path | |
 /// | --- | --- |
 /// | anything else | [`Script::play`] |
-/// | `/locked/…`, `/degraded/…`, `/no_touch/…`, `/off/…` | the script for the rest of the path, with these [`Route`](cloakroom::Route) settings by the framework's means; `locked` is `Locking::Implicit` |
+/// | `/locked/…`, `/degraded/…`, `/no_touch/…`, `/off/…` | the script for the rest of the path, with these [`RouteOptions`](cloakroom::RouteOptions) settings by the framework's means; `locked` is `Locking::Implicit` |
 /// | `/user` | a handler that takes a `SignedIn`, and answers the subject |
 /// | `/bare/…` | a handler that takes a `Session` where the adapter is missing |
 /// | `/twice/…` | the script, inside another adapter over the same sessions |

@@ -4,7 +4,7 @@
 
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::FaultyStore;
-use cloakroom::{SessionManager, Settings};
+use cloakroom::{SecretKey, SessionManager, Settings};
 use cloakroom_redb::RedbStore;
 use cloakroom_store::{Key, Record, Revision, Scan, Store, Timestamp, encode};
 use cloakroom_tests::{Browser, Site};
@@ -14,7 +14,7 @@ use crate::routes::{decoded, encoded, look_with, put, routes, secret_key, sign_i
 use crate::spellings::Secrets;
 
 fn keyed() -> Settings {
-    Settings { secret_key: Some(secret_key(1)), ..Settings::default() }
+    Settings::new().secret_key(secret_key(1))
 }
 
 /// Sessions of every kind: new, rotated, signed in, replaced, ended, and a remembered one. Answers every token that there
@@ -172,14 +172,12 @@ async fn a_handle_is_no_token() {
 async fn sessions_of_a_previous_key_go_on_until_it_is_removed() {
     let store = FaultyStore::new(MemoryStore::new());
     let [old, new] = [secret_key(1), secret_key(2)];
-    let settings = |key, previous| Settings {
-        secret_key: Some(key),
-        previous_secret_keys: previous,
-        ..Settings::default()
+    let settings = |key: SecretKey, previous: &[SecretKey]| {
+        Settings::new().secret_key(key).previous_secret_keys(previous.iter().cloned())
     };
-    let before = Site::start(store.clone(), settings(old.clone(), vec![]), routes()).await;
-    let during = Site::start(store.clone(), settings(new.clone(), vec![old]), routes()).await;
-    let after = Site::start(store.clone(), settings(new, vec![]), routes()).await;
+    let before = Site::start(store.clone(), settings(old.clone(), &[]), routes()).await;
+    let during = Site::start(store.clone(), settings(new.clone(), &[old]), routes()).await;
+    let after = Site::start(store.clone(), settings(new, &[]), routes()).await;
 
     let early = Browser::new(&before);
     put(&early, "red").await;
@@ -205,11 +203,7 @@ fn a_key_that_cannot_protect_anything_makes_no_sessions() {
         assert_eq!(error.setting(), "secret_key");
         assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
     }
-    let settings = Settings {
-        secret_key: Some(secret_key(1)),
-        previous_secret_keys: vec![secret_key(1)],
-        ..Settings::default()
-    };
+    let settings = Settings::new().secret_key(secret_key(1)).previous_secret_keys([secret_key(1)]);
     let error = SessionManager::new(MemoryStore::new(), settings).unwrap_err();
     assert_eq!(error.setting(), "previous_secret_keys");
 }

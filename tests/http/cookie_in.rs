@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Call, FaultyStore};
-use cloakroom::{Origin, Settings};
+use cloakroom::{SessionStatus, Settings};
 use cloakroom_tests::{Browser, CookieFields, Request, Script, Site};
 use http::Version;
 
@@ -28,13 +28,13 @@ impl Fixture {
     }
 
     /// The origin that the engine finds, without an HTTP server that may be more strict.
-    async fn origin(&self, field: &[u8]) -> Origin {
-        self.site.sessions.open(&CookieFields::new([field])).origin().await.unwrap()
+    async fn origin(&self, field: &[u8]) -> SessionStatus {
+        self.site.sessions.open(&CookieFields::new([field])).status().await.unwrap()
     }
 
     async fn is_ignored(&self, field: &[u8]) {
         let loads = self.store.count_all();
-        assert_eq!(self.origin(field).await, Origin::Fresh, "{}", field.escape_ascii());
+        assert_eq!(self.origin(field).await, SessionStatus::Fresh, "{}", field.escape_ascii());
         if !field.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
             assert_eq!(look_with(&self.sender, field).await.body, "fresh -", "{}", field.escape_ascii());
         }
@@ -42,7 +42,7 @@ impl Fixture {
     }
 
     async fn is_found(&self, field: &[u8]) {
-        assert_eq!(self.origin(field).await, Origin::Resumed, "{}", field.escape_ascii());
+        assert_eq!(self.origin(field).await, SessionStatus::Resumed, "{}", field.escape_ascii());
         assert_eq!(look_with(&self.sender, field).await.body, "resumed red", "{}", field.escape_ascii());
     }
 }
@@ -162,8 +162,7 @@ async fn the_crumbs_of_http_2_are_one_field() {
 /// SECURITY 19.
 #[tokio::test]
 async fn of_several_cookies_the_valid_one_wins_wherever_it_stands() {
-    for settings in [Settings::default(), Settings { secret_key: Some(secret_key(1)), ..Settings::default() }]
-    {
+    for settings in [Settings::default(), Settings::new().secret_key(secret_key(1))] {
         let site = Fixture::new(settings).await;
         let ours = format!("__Host-id={}", site.token);
         let unknown = [1, 2].map(|byte| format!("__Host-id={}", encoded(&[byte; 32])));
@@ -214,13 +213,16 @@ async fn at_most_four_tokens_are_looked_up_however_many_are_sent() {
         let field: String = (0..10_000).map(|number| candidate(number % distinct)).collect();
         let before = site.store.count(Call::Load);
         let origin = site.origin(field.as_bytes()).await;
-        assert_eq!(origin, Origin::Unknown);
+        assert_eq!(origin, SessionStatus::Unknown);
         assert_eq!(site.store.count(Call::Load) - before, loads, "{distinct} distinct");
     }
     // Spread over as many fields, too.
     let fields: Vec<_> = (0..10_000).map(candidate).collect();
     let before = site.store.count_all();
-    assert_eq!(site.site.sessions.open(&CookieFields::new(fields)).origin().await.unwrap(), Origin::Unknown);
+    assert_eq!(
+        site.site.sessions.open(&CookieFields::new(fields)).status().await.unwrap(),
+        SessionStatus::Unknown
+    );
     assert_eq!(site.store.count_all(), before);
 }
 
@@ -237,7 +239,7 @@ async fn the_work_is_in_proportion_to_the_bytes() {
         let start = now();
         let session = site.site.sessions.open(&field);
         assert!(start.elapsed() < Duration::from_secs(5), "{junk:.20}");
-        assert_eq!(session.origin().await.unwrap(), Origin::Resumed, "{junk:.20}");
+        assert_eq!(session.status().await.unwrap(), SessionStatus::Resumed, "{junk:.20}");
     }
 }
 
@@ -249,11 +251,7 @@ fn now() -> Instant {
 /// SECURITY 21.
 #[tokio::test]
 async fn with_a_key_a_token_is_good_for_the_cookie_it_was_made_for_alone() {
-    let settings = |name: &str| Settings {
-        cookie_name: name.into(),
-        secret_key: Some(secret_key(1)),
-        ..Settings::default()
-    };
+    let settings = |name: &str| Settings::new().cookie_name(name).secret_key(secret_key(1));
     let customers = Fixture::new(settings("__Host-id")).await;
     // Of the same length: it is the name that counts.
     let staff = Site::start(customers.store.clone(), settings("__Host-ad"), routes()).await;

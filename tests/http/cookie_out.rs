@@ -43,14 +43,14 @@ fn all_kinds_of_cookies() -> Vec<Settings> {
     let default = Settings::default;
     vec![
         default(),
-        Settings { persistent: true, ..default() },
-        Settings { secret_key: Some(secret_key(1)), ..default() },
-        Settings { cookie_same_site: SameSite::Strict, ..default() },
-        Settings { cookie_same_site: SameSite::None, ..default() },
-        Settings { cookie_name: "__Secure-id".into(), cookie_domain: Some("localhost".into()), ..default() },
-        Settings { cookie_name: "__Secure-id".into(), cookie_path: "/sign-out".into(), ..default() },
-        Settings { cookie_name: "id".into(), danger_allow_plain_http: true, ..default() },
-        Settings { cookie_name: "id".into(), danger_allow_script_access: true, ..default() },
+        default().persistent(true),
+        default().secret_key(secret_key(1)),
+        default().cookie_same_site(SameSite::Strict),
+        default().cookie_same_site(SameSite::None),
+        default().cookie_name("__Secure-id").cookie_domain("localhost"),
+        default().cookie_name("__Secure-id").cookie_path("/sign-out"),
+        default().cookie_name("id").danger_allow_plain_http(true),
+        default().cookie_name("id").danger_allow_script_access(true),
     ]
 }
 
@@ -80,7 +80,7 @@ async fn a_removal_has_the_attributes_of_the_cookie_and_a_browser_forgets_it() {
 /// SECURITY 8.
 #[tokio::test]
 async fn the_answer_to_an_expired_session_removes_its_cookie_too() {
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let site = Site::start(MemoryStore::new(), settings, routes()).await;
     let browser = Browser::new(&site);
     put(&browser, "red").await;
@@ -187,7 +187,7 @@ async fn no_cookie_lasts_longer_than_400_days() {
             session.remember(days * DAY).await
         }),
     );
-    let settings = Settings { persistent: true, absolute_timeout: 400 * DAY, ..Settings::default() };
+    let settings = Settings::new().persistent(true).absolute_timeout(400 * DAY);
     let site = Site::start(MemoryStore::new(), settings, app).await;
 
     let browser = Browser::new(&site);
@@ -198,7 +198,7 @@ async fn no_cookie_lasts_longer_than_400_days() {
     let response = browser.post("/remember/401").await;
     assert_eq!((response.status, response.cookies().len()), (500, 0));
 
-    let settings = Settings { absolute_timeout: 401 * DAY, ..Settings::default() };
+    let settings = Settings::new().absolute_timeout(401 * DAY);
     let error = SessionManager::new(MemoryStore::new(), settings).unwrap_err();
     assert_eq!(error.setting(), "absolute_timeout");
 }
@@ -206,7 +206,7 @@ async fn no_cookie_lasts_longer_than_400_days() {
 /// SECURITY 10. What is left of the session is what the cookie lasts, and never an `Expires`: client clocks lie.
 #[tokio::test]
 async fn a_persistent_cookie_lasts_as_long_as_its_session() {
-    let settings = Settings { persistent: true, ..Settings::default() };
+    let settings = Settings::new().persistent(true);
     let site = Site::start(MemoryStore::new(), settings, routes()).await;
     let browser = Browser::new(&site);
     put(&browser, "red").await;
@@ -224,35 +224,21 @@ async fn a_persistent_cookie_lasts_as_long_as_its_session() {
 fn settings_that_browsers_would_refuse_make_no_sessions() {
     let default = Settings::default;
     let wrong = [
-        ("cookie_domain", Settings { cookie_domain: Some("example.org".into()), ..default() }),
-        ("cookie_path", Settings { cookie_path: "/app".into(), ..default() }),
-        ("danger_allow_plain_http", Settings { danger_allow_plain_http: true, ..default() }),
+        ("cookie_domain", default().cookie_domain("example.org")),
+        ("cookie_path", default().cookie_path("/app")),
+        ("danger_allow_plain_http", default().danger_allow_plain_http(true)),
         (
             "cookie_same_site",
-            Settings {
-                cookie_name: "id".into(),
-                cookie_same_site: SameSite::None,
-                danger_allow_plain_http: true,
-                ..default()
-            },
+            default().cookie_name("id").cookie_same_site(SameSite::None).danger_allow_plain_http(true),
         ),
-        ("cookie_name", Settings { cookie_name: "id\r\nX: y".into(), ..default() }),
-        ("cookie_name", Settings { cookie_name: "id;".into(), ..default() }),
-        ("cookie_name", Settings { cookie_name: String::new(), ..default() }),
-        ("cookie_name", Settings { cookie_name: "i".repeat(4096), ..default() }),
-        (
-            "cookie_path",
-            Settings { cookie_name: "id".into(), cookie_path: "/;Domain=com".into(), ..default() },
-        ),
-        ("cookie_path", Settings { cookie_name: "id".into(), cookie_path: "/\n".into(), ..default() }),
-        (
-            "cookie_domain",
-            Settings { cookie_name: "id".into(), cookie_domain: Some("a.org;".into()), ..default() },
-        ),
-        (
-            "cookie_domain",
-            Settings { cookie_name: "id".into(), cookie_domain: Some("a\0".into()), ..default() },
-        ),
+        ("cookie_name", default().cookie_name("id\r\nX: y")),
+        ("cookie_name", default().cookie_name("id;")),
+        ("cookie_name", default().cookie_name("")),
+        ("cookie_name", default().cookie_name("i".repeat(4096))),
+        ("cookie_path", default().cookie_name("id").cookie_path("/;Domain=com")),
+        ("cookie_path", default().cookie_name("id").cookie_path("/\n")),
+        ("cookie_domain", default().cookie_name("id").cookie_domain("a.org;")),
+        ("cookie_domain", default().cookie_name("id").cookie_domain("a\0")),
     ];
     for (setting, settings) in wrong {
         let error = SessionManager::new(MemoryStore::new(), settings.clone()).unwrap_err();

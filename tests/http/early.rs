@@ -7,7 +7,7 @@ use axum::Router;
 use cloakroom::axum_v0_8::RouteLayer;
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Fault, FaultyStore};
-use cloakroom::{Locking, Route, Settings};
+use cloakroom::{Locking, RouteOptions, Settings};
 use cloakroom_tests::{Browser, Call, Direct, Request, Script, Site, poll_once};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -15,14 +15,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// All settings that have a session loaded early.
 fn early() -> [Settings; 3] {
     [
-        Settings { ignore_expiry: false, ..Settings::default() },
-        Settings { ignore_change_ip: false, ..Settings::default() },
-        Settings { locking: Locking::Early, ..Settings::default() },
+        Settings::new().ignore_expiry(false),
+        Settings::new().ignore_change_ip(false),
+        Settings::new().locking(Locking::Early),
     ]
 }
 
 /// The scripted application, all of it on a route with these settings.
-fn on_route(script: &Script, route: Route) -> Router {
+fn on_route(script: &Script, route: RouteOptions) -> Router {
     script.routes().layer(RouteLayer::new(route))
 }
 
@@ -35,11 +35,11 @@ async fn waiting(mut call: Call) -> Call {
 /// Expired is expired, whether the sweeper has been there or not.
 #[tokio::test]
 async fn a_session_that_was_swept_away_is_answered_as_an_expired_one() {
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let site = Direct::new(MemoryStore::new(), settings, Script::default().routes());
     site.post("/in=ann").await;
     site.clock.advance(2 * HOUR);
-    assert_eq!(site.sessions.purge().await.unwrap(), 1);
+    assert_eq!(site.sessions.purge_expired().await.unwrap(), 1);
     let response = site.post("/set=x:1/header").await;
     assert_eq!((response.status, &*response.body), (401, "Your session has expired."));
     assert_eq!(response.cookies(), ["__Host-id=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"]);
@@ -55,7 +55,7 @@ async fn a_session_that_was_swept_away_is_answered_as_an_expired_one() {
 /// One of two sessions may be planted: taking the browser's own cookie away would leave it with the other.
 #[tokio::test]
 async fn a_browser_with_two_live_sessions_keeps_its_cookies() {
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let site = Site::start(MemoryStore::new(), settings, Script::default().routes()).await;
     let (victim, attacker) = (Browser::new(&site), Browser::new(&site));
     for browser in [&victim, &attacker] {
@@ -71,7 +71,7 @@ async fn a_browser_with_two_live_sessions_keeps_its_cookies() {
 async fn a_route_that_locks_nothing_lets_others_have_the_session_while_its_handler_runs() {
     for settings in early() {
         let script = Script::default();
-        let explicit = Route { locking: Some(Locking::Explicit), ..Route::default() };
+        let explicit = RouteOptions::new().locking(Locking::Explicit);
         let site = Site::start(MemoryStore::new(), settings.clone(), on_route(&script, explicit)).await;
         let browser = Browser::new(&site);
         browser.post("/set=x:1").await;
@@ -90,7 +90,7 @@ async fn a_degraded_route_goes_on_when_what_was_to_be_loaded_early_could_not_be(
     for settings in early() {
         for degraded in [true, false] {
             let (store, script) = (FaultyStore::new(MemoryStore::new()), Script::default());
-            let routes = on_route(&script, Route { degraded, ..Route::default() });
+            let routes = on_route(&script, RouteOptions::new().degraded(degraded));
             let site = Site::start(store.clone(), settings.clone(), routes).await;
             let browser = Browser::new(&site);
             browser.post("/set=x:1").await;
@@ -114,7 +114,7 @@ async fn a_degraded_route_goes_on_when_what_was_to_be_loaded_early_could_not_be(
 #[tokio::test]
 async fn what_was_loaded_early_without_a_lock_is_locked_and_loaded_again_at_the_first_access() {
     let script = Script::default();
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let site = Direct::new(MemoryStore::new(), settings, script.routes());
     site.post("/set=n:0").await;
     let first = waiting(site.post("/inc=n/a")).await;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, Call, Fault, FaultyStore, TestClock};
-use cloakroom::{Handle, Locking, OnSubjectLimit, Settings, Times, TrustedProxy};
+use cloakroom::{Locking, OnSubjectLimit, SessionHandle, SessionTimes, Settings, TrustedProxy};
 use cloakroom_store::{Key, Scan, Store};
 use cloakroom_tests::{Browser, Direct, Hesitant, Request, Script, Site};
 
@@ -28,7 +28,7 @@ async fn get(site: &Direct, path: &str) -> String {
     body
 }
 
-async fn times(site: &Direct, user: &str) -> Times {
+async fn times(site: &Direct, user: &str) -> SessionTimes {
     site.sessions.sessions_of(user).await.unwrap().remove(0).times
 }
 
@@ -69,7 +69,7 @@ async fn a_session_in_use_ends_at_the_absolute_limit() {
 /// 28. A sign-in begins the absolute time anew, a rotation does not.
 #[tokio::test]
 async fn a_re_authentication_begins_the_absolute_time_anew() {
-    let day = Settings { idle_timeout: 24 * HOUR, ..Settings::default() };
+    let day = Settings::new().idle_timeout(24 * HOUR);
     let (site, ..) = direct(day);
     site.post("/in=ann/set=x:1").await;
     site.clock.advance(20 * HOUR);
@@ -85,7 +85,7 @@ async fn a_re_authentication_begins_the_absolute_time_anew() {
 #[tokio::test]
 async fn use_is_noted_at_most_once_a_minute_or_a_twentieth_of_the_idle_time() {
     for (idle, step) in [(HOUR, 60 * SECOND), (20 * SECOND, SECOND), (SECOND, 50 * MILLI)] {
-        let (site, store, _) = direct(Settings { idle_timeout: idle, ..Settings::default() });
+        let (site, store, _) = direct(Settings::new().idle_timeout(idle));
         site.post("/in=ann").await;
         for round in 1..4 {
             let before = times(&site, "ann").await;
@@ -166,7 +166,7 @@ async fn a_remembered_session_ends_after_its_own_time_used_or_not() {
 async fn a_shortened_absolute_limit_ends_older_sessions() {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::new());
     let start = async |absolute| {
-        let settings = Settings { idle_timeout: HOUR, absolute_timeout: absolute, ..Settings::default() };
+        let settings = Settings::new().idle_timeout(HOUR).absolute_timeout(absolute);
         let sessions = testing::manager(Arc::clone(&store), settings, &clock).unwrap();
         Site::with_sessions(sessions, clock.clone(), Script::default().routes()).await
     };
@@ -234,13 +234,11 @@ async fn authenticated_within_asks_for_a_recent_sign_in() {
 #[tokio::test]
 async fn an_expired_session_is_answered_with_the_message_and_its_cookie_removed() {
     for locking in [Locking::ByMethod, Locking::Early] {
-        let settings = Settings {
-            ignore_expiry: false,
-            expired_message: "Please sign in again.".into(),
-            expired_status: 440,
-            locking,
-            ..Settings::default()
-        };
+        let settings = Settings::new()
+            .ignore_expiry(false)
+            .expired_message("Please sign in again.")
+            .expired_status(440)
+            .locking(locking);
         let (site, store, script) = direct(settings);
         assert_eq!(site.get("/origin").await.body, "fresh", "a new visitor is not an expired one");
         site.post("/in=ann").await;
@@ -271,12 +269,10 @@ async fn an_expired_session_is_answered_with_the_message_and_its_cookie_removed(
 #[tokio::test]
 async fn a_session_bound_to_an_address_does_not_move() {
     for ignore_expiry in [true, false] {
-        let settings = Settings {
-            ignore_change_ip: false,
-            ignore_expiry,
-            trusted_proxies: vec!["127.0.0.1".parse::<TrustedProxy>().unwrap()],
-            ..Settings::default()
-        };
+        let settings = Settings::new()
+            .ignore_change_ip(false)
+            .ignore_expiry(ignore_expiry)
+            .trusted_proxies(["127.0.0.1".parse::<TrustedProxy>().unwrap()]);
         let site = Site::start(MemoryStore::new(), settings, Script::default().routes()).await;
         let browser = Browser::new(&site);
         let from = |address: &str, path: &str| Request::post(path).header("X-Forwarded-For", address);

@@ -321,7 +321,7 @@ async fn every_store_call_is_a_span_with_its_name_and_the_handle() {
 #[test]
 fn the_start_says_what_plain_http_will_do_in_browsers() {
     let capture = Capture::start();
-    let plain = Settings { cookie_name: "id".into(), danger_allow_plain_http: true, ..Settings::default() };
+    let plain = Settings::new().cookie_name("id").danger_allow_plain_http(true);
     for (settings, level, cookie, text) in [
         (Settings::default(), Level::INFO, "__Host-id", "over plain HTTP browsers"),
         (plain, Level::WARN, "id", "anybody on the way"),

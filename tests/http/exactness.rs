@@ -103,13 +103,13 @@ const MODES: [Locking; 4] = [Locking::ByMethod, Locking::Implicit, Locking::Earl
 async fn site(store: impl Store, locking: Locking) -> (Site, Script) {
     let script = Script::default();
     // Whoever waits here waits for real work, on a machine that may be busy.
-    let settings = Settings { locking, max_lock_waiters: 1000, ..patient() };
+    let settings = patient().locking(locking).max_lock_waiters(1000);
     (Site::start(store, settings, script.routes()).await, script)
 }
 
 fn patient() -> Settings {
     let minute = std::time::Duration::from_secs(60);
-    Settings { lock_timeout: minute, store_timeout: minute, store_budget: minute, ..Settings::default() }
+    Settings::new().lock_timeout(minute).store_timeout(minute).store_budget(minute)
 }
 
 /// `clients` tabs of one browser send `request` `times` times each, one after the other; all responses.
@@ -280,7 +280,7 @@ async fn two_servers_over_a_store_with_leases_count_exactly() {
         [(Locking::Explicit, "/lock/inc=n"), (Locking::ByMethod, "/inc=n"), (Locking::Explicit, "/add=n")]
     {
         let (store, clock) = (Arc::new(Hesitant(ReferenceStore::new())), TestClock::new());
-        let settings = Settings { locking, max_lock_waiters: 1000, ..patient() };
+        let settings = patient().locking(locking).max_lock_waiters(1000);
         let mut sites = Vec::new();
         for _ in 0..2 {
             let sessions = testing::manager(Arc::clone(&store), settings.clone(), &clock).unwrap();
@@ -300,8 +300,7 @@ async fn two_servers_over_a_store_with_leases_count_exactly() {
 /// Design, Locking. `on_conflict = overwrite`: the later one wins, nobody is refused.
 async fn with_overwrite_the_later_write_wins(stores: impl Stores) {
     let script = Script::default();
-    let settings =
-        Settings { locking: Locking::Explicit, on_conflict: OnConflict::Overwrite, ..Settings::default() };
+    let settings = Settings::new().locking(Locking::Explicit).on_conflict(OnConflict::Overwrite);
     let site = Site::start(stores.store(), settings, script.routes()).await;
     let browser = Browser::new(&site);
     browser.post("/set=x:1/set=y:1").await;

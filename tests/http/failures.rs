@@ -16,7 +16,7 @@ use axum::{Router, http};
 use cloakroom::axum_v0_8::RouteLayer;
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Call, Fault, FaultyStore};
-use cloakroom::{Error, Locking, Route, Session, Settings};
+use cloakroom::{Error, Locking, RouteOptions, Session, Settings};
 use cloakroom_store::{Key, Record, Revision, Scan, Store, Timestamp};
 use cloakroom_tests::{Browser, Direct, Hesitant, Request, Response, Script, Site, cut_off};
 use tower::Service;
@@ -63,7 +63,7 @@ async fn a_store_that_is_down_at_load_is_answered_503_and_nothing_changes() {
             "/try.set=x:2/header",
             "/add=x/header",
         ] {
-            let (site, store, _) = site(Settings { locking, ..Settings::default() });
+            let (site, store, _) = site(Settings::new().locking(locking));
             site.post("/in=ann/set=x:1").await;
             let (token, before) = (site.token(), stored(&store).await);
             store.fail(Fault::Unavailable);
@@ -79,7 +79,7 @@ async fn a_store_that_is_down_at_load_is_answered_503_and_nothing_changes() {
 #[tokio::test]
 async fn a_degraded_route_goes_on_without_its_session() {
     let (store, script) = faulty();
-    let degraded = RouteLayer::new(Route { degraded: true, ..Route::default() });
+    let degraded = RouteLayer::new(RouteOptions::new().degraded(true));
     let site = Direct::new(store.clone(), Settings::default(), script.routes().layer(degraded));
     site.post("/in=ann/set=x:1").await;
     let (token, before) = (site.token(), stored(&store).await);
@@ -112,7 +112,7 @@ async fn a_store_call_that_fails_is_answered_503_and_changes_no_cookie() {
         for before in ["", "/set=x:1", "/in=ann/set=x:1"] {
             for path in requests {
                 for nth in 1.. {
-                    let (site, store, _) = site(Settings { locking, ..Settings::default() });
+                    let (site, store, _) = site(Settings::new().locking(locking));
                     if !before.is_empty() {
                         site.post(before).await;
                     }
@@ -163,7 +163,7 @@ async fn a_write_of_unknown_outcome_is_read_back_and_counts_once() {
                     ("/set=n:1/save/rotate/save/add=n", "2"),
                 ] {
                     for nth in 1.. {
-                        let (site, store, _) = site(Settings { locking, ..Settings::default() });
+                        let (site, store, _) = site(Settings::new().locking(locking));
                         if !before.is_empty() {
                             site.post(before).await;
                         }
@@ -266,7 +266,7 @@ async fn a_rotation_that_arrives_late_is_recognized_by_its_own_request() {
 /// F5. The session ended elsewhere: changes dropped, no cookie, and the handler's response goes out.
 #[tokio::test]
 async fn a_session_gone_at_save_drops_the_changes_and_the_response_goes_out() {
-    let (site, store, script) = site(Settings { locking: Locking::Explicit, ..Settings::default() });
+    let (site, store, script) = site(Settings::new().locking(Locking::Explicit));
     site.post("/set=x:1").await;
     let slow = tokio::spawn(site.get("/get=x/set=x:2/header/a"));
     script.a.arrival().await;
@@ -372,8 +372,8 @@ async fn a_write_that_could_not_even_be_recorded_is_never_answered_as_if_it_had_
 #[tokio::test]
 async fn a_degraded_session_is_not_taken_for_one_that_is_gone() {
     let (store, script) = faulty();
-    let degraded = RouteLayer::new(Route { degraded: true, ..Route::default() });
-    let quiet = RouteLayer::new(Route { no_touch: true, ..Route::default() });
+    let degraded = RouteLayer::new(RouteOptions::new().degraded(true));
+    let quiet = RouteLayer::new(RouteOptions::new().touch(false));
     let site = Direct::new(store.clone(), Settings::default(), script.routes().layer(quiet).layer(degraded));
     site.post("/set=x:1").await;
     store.fail(Fault::Unavailable);

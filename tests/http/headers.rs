@@ -8,7 +8,7 @@ use axum::routing::get;
 use cloakroom::axum_v0_8::RouteLayer;
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Fault, FaultyStore};
-use cloakroom::{Error, Locking, Route, Session, Settings};
+use cloakroom::{Error, Locking, RouteOptions, Session, Settings};
 use cloakroom_tests::{Browser, Request, Response, Site};
 
 use crate::routes::{put, routes};
@@ -77,7 +77,7 @@ fn questions() -> Vec<(&'static str, Router)> {
         "/entries": |session| session.entries();
         "/handle": |session| session.handle();
         "/subject": |session| session.subject();
-        "/origin": |session| session.origin();
+        "/origin": |session| session.status();
         "/times": |session| session.times();
         "/authenticated-at": |session| session.authenticated_at();
         "/authenticated-within": |session| session.authenticated_within(Duration::from_secs(60));
@@ -109,9 +109,9 @@ async fn whatever_is_asked_of_the_session_the_response_varies_by_cookie() {
 #[tokio::test]
 async fn a_session_that_is_loaded_before_the_handler_counts_as_asked() {
     for settings in [
-        Settings { locking: Locking::Early, ..Settings::default() },
-        Settings { ignore_expiry: false, ..Settings::default() },
-        Settings { ignore_change_ip: false, ..Settings::default() },
+        Settings::new().locking(Locking::Early),
+        Settings::new().ignore_expiry(false),
+        Settings::new().ignore_change_ip(false),
     ] {
         let site = Site::start(MemoryStore::new(), settings, routes()).await;
         let browser = Browser::new(&site);
@@ -124,7 +124,7 @@ async fn a_session_that_is_loaded_before_the_handler_counts_as_asked() {
 #[tokio::test]
 async fn vary_is_added_to_what_the_handler_says() {
     let page = async |session: Session| {
-        session.origin().await?;
+        session.status().await?;
         Ok::<_, Error>([(VARY, "Accept-Encoding, Accept-Language")])
     };
     let site =
@@ -137,7 +137,7 @@ async fn vary_is_added_to_what_the_handler_says() {
 /// SECURITY 45.
 #[tokio::test]
 async fn a_response_without_a_session_says_nothing_of_one() {
-    let route = RouteLayer::new(Route { no_touch: true, ..Route::default() });
+    let route = RouteLayer::new(RouteOptions::new().touch(false));
     let app = routes().route("/polled", get(async |session: Session| session.no_touch()).layer(route));
     let site = Site::start(MemoryStore::new(), Settings::default(), app).await;
     let browser = Browser::new(&site);
@@ -154,7 +154,7 @@ async fn a_response_without_a_session_says_nothing_of_one() {
 #[tokio::test]
 async fn an_error_page_is_stored_by_no_cache() {
     let store = FaultyStore::new(MemoryStore::new());
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let site = Site::start(store.clone(), settings, routes()).await;
     let browser = Browser::new(&site);
     put(&browser, "red").await;
@@ -171,7 +171,7 @@ async fn an_error_page_is_stored_by_no_cache() {
 
 /// What the session of a request with these headers comes to, after one that began it with `begin`.
 async fn moved(settings: &Settings, begin: &[(&str, &str)], then: &[(&str, &str)]) -> String {
-    let settings = Settings { ignore_change_ip: false, ..settings.clone() };
+    let settings = settings.clone().ignore_change_ip(false);
     let site = Site::start(MemoryStore::new(), settings, routes()).await;
     let browser = Browser::new(&site);
     let with = |request: Request, headers: &[(&str, &str)]| {
@@ -194,7 +194,7 @@ async fn forwarding_headers_are_nothing_unless_proxies_are_declared() {
         }
     }
     // A proxy elsewhere is not the peer.
-    let elsewhere = Settings { trusted_proxies: vec!["192.0.2.1".parse().unwrap()], ..Settings::default() };
+    let elsewhere = Settings::new().trusted_proxies(["192.0.2.1".parse().unwrap()]);
     let header = [("X-Forwarded-For", "198.51.100.7")];
     assert_eq!(moved(&elsewhere, &[], &header).await, "resumed red");
 }
@@ -202,10 +202,8 @@ async fn forwarding_headers_are_nothing_unless_proxies_are_declared() {
 /// SECURITY 47.
 #[tokio::test]
 async fn with_proxies_declared_one_header_is_believed_from_the_right() {
-    let settings = Settings {
-        trusted_proxies: ["127.0.0.1", "10.0.0.0/8"].map(|proxy| proxy.parse().unwrap()).to_vec(),
-        ..Settings::default()
-    };
+    let settings = Settings::new()
+        .trusted_proxies(["127.0.0.1", "10.0.0.0/8"].map(|proxy| proxy.parse().unwrap()).to_vec());
     let client = [("X-Forwarded-For", "198.51.100.7")];
     for same in [
         &[("X-Forwarded-For", "198.51.100.7")][..],
@@ -236,11 +234,8 @@ async fn with_proxies_declared_one_header_is_believed_from_the_right() {
 /// SECURITY 47.
 #[tokio::test]
 async fn the_header_that_is_believed_is_a_setting() {
-    let settings = Settings {
-        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
-        client_ip_header: "Forwarded".into(),
-        ..Settings::default()
-    };
+    let settings =
+        Settings::new().trusted_proxies(["127.0.0.1".parse().unwrap()]).client_ip_header("Forwarded");
     let client = [("Forwarded", "for=198.51.100.7")];
     let same =
         [("Forwarded", "for=203.0.113.9, for=198.51.100.7;proto=https"), ("X-Forwarded-For", "203.0.113.9")];
@@ -261,8 +256,8 @@ async fn the_scheme_is_never_guessed() {
         ("Origin", "http://localhost"),
         ("Upgrade-Insecure-Requests", "1"),
     ];
-    let plain = Settings { cookie_name: "id".into(), danger_allow_plain_http: true, ..Settings::default() };
-    let trusting = Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..Settings::default() };
+    let plain = Settings::new().cookie_name("id").danger_allow_plain_http(true);
+    let trusting = Settings::new().trusted_proxies(["127.0.0.1".parse().unwrap()]);
     for (settings, secure) in [(Settings::default(), true), (trusting, true), (plain, false)] {
         let site = Site::start(MemoryStore::new(), settings, routes()).await;
         for (name, value) in schemes {
@@ -278,7 +273,7 @@ async fn the_scheme_is_never_guessed() {
 /// SECURITY 48.
 #[tokio::test]
 async fn a_browser_on_plain_http_keeps_the_cookie_that_was_made_for_it_alone() {
-    let plain = Settings { cookie_name: "id".into(), danger_allow_plain_http: true, ..Settings::default() };
+    let plain = Settings::new().cookie_name("id").danger_allow_plain_http(true);
     for (settings, kept) in [(Settings::default(), false), (plain, true)] {
         let site = Site::start(MemoryStore::new(), settings, routes()).await;
         let browser = Browser::new(&site);

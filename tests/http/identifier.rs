@@ -11,7 +11,7 @@ use cloakroom_tests::{Browser, CookieFields, Request, Site};
 use crate::routes::{decoded, encoded, look_with, put, routes, secret_key, sign_in};
 
 fn keyed() -> Settings {
-    Settings { secret_key: Some(secret_key(1)), ..Settings::default() }
+    Settings::new().secret_key(secret_key(1))
 }
 
 /// SECURITY 1. That the bytes come from the operating system, 128 bits in each half without bias, is shown where tokens
@@ -129,7 +129,7 @@ async fn what_does_not_have_the_form_of_a_token_causes_no_store_call() {
 
             // No HTTP server lets NUL, CR and LF through; the engine does not rely on that.
             let session = site.sessions.open(&CookieFields::new([field.clone()]));
-            assert_eq!(session.origin().await.unwrap().to_string(), "fresh", "{}", value.escape_ascii());
+            assert_eq!(session.status().await.unwrap().to_string(), "fresh", "{}", value.escape_ascii());
             assert_eq!(session.get::<String>("coat").await.unwrap(), None);
 
             if !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {

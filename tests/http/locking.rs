@@ -11,7 +11,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use cloakroom::axum_v0_8::RouteLayer;
 use cloakroom::stores::MemoryStore;
-use cloakroom::{Error, Locking, Route, Session, Settings};
+use cloakroom::{Error, Locking, RouteOptions, Session, Settings};
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Revision, Timestamp};
 use cloakroom_tests::{Browser, Call, Direct, Hesitant, Request, Response, Script, Site, cut_off, poll_once};
@@ -27,7 +27,7 @@ async fn site(settings: Settings) -> (Direct, Script) {
 }
 
 async fn mode(locking: Locking) -> (Direct, Script) {
-    site(Settings { locking, ..Settings::default() }).await
+    site(Settings::new().locking(locking)).await
 }
 
 /// Starts a request that must come to a wait.
@@ -156,7 +156,7 @@ async fn lock_is_re_entrant_across_clones() {
     }
     for locking in [Locking::Explicit, Locking::ByMethod, Locking::Early] {
         let routes = Router::new().route("/", post(handler));
-        let site = Direct::new(MemoryStore::new(), Settings { locking, ..Settings::default() }, routes);
+        let site = Direct::new(MemoryStore::new(), Settings::new().locking(locking), routes);
         for expected in ["1", "2", "3"] {
             assert_eq!(site.post("/").await.body, expected);
         }
@@ -226,7 +226,7 @@ async fn a_wait_longer_than_lock_timeout_is_answered_503() {
         (Locking::Implicit, "/get=x/header"),
         (Locking::Explicit, "/set=x:9/header/lock"),
     ] {
-        let (site, script) = site(Settings { locking, lock_timeout: TIMEOUT, ..Settings::default() }).await;
+        let (site, script) = site(Settings::new().locking(locking).lock_timeout(TIMEOUT)).await;
         let holder = waiting(site.post("/lock/a/add=n")).await;
         let mut second = site.post(path);
         let almost = TIMEOUT - Duration::from_millis(10);
@@ -254,7 +254,7 @@ async fn a_write_refused_by_the_lock_timeout_is_never_answered_200() {
 /// F6. The queue of a session is bounded, and what is refused leaves no trace in it.
 #[tokio::test]
 async fn more_than_max_lock_waiters_are_refused_at_once() {
-    let (site, script) = site(Settings { max_lock_waiters: 2, ..Settings::default() }).await;
+    let (site, script) = site(Settings::new().max_lock_waiters(2)).await;
     for _ in 0..3 {
         let holder = waiting(site.post("/get=x/a")).await;
         let waiters = [waiting(site.post("/get=x")).await, waiting(site.post("/get=x")).await];
@@ -348,7 +348,7 @@ async fn a_client_that_hangs_up_frees_its_session() {
 #[tokio::test]
 async fn a_route_layer_overrides_the_locking_mode() {
     let script = Script::default();
-    let route = |locking| RouteLayer::new(Route { locking: Some(locking), ..Route::default() });
+    let route = |locking| RouteLayer::new(RouteOptions::new().locking(locking));
     let hold = |script: Script| {
         async move |session: Session| {
             session.contains("x").await?;
@@ -365,8 +365,7 @@ async fn a_route_layer_overrides_the_locking_mode() {
             .nest("/own", routes.clone().layer(route(locking)))
             .merge(routes.clone())
             .route("/set", post(async |session: Session| session.insert("x", &1).await));
-        let site =
-            Direct::new(MemoryStore::new(), Settings { locking: settings, ..Settings::default() }, routes);
+        let site = Direct::new(MemoryStore::new(), Settings::new().locking(settings), routes);
         site.post("/set").await;
         site
     };

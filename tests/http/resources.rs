@@ -120,11 +120,8 @@ async fn ten_thousand_sign_outs_without_a_session_write_nothing() {
 
 /// A site whose store may take a moment, and no more.
 async fn hurried_site(store: &FaultyStore<MemoryStore>) -> Site {
-    let settings = Settings {
-        store_timeout: Duration::from_millis(20),
-        store_budget: Duration::from_millis(50),
-        ..Settings::default()
-    };
+    let settings =
+        Settings::new().store_timeout(Duration::from_millis(20)).store_budget(Duration::from_millis(50));
     Site::start(store.clone(), settings, routes()).await
 }
 
@@ -181,11 +178,8 @@ async fn a_hung_store_begins_no_session() {
 #[tokio::test]
 async fn a_hung_touch_delays_no_response() {
     let store = FaultyStore::new(MemoryStore::new());
-    let settings = Settings {
-        store_timeout: Duration::from_secs(3600),
-        store_budget: Duration::from_secs(3600),
-        ..Settings::default()
-    };
+    let settings =
+        Settings::new().store_timeout(Duration::from_secs(3600)).store_budget(Duration::from_secs(3600));
     let site = Site::start(store.clone(), settings, routes()).await;
     let browser = Browser::new(&site);
     put(&browser, "red").await;
@@ -201,10 +195,9 @@ async fn a_hung_touch_delays_no_response() {
 /// SECURITY 43.
 #[test]
 fn a_deadline_that_is_none_makes_no_sessions() {
-    for settings in [
-        Settings { store_timeout: Duration::ZERO, ..Settings::default() },
-        Settings { store_budget: Duration::from_secs(1), ..Settings::default() },
-    ] {
+    for settings in
+        [Settings::new().store_timeout(Duration::ZERO), Settings::new().store_budget(Duration::from_secs(1))]
+    {
         let error = SessionManager::new(MemoryStore::new(), settings).unwrap_err();
         assert!(error.setting().starts_with("store_"), "{error}");
     }

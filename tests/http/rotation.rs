@@ -18,7 +18,7 @@ async fn site(settings: Settings) -> (Site, Script) {
 }
 
 fn optimistic() -> Settings {
-    Settings { locking: Locking::Explicit, ..Settings::default() }
+    Settings::new().locking(Locking::Explicit)
 }
 
 /// Starts a request that will wait at gate `a`, and waits until it is there.
@@ -122,7 +122,7 @@ async fn a_slow_request_across_a_change_of_hands_writes_nothing_and_sets_no_cook
 #[tokio::test]
 async fn a_superseded_token_sets_no_cookie_and_its_writes_are_dropped_during_the_grace() {
     for locking in [Locking::ByMethod, Locking::Implicit, Locking::Explicit] {
-        let (site, _) = site(Settings { locking, ..Settings::default() }).await;
+        let (site, _) = site(Settings::new().locking(locking)).await;
         let browser = Browser::new(&site);
         browser.post("/set=cart:1").await;
         let late = Browser::new(&site);
@@ -149,7 +149,7 @@ async fn a_superseded_token_sets_no_cookie_and_its_writes_are_dropped_during_the
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_requests_over_a_rotation_all_succeed_and_find_one_successor() {
     for locking in [Locking::ByMethod, Locking::Implicit, Locking::Explicit] {
-        let (site, _) = site(Settings { locking, ..Settings::default() }).await;
+        let (site, _) = site(Settings::new().locking(locking)).await;
         let browser = Browser::new(&site);
         browser.post("/in=ann/set=cart:1").await;
         let old = browser.token().unwrap();
@@ -209,7 +209,7 @@ async fn a_slow_request_across_a_rotation_saves_and_sets_no_cookie() {
 #[tokio::test]
 async fn a_rotated_secret_used_after_its_grace_is_ignored_or_ends_the_session() {
     for (on_reuse, survives) in [(OnReuse::Ignore, "ann"), (OnReuse::End, "-")] {
-        let (site, _) = site(Settings { on_reuse, ..Settings::default() }).await;
+        let (site, _) = site(Settings::new().on_reuse(on_reuse)).await;
         let browser = Browser::new(&site);
         browser.post("/in=ann").await;
         let thief = Browser::new(&site);
@@ -226,7 +226,7 @@ async fn a_rotated_secret_used_after_its_grace_is_ignored_or_ends_the_session() 
 /// 26. The alarm does not end what it must not: in the grace, or with a secret that never was this session's.
 #[tokio::test]
 async fn an_old_secret_in_its_grace_and_a_made_up_one_never_end_a_session() {
-    let (site, _) = site(Settings { on_reuse: OnReuse::End, ..Settings::default() }).await;
+    let (site, _) = site(Settings::new().on_reuse(OnReuse::End)).await;
     let browser = Browser::new(&site);
     browser.post("/set=cart:1").await;
     let old = Browser::new(&site);
@@ -283,7 +283,7 @@ async fn a_double_clicked_sign_in_ends_signed_in_whichever_response_arrives_last
     for locking in [Locking::ByMethod, Locking::Explicit] {
         for first_last in [false, true] {
             for before in ["", "/set=cart:1", "/in=ann", "/in=bob"] {
-                let (site, script) = site(Settings { locking, ..Settings::default() }).await;
+                let (site, script) = site(Settings::new().locking(locking)).await;
                 let browser = Browser::new(&site);
                 if !before.is_empty() {
                     browser.post(before).await;

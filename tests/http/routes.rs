@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Router {
 
 async fn look(session: Session) -> Result<String, Error> {
     let coat = session.get::<String>("coat").await?;
-    Ok(format!("{} {}", session.origin().await?, coat.as_deref().unwrap_or("-")))
+    Ok(format!("{} {}", session.status().await?, coat.as_deref().unwrap_or("-")))
 }
 
 async fn handle(session: Session) -> Result<String, Error> {

@@ -123,7 +123,7 @@ impl Script {
             "lock" => session.lock().await?,
             "unlock" => session.unlock().await?,
             "subject" => says = session.subject().await?.map_or("-".into(), |who| who.as_str().to_owned()),
-            "origin" => says = session.origin().await?.to_string(),
+            "origin" => says = session.status().await?.to_string(),
             "handle" => says = session.handle().await?.map_or("-".into(), |handle| handle.to_string()),
             "within" => says = session.authenticated_within(seconds()).await?.to_string(),
             "a" => self.a.pass().await,

@@ -61,7 +61,7 @@ async fn an_update_under_a_lock_whose_connection_ends_counts_once<B: Backend>() 
 /// L3. Long before its lease has run out, which lasts ten seconds: whatever it is that the server did not answer.
 async fn a_lock_whose_connection_ends_is_soon_free<B: Backend>() {
     let lock_timeout = Duration::from_secs(5);
-    let house = House::new::<B>(Settings { lock_timeout, ..Settings::default() }).await;
+    let house = House::new::<B>(Settings::new().lock_timeout(lock_timeout)).await;
     for how in [Cut::Request, Cut::Answer] {
         for nth in 1..=2 {
             let visitor = house.visitor().await;

@@ -26,13 +26,8 @@ impl House {
     /// On a single connection, so that all there is to count is there, and a login is counted once. Whoever waits for an
     /// answer waits for ever, and nobody renews a lock meanwhile.
     pub(crate) async fn for_counting<B: Backend>(settings: Settings) -> Self {
-        let settings = Settings {
-            store_timeout: AN_HOUR,
-            store_budget: AN_HOUR,
-            lease_ttl: AN_HOUR,
-            lease_limit: AN_HOUR,
-            ..settings
-        };
+        let settings =
+            settings.store_timeout(AN_HOUR).store_budget(AN_HOUR).lease_ttl(AN_HOUR).lease_limit(AN_HOUR);
         Self::with_limits::<B>(settings, Limits { deadline: AN_HOUR, connections: 1 }).await
     }
 
@@ -70,12 +65,12 @@ impl House {
 
 /// No request has a session to itself unless it asks, and locks end soon.
 pub(crate) fn unlocked() -> Settings {
-    Settings { locking: Locking::Explicit, ..locked() }
+    locked().locking(Locking::Explicit)
 }
 
 /// Requests with unsafe methods have their session to themselves.
 pub(crate) fn locked() -> Settings {
-    Settings { locking: Locking::ByMethod, lease_ttl: LEASE, ..Settings::default() }
+    Settings::new().locking(Locking::ByMethod).lease_ttl(LEASE)
 }
 
 /// The answer that the visitor gets as soon as there is one again.

@@ -72,7 +72,7 @@ async fn timed(visitor: &Browser, request: Request) -> (Response, Duration) {
 }
 
 fn impatient(settings: Settings) -> Settings {
-    Settings { store_timeout: BUDGET / 2, store_budget: BUDGET, lock_timeout: BUDGET, ..settings }
+    settings.store_timeout(BUDGET / 2).store_budget(BUDGET).lock_timeout(BUDGET)
 }
 
 /// For all calls of a request together.

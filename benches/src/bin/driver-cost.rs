@@ -168,7 +168,7 @@ struct Visit {
 
 impl Visit {
     async fn new(store: &Arc<dyn DynStore>) -> Self {
-        let settings = Settings { sweep_interval: Duration::ZERO, ..Settings::default() };
+        let settings = Settings::new().sweep_interval(Duration::ZERO);
         let cookie = Bench::over(Arc::clone(store), Kind::Write, settings.clone()).await.cookie().to_owned();
         Self { sessions: SessionManager::with_store(Arc::clone(store), settings).expect("settings"), cookie }
     }

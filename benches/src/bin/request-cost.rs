@@ -18,7 +18,7 @@ fn main() {
 async fn measure() {
     let signed = || {
         let secret_key = Some(KEY.parse().expect("a key"));
-        Settings { secret_key, ..Settings::default() }
+        Settings::new().secret_key(secret_key)
     };
     let mut subjects = Vec::new();
     for (name, kind, settings) in [

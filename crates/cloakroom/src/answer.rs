@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::events;
 
-/// What becomes of the handler's response.
+/// What becomes of the handler's response. There will be no third variant: an adapter handles both.
 #[derive(Debug)]
 pub enum Answer {
     /// It is sent, with these headers.
@@ -30,6 +30,7 @@ pub struct Headers {
 
 /// One header to add to a response.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Header {
     /// Its name, in lower case.
     pub name: &'static str,

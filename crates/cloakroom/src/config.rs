@@ -11,148 +11,147 @@ pub use self::initializer::Initializer;
 use crate::client_address::TrustedProxy;
 use crate::cookie::SameSite;
 use crate::error::ConfigError;
+use crate::options::options;
 use crate::token::SecretKey;
 use crate::value::depth;
 
-/// How sessions behave.
-///
-/// Every setting has a default that is right for a site served over HTTPS; write down what differs:
-///
-/// ```
-/// use std::time::Duration;
-/// use cloakroom::{Locking, Settings};
-///
-/// let settings = Settings {
-///     idle_timeout: Duration::from_secs(30 * 60),
-///     locking: Locking::Explicit,
-///     ..Settings::default()
-/// };
-/// ```
-///
-/// Settings also read from any `serde` format under the same names, with durations as text (`"30m"`, `"12h"`,
-/// `"1day 6h"`) or as whole seconds. A name that is no setting is an error.
-///
-/// [`SessionManager::new`](crate::SessionManager::new) checks them all.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Name of the cookie. The prefix `__Host-` makes browsers insist that it was set by this very host over HTTPS
-    /// (RFC 6265bis §4.1.3.2); it excludes a `cookie_domain`, another `cookie_path` and plain HTTP.
-    /// Defaults to `__Host-id`.
-    pub cookie_name: String,
-    /// Sends the cookie to this domain and all below it, instead of to this host alone. Every one of those hosts then
-    /// reads it. Defaults to none.
-    pub cookie_domain: Option<String>,
-    /// Sends the cookie below this path only. This is no protection against other paths of the same host.
-    /// Defaults to `/`.
-    pub cookie_path: String,
-    /// Whether requests that other sites start carry the cookie. `Lax` sends it when a visitor follows a link or comes
-    /// back from a sign-in elsewhere, and not with other sites' forms. Defaults to `Lax`.
-    pub cookie_same_site: SameSite,
-    /// Keeps the cookie when the browser is closed, for the rest of the session's absolute time. Single sessions can
-    /// ask for it with [`Session::remember`](crate::Session::remember). Defaults to false.
-    pub persistent: bool,
-    /// Leaves `Secure` off the cookie, so that it also travels unencrypted, where anybody on the way can take it over.
-    /// Needs a `cookie_name` without a prefix. For development on a host name other than `localhost`, where Chromium
-    /// and curl take `Secure` cookies over plain HTTP as well. Defaults to false.
-    pub danger_allow_plain_http: bool,
-    /// Leaves `HttpOnly` off the cookie, so that scripts in the page read it. Defaults to false.
-    pub danger_allow_script_access: bool,
+options! {
+    /// How sessions behave.
+    ///
+    /// Every setting has a default that is right for a site served over HTTPS; write down what differs:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cloakroom::{Locking, Settings};
+    ///
+    /// let settings = Settings::new().idle_timeout(Duration::from_secs(30 * 60)).locking(Locking::Explicit);
+    /// ```
+    ///
+    /// Settings also read from any `serde` format under the same names, with durations as text (`"30m"`, `"12h"`,
+    /// `"1day 6h"`) or as whole seconds. A name that is no setting is an error.
+    ///
+    /// [`SessionManager::new`](crate::SessionManager::new) checks them all.
+    #[derive(Clone, Debug, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct Settings {
+        /// Name of the cookie. The prefix `__Host-` makes browsers insist that it was set by this very host over HTTPS
+        /// (RFC 6265bis §4.1.3.2); it excludes a `cookie_domain`, another `cookie_path` and plain HTTP.
+        /// Defaults to `__Host-id`.
+        pub cookie_name: String = "__Host-id".into(),
+        /// Sends the cookie to this domain and all below it, instead of to this host alone. Every one of those hosts then
+        /// reads it. Defaults to none.
+        pub cookie_domain: Option<String> = None,
+        /// Sends the cookie below this path only. This is no protection against other paths of the same host.
+        /// Defaults to `/`.
+        pub cookie_path: String = "/".into(),
+        /// Whether requests that other sites start carry the cookie. `Lax` sends it when a visitor follows a link or comes
+        /// back from a sign-in elsewhere, and not with other sites' forms. Defaults to `Lax`.
+        pub cookie_same_site: SameSite = SameSite::Lax,
+        /// Keeps the cookie when the browser is closed, for the rest of the session's absolute time. Single sessions can
+        /// ask for it with [`Session::remember`](crate::Session::remember). Defaults to false.
+        pub persistent: bool = false,
+        /// Leaves `Secure` off the cookie, so that it also travels unencrypted, where anybody on the way can take it over.
+        /// Needs a `cookie_name` without a prefix. For development on a host name other than `localhost`, where Chromium
+        /// and curl take `Secure` cookies over plain HTTP as well. Defaults to false.
+        pub danger_allow_plain_http: bool = false,
+        /// Leaves `HttpOnly` off the cookie, so that scripts in the page read it. Defaults to false.
+        pub danger_allow_script_access: bool = false,
 
-    /// Ends a session that was not used for this long. Lowered, it counts for stored sessions from their next save.
-    /// Defaults to 1 hour.
-    #[serde(with = "duration")]
-    pub idle_timeout: Duration,
-    /// Ends a session this long after it began, or after its last sign-in, however busy it is: at most 400 days.
-    /// Defaults to 24 hours (NIST SP 800-63B-4, AAL2).
-    #[serde(with = "duration")]
-    pub absolute_timeout: Duration,
-    /// How long a rotated secret still works, and how long a session that was ended remembers that it was: longer than
-    /// the slowest request, at most 1 hour. Defaults to 30 seconds.
-    #[serde(with = "duration")]
-    pub grace: Duration,
-    /// Treats a visitor whose session has expired as a new one. If false, such a request is answered with
-    /// `expired_message` and the cookie is removed; likewise one whose session is not stored, for expired sessions are
-    /// swept away in the end. Defaults to true.
-    pub ignore_expiry: bool,
-    /// The answer to a request with an expired session, where `ignore_expiry` is false.
-    /// Defaults to `Your session has expired.`
-    pub expired_message: String,
-    /// Its status, 400 to 599. Defaults to 401.
-    pub expired_status: u16,
+        /// Ends a session that was not used for this long. Lowered, it counts for stored sessions from their next save.
+        /// Defaults to 1 hour.
+        #[serde(with = "duration")]
+        pub idle_timeout: Duration = HOUR,
+        /// Ends a session this long after it began, or after its last sign-in, however busy it is: at most 400 days.
+        /// Defaults to 24 hours (NIST SP 800-63B-4, AAL2).
+        #[serde(with = "duration")]
+        pub absolute_timeout: Duration = 24 * HOUR,
+        /// How long a rotated secret still works, and how long a session that was ended remembers that it was: longer than
+        /// the slowest request, at most 1 hour. Defaults to 30 seconds.
+        #[serde(with = "duration")]
+        pub grace: Duration = Duration::from_secs(30),
+        /// Treats a visitor whose session has expired as a new one. If false, such a request is answered with
+        /// `expired_message` and the cookie is removed; likewise one whose session is not stored, for expired sessions are
+        /// swept away in the end. Defaults to true.
+        pub ignore_expiry: bool = true,
+        /// The answer to a request with an expired session, where `ignore_expiry` is false.
+        /// Defaults to `Your session has expired.`
+        pub expired_message: String = "Your session has expired.".into(),
+        /// Its status, 400 to 599. Defaults to 401.
+        pub expired_status: u16 = 401,
 
-    /// Lets a session move between client addresses, as phones do all day. If false, a session whose client address
-    /// has changed is treated like an expired one; where the adapter does not know the peer's address, every call on a
-    /// session then fails. Sessions that began before it was set are bound to no address. Defaults to true.
-    pub ignore_change_ip: bool,
-    /// The proxies in front of this application, as addresses or CIDR blocks. Forwarding headers are believed from these
-    /// alone. Defaults to none.
-    pub trusted_proxies: Vec<TrustedProxy>,
-    /// The one header in which those proxies pass the client's address on: `X-Forwarded-For`, `Forwarded` (RFC 7239), or
-    /// one that holds a single address. Defaults to `X-Forwarded-For`.
-    pub client_ip_header: String,
+        /// Lets a session move between client addresses, as phones do all day. If false, a session whose client address
+        /// has changed is treated like an expired one; where the adapter does not know the peer's address, every call on a
+        /// session then fails. Sessions that began before it was set are bound to no address. Defaults to true.
+        pub ignore_change_ip: bool = true,
+        /// The proxies in front of this application, as addresses or CIDR blocks. Forwarding headers are believed from these
+        /// alone. Defaults to none.
+        pub trusted_proxies: Vec<TrustedProxy> = Vec::new(),
+        /// The one header in which those proxies pass the client's address on: `X-Forwarded-For`, `Forwarded` (RFC 7239), or
+        /// one that holds a single address. Defaults to `X-Forwarded-For`.
+        pub client_ip_header: String = "X-Forwarded-For".into(),
 
-    /// Signs tokens and keys the hashes under which sessions are stored, so that forged cookies are refused without
-    /// asking the store. At least 32 random bytes as base64 or hexadecimal text (`openssl rand -base64 32`).
-    /// Setting it first, or removing it, signs everybody out. Defaults to none.
-    pub secret_key: Option<SecretKey>,
-    /// Keys that were `secret_key` before: sessions that began under them go on.
-    /// Removing one ends its sessions. Defaults to none.
-    pub previous_secret_keys: Vec<SecretKey>,
+        /// Signs tokens and keys the hashes under which sessions are stored, so that forged cookies are refused without
+        /// asking the store. At least 32 random bytes as base64 or hexadecimal text (`openssl rand -base64 32`).
+        /// Setting it first, or removing it, signs everybody out. Defaults to none.
+        pub secret_key: Option<SecretKey> = None,
+        /// Keys that were `secret_key` before: sessions that began under them go on.
+        /// Removing one ends its sessions. Defaults to none.
+        pub previous_secret_keys: Vec<SecretKey> = Vec::new(),
 
-    /// What keys hold that nothing was written to. Not stored. Defaults to nothing.
-    pub initializer: Initializer,
-    /// Largest size of what a session holds, at most 16 MiB: its keys, its values as JSON, and 5 bytes for each. What is
-    /// stored and larger is no session any more, so lowering this ends the sessions beyond it. Defaults to 65,536.
-    pub max_record_bytes: usize,
-    /// Largest number of keys in a session, at most 32,767. Lowering this ends the sessions beyond it. Defaults to 256.
-    pub max_keys: usize,
-    /// Longest key in bytes, at most 255. Defaults to 128.
-    pub max_key_bytes: usize,
-    /// How deep arrays and objects may be nested in a value, at most 127. What is nested deeper can be neither written nor
-    /// read. Defaults to 64.
-    pub max_depth: usize,
+        /// What keys hold that nothing was written to. Not stored. Defaults to nothing.
+        pub initializer: Initializer = Initializer::default(),
+        /// Largest size of what a session holds, at most 16 MiB: its keys, its values as JSON, and 5 bytes for each. What is
+        /// stored and larger is no session any more, so lowering this ends the sessions beyond it. Defaults to 65,536.
+        pub max_record_bytes: usize = 64 * 1024,
+        /// Largest number of keys in a session, at most 32,767. Lowering this ends the sessions beyond it. Defaults to 256.
+        pub max_keys: usize = 256,
+        /// Longest key in bytes, at most 255. Defaults to 128.
+        pub max_key_bytes: usize = 128,
+        /// How deep arrays and objects may be nested in a value, at most 127. What is nested deeper can be neither written nor
+        /// read. Defaults to 64.
+        pub max_depth: usize = 64,
 
-    /// Which requests have a session to themselves. Defaults to [`Locking::ByMethod`].
-    pub locking: Locking,
-    /// Longest wait for a session that other requests use, at most 1 hour; then the answer is 503.
-    /// Defaults to 10 seconds.
-    #[serde(with = "duration")]
-    pub lock_timeout: Duration,
-    /// How many requests of this process may wait for one session, at least 1; further ones are answered 503 at once.
-    /// Defaults to 128.
-    pub max_lock_waiters: usize,
-    /// How long a lock outlives its process on a store that several processes share, 100 milliseconds to 1 hour. It is
-    /// renewed while the request runs. Defaults to 10 seconds.
-    #[serde(with = "duration")]
-    pub lease_ttl: Duration,
-    /// For how long a lock is renewed; a request that takes longer goes on without it, and saves nothing more once another
-    /// has locked the session or written. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
-    #[serde(with = "duration")]
-    pub lease_limit: Duration,
-    /// What happens when a request wrote a key that it had read, and another request changed that key in between.
-    /// Defaults to [`OnConflict::Reject`].
-    pub on_conflict: OnConflict,
+        /// Which requests have a session to themselves. Defaults to [`Locking::ByMethod`].
+        pub locking: Locking = Locking::ByMethod,
+        /// Longest wait for a session that other requests use, at most 1 hour; then the answer is 503.
+        /// Defaults to 10 seconds.
+        #[serde(with = "duration")]
+        pub lock_timeout: Duration = Duration::from_secs(10),
+        /// How many requests of this process may wait for one session, at least 1; further ones are answered 503 at once.
+        /// Defaults to 128.
+        pub max_lock_waiters: usize = 128,
+        /// How long a lock outlives its process on a store that several processes share, 100 milliseconds to 1 hour. It is
+        /// renewed while the request runs. Defaults to 10 seconds.
+        #[serde(with = "duration")]
+        pub lease_ttl: Duration = Duration::from_secs(10),
+        /// For how long a lock is renewed; a request that takes longer goes on without it, and saves nothing more once another
+        /// has locked the session or written. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
+        #[serde(with = "duration")]
+        pub lease_limit: Duration = Duration::from_secs(5 * 60),
+        /// What happens when a request wrote a key that it had read, and another request changed that key in between.
+        /// Defaults to [`OnConflict::Reject`].
+        pub on_conflict: OnConflict = OnConflict::Reject,
 
-    /// Longest wait for one answer of the store, 1 millisecond to 1 hour. Defaults to 2 seconds.
-    #[serde(with = "duration")]
-    pub store_timeout: Duration,
-    /// Longest wait for the store in one request, all calls together: from `store_timeout` to 1 hour.
-    /// Defaults to 5 seconds.
-    #[serde(with = "duration")]
-    pub store_budget: Duration,
-    /// Time between two sweeps for expired sessions, give or take a tenth; zero for none, where something else calls
-    /// [`SessionManager::purge`](crate::SessionManager::purge). Defaults to 5 minutes.
-    #[serde(with = "duration")]
-    pub sweep_interval: Duration,
+        /// Longest wait for one answer of the store, 1 millisecond to 1 hour. Defaults to 2 seconds.
+        #[serde(with = "duration")]
+        pub store_timeout: Duration = Duration::from_secs(2),
+        /// Longest wait for the store in one request, all calls together: from `store_timeout` to 1 hour.
+        /// Defaults to 5 seconds.
+        #[serde(with = "duration")]
+        pub store_budget: Duration = Duration::from_secs(5),
+        /// Time between two sweeps for expired sessions, give or take a tenth; zero for none, where something else calls
+        /// [`SessionManager::purge_expired`](crate::SessionManager::purge_expired). Defaults to 5 minutes.
+        #[serde(with = "duration")]
+        pub sweep_interval: Duration = Duration::from_secs(5 * 60),
 
-    /// How many sessions one subject may have, at least 1. Needs a store that lists them. Defaults to no limit.
-    pub subject_limit: Option<usize>,
-    /// What a sign-in beyond `subject_limit` does. Defaults to [`OnSubjectLimit::EndOldest`].
-    pub on_subject_limit: OnSubjectLimit,
-    /// What a secret does that was replaced longer than `grace` ago, and so may have been stolen.
-    /// Defaults to [`OnReuse::Ignore`].
-    pub on_reuse: OnReuse,
+        /// How many sessions one subject may have, at least 1. Needs a store that lists them. Defaults to no limit.
+        pub subject_limit: Option<usize> = None,
+        /// What a sign-in beyond `subject_limit` does. Defaults to [`OnSubjectLimit::EndOldest`].
+        pub on_subject_limit: OnSubjectLimit = OnSubjectLimit::EndOldest,
+        /// What a secret does that was replaced longer than `grace` ago, and so may have been stolen.
+        /// Defaults to [`OnReuse::Ignore`].
+        pub on_reuse: OnReuse = OnReuse::Ignore,
+    }
 }
 
 /// Which requests have a session to themselves.
@@ -160,6 +159,7 @@ pub struct Settings {
 /// Whatever is chosen, no acknowledged change is ever lost: locking orders requests, it does not protect data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Locking {
     /// Requests with an unsafe method (all but GET, HEAD, OPTIONS and TRACE; RFC 9110 §9.2.1), from their first access
     /// to their end. The others read a snapshot: they never wait and never make others wait.
@@ -176,6 +176,7 @@ pub enum Locking {
 /// What happens when a request wrote a key that it had read, and another request changed that key in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OnConflict {
     /// Nothing is saved and the answer is 409.
     #[default]
@@ -187,6 +188,7 @@ pub enum OnConflict {
 /// What a sign-in beyond `subject_limit` does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OnSubjectLimit {
     /// Ends the subject's sessions that signed in longest ago, once the new one is stored.
     #[default]
@@ -198,54 +200,13 @@ pub enum OnSubjectLimit {
 /// What a secret does that was replaced longer than `grace` ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OnReuse {
     /// Its holder is a new visitor.
     #[default]
     Ignore,
     /// The session ends, for whoever holds the current secret too.
     End,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            cookie_name: "__Host-id".into(),
-            cookie_domain: None,
-            cookie_path: "/".into(),
-            cookie_same_site: SameSite::Lax,
-            persistent: false,
-            danger_allow_plain_http: false,
-            danger_allow_script_access: false,
-            idle_timeout: HOUR,
-            absolute_timeout: 24 * HOUR,
-            grace: Duration::from_secs(30),
-            ignore_expiry: true,
-            expired_message: "Your session has expired.".into(),
-            expired_status: 401,
-            ignore_change_ip: true,
-            trusted_proxies: Vec::new(),
-            client_ip_header: "X-Forwarded-For".into(),
-            secret_key: None,
-            previous_secret_keys: Vec::new(),
-            initializer: Initializer::default(),
-            max_record_bytes: 64 * 1024,
-            max_keys: 256,
-            max_key_bytes: 128,
-            max_depth: 64,
-            locking: Locking::ByMethod,
-            lock_timeout: Duration::from_secs(10),
-            max_lock_waiters: 128,
-            lease_ttl: Duration::from_secs(10),
-            lease_limit: Duration::from_secs(5 * 60),
-            on_conflict: OnConflict::Reject,
-            store_timeout: Duration::from_secs(2),
-            store_budget: Duration::from_secs(5),
-            sweep_interval: Duration::from_secs(5 * 60),
-            subject_limit: None,
-            on_subject_limit: OnSubjectLimit::EndOldest,
-            on_reuse: OnReuse::Ignore,
-        }
-    }
 }
 
 impl Settings {

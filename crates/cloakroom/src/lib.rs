@@ -45,7 +45,7 @@
 //! | [`Session`] | what handlers use: read, write, sign in and out |
 //! | [`SessionKey`] | names a value and its type |
 //! | [`SessionManager`] | a user's sessions, for pages and background jobs; starting and stopping |
-//! | [`Settings`] | every setting with its default; [`Route`] has those for single routes |
+//! | [`Settings`] | every setting with its default; [`RouteOptions`] has those for single routes |
 //! | [`Error`], [`ErrorKind`] | what can go wrong with a session, and the status that says so |
 //! | [`SignedIn`] | what handlers take that are for signed-in users |
 #![cfg_attr(feature = "axum_v0_8", doc = "| [`axum_v0_8`] | adapter for axum 0.8, and a tutorial |")]
@@ -97,12 +97,15 @@ mod events;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "no part of the public API: exists for cargo-fuzz only")]
 pub mod fuzzing;
+mod info;
 mod keys;
 mod lifecycle;
 mod lock;
 mod manager;
 mod oplog;
+mod options;
 mod random;
+mod route_options;
 mod session;
 pub mod stores;
 mod sweep;
@@ -132,9 +135,11 @@ pub use cloakroom_store::Subject;
 pub use config::{Initializer, Locking, OnConflict, OnReuse, OnSubjectLimit, Settings};
 pub use cookie::SameSite;
 pub use error::{ConfigError, Error, ErrorKind, Result};
+pub use info::{SessionHandle, SessionInfo, SessionStatus, SessionTimes};
 pub use keys::{AnyKey, ReadKey, SessionKey, WriteKey};
-pub use manager::{Handle, RequestHead, SessionInfo, SessionManager, Times};
-pub use session::{OpenSession, Origin, Route, Session, SignedIn};
+pub use manager::{RequestHead, SessionManager};
+pub use route_options::RouteOptions;
+pub use session::{OpenSession, Session, SignedIn};
 pub use token::SecretKey;
 
 /// The code in the README and in the guide, compiled and run as documentation tests.

@@ -1,6 +1,5 @@
 //! Sessions from outside a request: what adapters call for each of them, and what background jobs and pages call.
 
-mod info;
 mod subjects;
 
 use std::net::IpAddr;
@@ -9,14 +8,14 @@ use std::time::Duration;
 
 use cloakroom_store::{DynStore, Store, Subject};
 
-pub use self::info::{Handle, SessionInfo, Times};
 use crate::client_address::client_ip;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::cookie::Presented;
-pub(crate) use crate::engine::Engine;
+use crate::engine::Engine;
 use crate::error::{ConfigError, Error, ErrorKind, Result};
 use crate::events;
+use crate::info::{SessionHandle, SessionInfo};
 use crate::lifecycle::Snapshot;
 use crate::random::Random;
 use crate::session::{Inner, OpenSession, Session};
@@ -130,7 +129,7 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store does not answer.
-    pub async fn end(&self, handle: &Handle) -> Result<bool> {
+    pub async fn end(&self, handle: &SessionHandle) -> Result<bool> {
         self.0.end(&mut self.0.budget(), handle.key(), |_| true).await
     }
 
@@ -140,7 +139,7 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the subject is empty or longer than 255 bytes, [`ErrorKind::Unavailable`] if the
     /// store does not answer.
-    pub async fn end_of(&self, subject: impl AsRef<str>, handle: &Handle) -> Result<bool> {
+    pub async fn end_of(&self, subject: impl AsRef<str>, handle: &SessionHandle) -> Result<bool> {
         let subject = Self::subject(subject)?;
         let own = |snapshot: &Snapshot| snapshot.subject.as_ref() == Some(&subject);
         self.0.end(&mut self.0.budget(), handle.key(), own).await
@@ -153,8 +152,8 @@ impl SessionManager {
     /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
     /// [`ErrorKind::Unavailable`] if the store does not answer, and then some may have ended.
     #[doc(alias = "revoke")]
-    pub async fn end_all(&self, subject: impl AsRef<str>, except: Option<&Handle>) -> Result<usize> {
-        self.0.end_all(Self::subject(subject)?, except.map(Handle::key)).await
+    pub async fn end_all(&self, subject: impl AsRef<str>, except: Option<&SessionHandle>) -> Result<usize> {
+        self.0.end_all(Self::subject(subject)?, except.map(SessionHandle::key)).await
     }
 
     /// Removes the records of all sessions that expired more than ten minutes ago; answers how many. The background
@@ -162,7 +161,8 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store does not answer; what was removed until then stays removed.
-    pub async fn purge(&self) -> Result<usize> {
+    #[doc(alias = "purge")]
+    pub async fn purge_expired(&self) -> Result<usize> {
         Ok(self.0.purge().await?)
     }
 

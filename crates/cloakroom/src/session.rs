@@ -20,7 +20,6 @@ pub use self::close::OpenSession;
 pub use self::signed_in::SignedIn;
 pub(crate) use self::state::Inner;
 use self::state::{Attached, State};
-pub use self::state::{Origin, Route};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{AnyKey, ReadKey, WriteKey};
 use crate::value;

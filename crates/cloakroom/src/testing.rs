@@ -47,7 +47,7 @@
 //! }
 //!
 //! let (clock, store) = (TestClock::new(), FaultyStore::new(MemoryStore::new()));
-//! let settings = Settings { idle_timeout: Duration::from_secs(600), ..Settings::default() };
+//! let settings = Settings::new().idle_timeout(Duration::from_secs(600));
 //! let app = app(testing::manager(store.clone(), settings, &clock).unwrap());
 //! let mut browser = Client::new(app);
 //! let account = || Request::get("/account").body(Body::empty()).unwrap();

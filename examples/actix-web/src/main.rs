@@ -14,7 +14,7 @@ use cloakroom::{SessionManager, Settings};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Made once, and not in the closure, which makes an App for each worker: all of them share the sessions.
     // Cookies know no ports: the default name would be shared by all examples at localhost.
-    let settings = Settings { cookie_name: "__Host-actix-web".into(), ..Settings::default() };
+    let settings = Settings::new().cookie_name("__Host-actix-web");
     let sessions = SessionManager::new(MemoryStore::new(), settings)?;
     let app = move || App::new().configure(routes).wrap(SessionMiddleware::new(sessions.clone()));
 

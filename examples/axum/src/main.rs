@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cookies know no ports: the default name would be shared by all examples at localhost.
-    let settings = Settings { cookie_name: "__Host-axum".into(), ..Settings::default() };
+    let settings = Settings::new().cookie_name("__Host-axum");
     let sessions = SessionManager::new(MemoryStore::new(), settings)?;
     let app = Router::new()
         .route("/", get(pages::front))

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cookies know no ports: the default name would be shared by all examples at localhost.
-    let settings = Settings { cookie_name: "__Host-hyper".into(), ..Settings::default() };
+    let settings = Settings::new().cookie_name("__Host-hyper");
     let sessions = SessionManager::new(MemoryStore::new(), settings)?;
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());

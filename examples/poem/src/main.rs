@@ -18,7 +18,7 @@ use serde::Deserialize;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Cookies know no ports: the default name would be shared by all examples at localhost.
-    let settings = Settings { cookie_name: "__Host-poem".into(), ..Settings::default() };
+    let settings = Settings::new().cookie_name("__Host-poem");
     let sessions = SessionManager::new(MemoryStore::new(), settings)?;
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
     let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;

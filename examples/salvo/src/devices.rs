@@ -1,6 +1,6 @@
 //! "Your sessions": the devices on which a user is signed in, to end one of them, or all.
 
-use cloakroom::{Handle, Result, Session, SessionManager, SignedIn};
+use cloakroom::{Result, Session, SessionHandle, SessionManager, SignedIn};
 use salvo::prelude::*;
 
 use crate::pages;
@@ -28,7 +28,7 @@ async fn end_one(
     res: &mut Response,
 ) -> Result<()> {
     let this = session.handle().await?;
-    let handle: Option<Handle> = req.form::<String>("handle").await.and_then(|text| text.parse().ok());
+    let handle: Option<SessionHandle> = req.form::<String>("handle").await.and_then(|text| text.parse().ok());
     let ended = match handle {
         Some(handle) => sessions(depot).end_of(user.as_str(), &handle).await?,
         None => false,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use cloakroom::{Handle, SessionInfo};
+use cloakroom::{SessionHandle, SessionInfo};
 use salvo::prelude::Text;
 
 const HEAD: &str = r#"<!doctype html>
@@ -54,7 +54,7 @@ pub(crate) fn account(user: &str) -> Text<String> {
     ))
 }
 
-pub(crate) fn devices(sessions: &[SessionInfo], this: Option<Handle>) -> Text<String> {
+pub(crate) fn devices(sessions: &[SessionInfo], this: Option<SessionHandle>) -> Text<String> {
     let devices: String = sessions.iter().map(|session| device(session, this)).collect();
     page(&format!(
         r#"<h1>Your sessions</h1>
@@ -64,7 +64,7 @@ pub(crate) fn devices(sessions: &[SessionInfo], this: Option<Handle>) -> Text<St
 }
 
 #[expect(clippy::disallowed_methods, reason = "the page is for now; only the engine has a clock to ask")]
-fn device(session: &SessionInfo, this: Option<Handle>) -> String {
+fn device(session: &SessionInfo, this: Option<SessionHandle>) -> String {
     let handle = session.handle;
     let signed_in = session.times.authenticated_at.unwrap_or(session.times.created_at);
     let minutes = SystemTime::now().duration_since(signed_in).unwrap_or_default().as_secs() / 60;

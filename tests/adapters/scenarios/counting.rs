@@ -96,7 +96,7 @@ pub(crate) async fn whoever_follows_a_redirect_finds_what_was_saved<A: Adapter>(
 
 pub(crate) async fn initial_values_are_read_and_stored_only_when_written<A: Adapter>() {
     let initializer = Initializer::new().with("count", &10).unwrap();
-    let site = site_with::<A>(Settings { initializer, ..Settings::default() }).await;
+    let site = site_with::<A>(Settings::new().initializer(initializer)).await;
     let browser = site.browser();
     let response = browser.get("/get=count/len").await;
     assert_eq!((&*response.body, response.cookies().len()), ("10 1", 0));

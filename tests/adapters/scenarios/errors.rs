@@ -30,7 +30,7 @@ pub(crate) async fn a_sign_out_holds_even_if_the_answer_is_a_500<A: Adapter>() {
 }
 
 pub(crate) async fn an_error_of_the_session_is_the_response<A: Adapter>() {
-    let site = site_with::<A>(Settings { max_keys: 1, ..Settings::default() }).await;
+    let site = site_with::<A>(Settings::new().max_keys(1)).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;
     is_error(&browser.post("/header/set=x:2/set=y:1").await, 413, "the session is too large");

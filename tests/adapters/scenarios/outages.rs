@@ -52,7 +52,7 @@ pub(crate) async fn a_first_visit_that_was_not_saved_gets_no_cookie<A: Adapter>(
 }
 
 pub(crate) async fn a_session_that_cannot_be_locked_early_is_refused_before_the_handler_runs<A: Adapter>() {
-    let settings = Settings { locking: Locking::Early, ..Settings::default() };
+    let settings = Settings::new().locking(Locking::Early);
     let (site, store) = faulty_site_with::<A>(settings).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;

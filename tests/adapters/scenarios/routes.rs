@@ -14,7 +14,7 @@ use crate::site::Adapter;
 
 pub(crate) async fn a_locked_route_has_the_session_to_itself<A: Adapter>() {
     let lock_timeout = Duration::from_millis(50);
-    let site = site_with::<A>(Settings { lock_timeout, ..Settings::default() }).await;
+    let site = site_with::<A>(Settings::new().lock_timeout(lock_timeout)).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;
     let holder = held(&browser, &site.script, Request::get("/locked/get=x/a/set=x:2")).await;
@@ -115,7 +115,7 @@ pub(crate) async fn an_adapter_inside_another_shares_its_session<A: Adapter>() {
 /// Two sessions would wait for each other.
 pub(crate) async fn an_adapter_inside_another_does_not_lock_its_session_again<A: Adapter>() {
     let lock_timeout = Duration::from_millis(50);
-    let settings = Settings { locking: Locking::Early, lock_timeout, ..Settings::default() };
+    let settings = Settings::new().locking(Locking::Early).lock_timeout(lock_timeout);
     let (site, store) = faulty_site_with::<A>(settings).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;

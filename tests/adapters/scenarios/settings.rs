@@ -9,12 +9,7 @@ use super::{HOUR, NO_COOKIES, REMOVAL, held, is_error, site_with};
 use crate::site::Adapter;
 
 pub(crate) async fn an_expired_session_is_answered_with_the_message_instead_of_the_page<A: Adapter>() {
-    let settings = Settings {
-        ignore_expiry: false,
-        expired_message: "Come in again.".into(),
-        expired_status: 440,
-        ..Settings::default()
-    };
+    let settings = Settings::new().ignore_expiry(false).expired_message("Come in again.").expired_status(440);
     let site = site_with::<A>(settings).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;
@@ -37,7 +32,7 @@ pub(crate) async fn an_expired_session_is_answered_with_the_message_instead_of_t
 
 fn bound_to_address() -> Settings {
     let trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
-    Settings { ignore_change_ip: false, trusted_proxies, ..Settings::default() }
+    Settings::new().ignore_change_ip(false).trusted_proxies(trusted_proxies)
 }
 
 pub(crate) async fn a_session_stays_with_the_address_that_a_trusted_proxy_tells<A: Adapter>() {
@@ -54,7 +49,7 @@ pub(crate) async fn a_session_stays_with_the_address_that_a_trusted_proxy_tells<
 }
 
 pub(crate) async fn a_session_stays_with_the_address_of_its_peer<A: Adapter>() {
-    let settings = Settings { trusted_proxies: Vec::new(), ..bound_to_address() };
+    let settings = bound_to_address().trusted_proxies([]);
     let site = site_with::<A>(settings).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;
@@ -73,8 +68,7 @@ pub(crate) async fn a_session_stays_with_the_address_of_its_peer<A: Adapter>() {
 
 pub(crate) async fn a_session_locked_early_is_refused_before_the_handler_runs<A: Adapter>() {
     let lock_timeout = Duration::from_millis(50);
-    let site =
-        site_with::<A>(Settings { locking: Locking::Early, lock_timeout, ..Settings::default() }).await;
+    let site = site_with::<A>(Settings::new().locking(Locking::Early).lock_timeout(lock_timeout)).await;
     let browser = site.browser();
     browser.post("/set=x:1").await;
     let holder = held(&browser, &site.script, Request::get("/a/inc=x")).await;

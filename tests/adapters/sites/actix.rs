@@ -10,7 +10,7 @@ use actix_web::dev::{HttpServiceFactory, Server};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use actix_ws::Message;
 use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
-use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
+use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 
 use crate::site::{Adapter, Differences, Served};
@@ -52,15 +52,15 @@ fn routes(sessions: SessionManager, script: Script) -> impl FnOnce(&mut web::Ser
 
 /// All that is inside the adapter.
 fn inside(sessions: SessionManager) -> impl HttpServiceFactory {
-    let with = |path: &str, route: Route| {
+    let with = |path: &str, route: RouteOptions| {
         web::scope(path).wrap(RouteMiddleware::new(route)).default_service(web::to(play))
     };
     let twice = SessionMiddleware::new(sessions.clone());
     web::scope("")
-        .service(with("/locked", Route { locking: Some(Locking::Implicit), ..Route::default() }))
-        .service(with("/degraded", Route { degraded: true, ..Route::default() }))
-        .service(with("/no_touch", Route { no_touch: true, ..Route::default() }))
-        .service(with("/off", Route { off: true, ..Route::default() }))
+        .service(with("/locked", RouteOptions::new().locking(Locking::Implicit)))
+        .service(with("/degraded", RouteOptions::new().degraded(true)))
+        .service(with("/no_touch", RouteOptions::new().touch(false)))
+        .service(with("/off", RouteOptions::new().off(true)))
         .route("/user", web::get().to(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
         .service(web::scope("/twice").wrap(twice).default_service(web::to(play)))
         .route("/echo", web::post().to(echo))

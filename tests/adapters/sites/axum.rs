@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use cloakroom::axum_v0_8::{RouteLayer, SessionLayer};
-use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
+use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, Script};
 use tokio::net::TcpListener;
 
@@ -27,13 +27,14 @@ impl Adapter for Axum {
 }
 
 fn app(sessions: SessionManager, script: Script) -> Router {
-    let with =
-        |path: &str, route: Route| Router::new().route(path, any(play)).route_layer(RouteLayer::new(route));
+    let with = |path: &str, route: RouteOptions| {
+        Router::new().route(path, any(play)).route_layer(RouteLayer::new(route))
+    };
     Router::new()
-        .merge(with("/locked/{*path}", Route { locking: Some(Locking::Implicit), ..Route::default() }))
-        .merge(with("/degraded/{*path}", Route { degraded: true, ..Route::default() }))
-        .merge(with("/no_touch/{*path}", Route { no_touch: true, ..Route::default() }))
-        .merge(with("/off/{*path}", Route { off: true, ..Route::default() }))
+        .merge(with("/locked/{*path}", RouteOptions::new().locking(Locking::Implicit)))
+        .merge(with("/degraded/{*path}", RouteOptions::new().degraded(true)))
+        .merge(with("/no_touch/{*path}", RouteOptions::new().touch(false)))
+        .merge(with("/off/{*path}", RouteOptions::new().off(true)))
         .route("/user", get(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
         .route("/twice/{*path}", any(play).layer(SessionLayer::new(sessions.clone())))
         .route("/echo", post(echo))

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use cloakroom::http_v1::{self, PeerAddress};
-use cloakroom::{Locking, Result, Route, Session, SessionManager};
+use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager};
 use cloakroom_tests::{Played, Script};
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -78,12 +78,12 @@ async fn answer(script: Script, request: Request<Incoming>, session: Session) ->
 }
 
 /// The routes with settings of their own.
-pub(crate) fn routes() -> [(&'static str, Route); 4] {
+pub(crate) fn routes() -> [(&'static str, RouteOptions); 4] {
     [
-        ("locked", Route { locking: Some(Locking::Implicit), ..Route::default() }),
-        ("degraded", Route { degraded: true, ..Route::default() }),
-        ("no_touch", Route { no_touch: true, ..Route::default() }),
-        ("off", Route { off: true, ..Route::default() }),
+        ("locked", RouteOptions::new().locking(Locking::Implicit)),
+        ("degraded", RouteOptions::new().degraded(true)),
+        ("no_touch", RouteOptions::new().touch(false)),
+        ("off", RouteOptions::new().off(true)),
     ]
 }
 

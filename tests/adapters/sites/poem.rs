@@ -1,7 +1,7 @@
 //! The application on Poem.
 
 use cloakroom::poem_v3::{RouteMiddleware, SessionMiddleware};
-use cloakroom::{Locking, Result, Route as RouteSettings, Session, SessionManager, SignedIn};
+use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use poem::http::{StatusCode, Uri};
@@ -28,12 +28,12 @@ impl Adapter for Poem {
 }
 
 fn app(sessions: SessionManager, script: Script) -> impl Endpoint {
-    let with = |route: RouteSettings| play.with(RouteMiddleware::new(route));
+    let with = |route: RouteOptions| play.with(RouteMiddleware::new(route));
     let inside = Route::new()
-        .nest("/locked", with(RouteSettings { locking: Some(Locking::Implicit), ..RouteSettings::default() }))
-        .nest("/degraded", with(RouteSettings { degraded: true, ..RouteSettings::default() }))
-        .nest("/no_touch", with(RouteSettings { no_touch: true, ..RouteSettings::default() }))
-        .nest("/off", with(RouteSettings { off: true, ..RouteSettings::default() }))
+        .nest("/locked", with(RouteOptions::new().locking(Locking::Implicit)))
+        .nest("/degraded", with(RouteOptions::new().degraded(true)))
+        .nest("/no_touch", with(RouteOptions::new().touch(false)))
+        .nest("/off", with(RouteOptions::new().off(true)))
         .nest("/twice", play.with(SessionMiddleware::new(sessions.clone())))
         .at("/user", get(user))
         .at("/echo", post(echo))

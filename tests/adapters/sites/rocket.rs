@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use cloakroom::rocket_v0_5::{SessionFairing, with_route};
-use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
+use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 use futures_util::{SinkExt, StreamExt};
 use rocket::config::{Config, LogLevel, Shutdown};
@@ -52,7 +52,7 @@ fn app(sessions: SessionManager, script: Script) -> rocket::Rocket<Build> {
     let limits = Limits::default().limit("string", 2.mebibytes());
     let config =
         Config { port: 0, log_level: LogLevel::Off, shutdown: quiet, limits, ..Config::debug_default() };
-    let with = |settings: Route| with_route(settings, played(1));
+    let with = |settings: RouteOptions| with_route(settings, played(1));
     rocket::custom(config)
         .attach(Where {
             fairing: SessionFairing::new(sessions.clone()),
@@ -60,10 +60,10 @@ fn app(sessions: SessionManager, script: Script) -> rocket::Rocket<Build> {
         })
         .attach(Where { fairing: SessionFairing::new(sessions), is: |path| path.starts_with("/twice") })
         .manage(script)
-        .mount("/locked", with(Route { locking: Some(Locking::Implicit), ..Route::default() }))
-        .mount("/degraded", with(Route { degraded: true, ..Route::default() }))
-        .mount("/no_touch", with(Route { no_touch: true, ..Route::default() }))
-        .mount("/off", with(Route { off: true, ..Route::default() }))
+        .mount("/locked", with(RouteOptions::new().locking(Locking::Implicit)))
+        .mount("/degraded", with(RouteOptions::new().degraded(true)))
+        .mount("/no_touch", with(RouteOptions::new().touch(false)))
+        .mount("/off", with(RouteOptions::new().off(true)))
         .mount("/twice", played(1))
         .mount("/bare", played(1))
         .mount("/", routes![user, echo])

@@ -1,7 +1,7 @@
 //! The application on Salvo.
 
 use cloakroom::salvo_v1::{RouteHoop, SessionHoop};
-use cloakroom::{Locking, Result, Route, Session, SessionManager, SignedIn};
+use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 use salvo::http::StatusCode;
 use salvo::http::cookie::Cookie;
@@ -26,13 +26,14 @@ impl Adapter for Salvo {
 
 fn app(sessions: SessionManager, script: Script) -> Router {
     let play = || Play(script.clone());
-    let with = |path: &str, route: Route| Router::with_path(path).hoop(RouteHoop::new(route)).goal(play());
+    let with =
+        |path: &str, route: RouteOptions| Router::with_path(path).hoop(RouteHoop::new(route)).goal(play());
     let inside = Router::new()
         .hoop(SessionHoop::new(sessions.clone()))
-        .push(with("locked/{**path}", Route { locking: Some(Locking::Implicit), ..Route::default() }))
-        .push(with("degraded/{**path}", Route { degraded: true, ..Route::default() }))
-        .push(with("no_touch/{**path}", Route { no_touch: true, ..Route::default() }))
-        .push(with("off/{**path}", Route { off: true, ..Route::default() }))
+        .push(with("locked/{**path}", RouteOptions::new().locking(Locking::Implicit)))
+        .push(with("degraded/{**path}", RouteOptions::new().degraded(true)))
+        .push(with("no_touch/{**path}", RouteOptions::new().touch(false)))
+        .push(with("off/{**path}", RouteOptions::new().off(true)))
         .push(Router::with_path("user").goal(user))
         .push(Router::with_path("twice/{**path}").hoop(SessionHoop::new(sessions)).goal(play()))
         .push(Router::with_path("echo").post(echo))

@@ -19,7 +19,7 @@ type Store = FaultyStore<MemoryStore>;
 
 fn sessions(cookie_name: &str, clock: &TestClock) -> (SessionManager, Store) {
     let store = FaultyStore::new(MemoryStore::new());
-    let settings = Settings { cookie_name: cookie_name.into(), ..Settings::default() };
+    let settings = Settings::new().cookie_name(cookie_name);
     (testing::manager(store.clone(), settings, clock).unwrap(), store)
 }
 

@@ -37,7 +37,7 @@ fn routes() -> Router {
 }
 
 fn sessions(clock: &TestClock) -> SessionManager {
-    let settings = Settings { locking: Locking::Implicit, ..Settings::default() };
+    let settings = Settings::new().locking(Locking::Implicit);
     testing::manager(MemoryStore::new(), settings, clock).unwrap()
 }
 

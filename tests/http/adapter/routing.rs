@@ -9,7 +9,7 @@ use axum::routing::{any, get, post};
 use cloakroom::axum_v0_8::{RouteLayer, SessionLayer};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, Call, Fault, FaultyStore, TestClock};
-use cloakroom::{Error, Locking, Route, Session, Settings};
+use cloakroom::{Error, Locking, RouteOptions, Session, Settings};
 use cloakroom_tests::{Browser, Gate, Request as Sent, Site};
 
 use super::{COUNT, add_one, count, site};
@@ -116,7 +116,7 @@ async fn settings_for_a_route_hold_for_that_route_alone() {
             Ok::<_, Error>(count)
         }
     };
-    let free = Route { locking: Some(Locking::Explicit), ..Route::default() };
+    let free = RouteOptions::new().locking(Locking::Explicit);
     let routes = Router::new()
         .route("/free", post(hold.clone()).layer(RouteLayer::new(free)))
         .route("/", post(add_one));
@@ -139,7 +139,7 @@ async fn a_degraded_route_goes_on_without_its_session() {
     let show = async |session: Session| {
         Ok::<_, Error>(format!("{} {}", session.is_degraded().await?, count(session).await?))
     };
-    let degraded = RouteLayer::new(Route { degraded: true, ..Route::default() });
+    let degraded = RouteLayer::new(RouteOptions::new().degraded(true));
     let routes = Router::new()
         .route("/shop", get(show).post(add_one).layer(degraded))
         .route("/account", get(show).post(add_one));
@@ -166,7 +166,7 @@ async fn a_degraded_route_takes_nothing_and_hides_no_lost_write() {
         let update = session.update(COUNT, |count| *count = Some(1)).await;
         format!("{:?}", update.map_err(|e| e.kind()))
     };
-    let degraded = RouteLayer::new(Route { degraded: true, ..Route::default() });
+    let degraded = RouteLayer::new(RouteOptions::new().degraded(true));
     let routes = Router::new()
         .route("/take", get(take).post(take))
         .route("/insert", post(insert))

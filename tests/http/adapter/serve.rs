@@ -16,7 +16,7 @@ type Page = Response<String>;
 
 fn sessions(cookie_name: &str, locking: Locking) -> (SessionManager, Store) {
     let store = FaultyStore::new(MemoryStore::new());
-    let settings = Settings { cookie_name: cookie_name.into(), locking, ..Settings::default() };
+    let settings = Settings::new().cookie_name(cookie_name).locking(locking);
     (testing::manager(store.clone(), settings, &TestClock::new()).unwrap(), store)
 }
 

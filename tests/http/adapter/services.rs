@@ -10,7 +10,7 @@ use axum::http::{Request, Response, header};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
 use cloakroom::tower::{PeerAddress, RouteLayer, SessionLayer};
-use cloakroom::{Error, ErrorKind, Locking, Route, Session, SessionManager, Settings};
+use cloakroom::{Error, ErrorKind, Locking, RouteOptions, Session, SessionManager, Settings};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -21,7 +21,7 @@ use super::{COUNT, add_one};
 struct Parcel(String);
 
 fn sessions(locking: Locking) -> SessionManager {
-    let settings = Settings { locking, ..Settings::default() };
+    let settings = Settings::new().locking(locking);
     testing::manager(MemoryStore::new(), settings, &TestClock::new()).unwrap()
 }
 
@@ -86,7 +86,7 @@ async fn the_service_that_is_called_is_the_one_that_was_ready() {
     for locking in BOTH_WAYS {
         let service = ServiceBuilder::new()
             .layer(SessionLayer::new(sessions(locking)))
-            .layer(RouteLayer::new(Route::default()))
+            .layer(RouteLayer::new(RouteOptions::new()))
             .concurrency_limit(1)
             .service(service_fn(counter));
         assert_eq!(bodies(service, 3).await, ["parcel 1", "parcel 2", "parcel 3"], "{locking:?}");
@@ -162,7 +162,7 @@ async fn an_error_of_the_service_passes_and_nothing_is_saved() {
 async fn a_session_ended_before_an_error_of_the_service_is_over() {
     for locking in BOTH_WAYS {
         let store = testing::FaultyStore::new(MemoryStore::new());
-        let settings = Settings { locking, ..Settings::default() };
+        let settings = Settings::new().locking(locking);
         let sessions = testing::manager(store.clone(), settings, &TestClock::new()).unwrap();
         let layer = SessionLayer::new(sessions.clone());
         let counting = layer.layer(service_fn(counter));
@@ -189,7 +189,7 @@ async fn a_session_ended_before_an_error_of_the_service_is_over() {
 #[tokio::test]
 async fn a_session_that_cannot_be_loaded_early_is_answered_without_the_service() {
     let store = testing::FaultyStore::new(MemoryStore::new());
-    let settings = Settings { locking: Locking::Early, ..Settings::default() };
+    let settings = Settings::new().locking(Locking::Early);
     let sessions = testing::manager(store.clone(), settings, &TestClock::new()).unwrap();
     let cookie = stored(&sessions).await;
     store.fail(testing::Fault::Unavailable);
@@ -206,7 +206,7 @@ async fn a_session_that_cannot_be_loaded_early_is_answered_without_the_service()
 /// Whoever puts it there knows better than the socket: behind a PROXY protocol, say.
 #[tokio::test]
 async fn a_peer_address_in_the_extensions_wins_over_the_connection_s() {
-    let settings = Settings { ignore_change_ip: false, ..Settings::default() };
+    let settings = Settings::new().ignore_change_ip(false);
     let sessions = testing::manager(MemoryStore::new(), settings, &TestClock::new()).unwrap();
     let service = SessionLayer::new(sessions).layer(service_fn(counter));
     let send = async |cookie: &Option<String>, peer: Option<&str>, connection: &str| {

@@ -5,13 +5,18 @@ use axum::routing::{get, post};
 use cloakroom::axum_v0_8::{RouteLayer, SessionLayer};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, Call, Fault, FaultyStore, TestClock};
-use cloakroom::{Error, ErrorKind, Locking, Route, Session, Settings, SignedIn};
+use cloakroom::{Error, ErrorKind, Locking, RouteOptions, Session, Settings, SignedIn};
 use cloakroom_tests::{Browser, Gate, Site};
 
 use super::{add_one, count};
 
-const DEGRADED: Route = Route { degraded: true, locking: None, no_touch: false, off: false };
-const OFF: Route = Route { off: true, locking: None, no_touch: false, degraded: false };
+fn degraded() -> RouteOptions {
+    RouteOptions::new().degraded(true)
+}
+
+fn off() -> RouteOptions {
+    RouteOptions::new().off(true)
+}
 
 async fn account(SignedIn(user): SignedIn) -> String {
     user.as_str().to_owned()
@@ -26,8 +31,8 @@ fn routes() -> Router {
     Router::new()
         .route("/account", get(account))
         .route("/required", get(required))
-        .route("/degraded/account", get(account).layer(RouteLayer::new(DEGRADED)))
-        .route("/degraded/required", get(required).layer(RouteLayer::new(DEGRADED)))
+        .route("/degraded/account", get(account).layer(RouteLayer::new(degraded())))
+        .route("/degraded/required", get(required).layer(RouteLayer::new(degraded())))
         .route("/sign-in", post(async |session: Session| session.sign_in("ann").await))
         .route("/sign-out", post(async |session: Session| session.sign_out().await))
         .route("/count", get(count).post(add_one))
@@ -108,7 +113,7 @@ async fn a_route_without_sessions_has_none_and_says_so() {
         .route("/each", post(async move |session: Session| each(session).await.to_string()))
         .route("/off", get(count).post(add_one))
         .route("/off/account", get(account))
-        .layer(RouteLayer::new(OFF));
+        .layer(RouteLayer::new(off()));
     let site = Site::start(store.clone(), Settings::default(), routes().merge(off)).await;
     let browser = Browser::new(&site);
     browser.post("/sign-in").await;
@@ -135,8 +140,8 @@ async fn a_route_without_sessions_keeps_nobody_waiting() {
         let gate = gate.clone();
         async move |_: Session| gate.pass().await
     };
-    let routes = routes().route("/off", post(hold).layer(RouteLayer::new(OFF)));
-    let settings = Settings { locking: Locking::Early, ..Settings::default() };
+    let routes = routes().route("/off", post(hold).layer(RouteLayer::new(off())));
+    let settings = Settings::new().locking(Locking::Early);
     let site = Site::start(MemoryStore::new(), settings, routes).await;
     let browser = Browser::new(&site);
     browser.post("/count").await;

@@ -7,7 +7,7 @@ use super::*;
 async fn a_sign_out_is_final_whatever_is_under_way() {
     for locking in [Locking::ByMethod, Locking::Explicit] {
         let (store, script) = (Arc::new(Hesitant(MemoryStore::new())), Script::default());
-        let settings = Settings { locking, ..Settings::default() };
+        let settings = Settings::new().locking(locking);
         let site = Site::start(Arc::clone(&store), settings, script.routes()).await;
         for ending in ["/out", "/out/status=500", "/set=y:1/out/save"] {
             let browser = Browser::new(&site);
@@ -58,10 +58,10 @@ async fn a_sign_out_is_final_whatever_is_under_way() {
 /// 29, D1. Those that come after the sign-out in any case: no record, no cookie.
 #[tokio::test]
 async fn stragglers_after_a_sign_out_set_no_cookie_and_store_nothing() {
-    let (site, store, script) = direct(Settings { locking: Locking::Explicit, ..Settings::default() });
+    let (site, store, script) = direct(Settings::new().locking(Locking::Explicit));
     for sign_out in ["/out", "ended by its handle", "ended with all others"] {
         site.post("/in=ann/set=x:1").await;
-        let handle: Handle = site.get("/handle").await.body.parse().unwrap();
+        let handle: SessionHandle = site.get("/handle").await.body.parse().unwrap();
         let mut stragglers = Vec::new();
         for wish in [
             "set=late:1",
@@ -102,7 +102,7 @@ async fn sign_out_everywhere_and_everywhere_else() {
         let (store, clock, script) = (Arc::new(MemoryStore::new()), TestClock::new(), Script::default());
         let mut sites = Vec::new();
         for _ in 0..2 {
-            let settings = Settings { locking: Locking::Explicit, ..Settings::default() };
+            let settings = Settings::new().locking(Locking::Explicit);
             let sessions = testing::manager(Arc::clone(&store), settings, &clock).unwrap();
             sites.push(Site::with_sessions(sessions, clock.clone(), script.routes()).await);
         }
@@ -116,7 +116,7 @@ async fn sign_out_everywhere_and_everywhere_else() {
         }
         let other = Browser::new(&sites[1]);
         other.post("/in=bob").await;
-        let own: Handle = browsers[0].get("/handle").await.body.parse().unwrap();
+        let own: SessionHandle = browsers[0].get("/handle").await.body.parse().unwrap();
         let ended = sites[1].sessions.end_all("ann", spared.then_some(&own)).await.unwrap();
         assert_eq!(ended, if spared { 2 } else { 3 });
         for request in slow {
@@ -138,7 +138,7 @@ async fn sign_out_everywhere_and_everywhere_else() {
 /// 31. The sign-in that was longest ago goes.
 #[tokio::test]
 async fn a_sign_in_beyond_the_limit_ends_the_oldest_one() {
-    let settings = Settings { subject_limit: Some(2), ..Settings::default() };
+    let settings = Settings::new().subject_limit(2);
     for step in [SECOND, Duration::ZERO] {
         let (site, ..) = direct(settings.clone());
         let browsers: Vec<_> = (0..4).map(|_| site.stranger()).collect();
@@ -164,8 +164,7 @@ async fn a_sign_in_beyond_the_limit_ends_the_oldest_one() {
 /// 31. The sign-in that is one too many fails and leaves everything as it was.
 #[tokio::test]
 async fn a_sign_in_beyond_the_limit_is_refused() {
-    let settings =
-        Settings { subject_limit: Some(2), on_subject_limit: OnSubjectLimit::Refuse, ..Settings::default() };
+    let settings = Settings::new().subject_limit(2).on_subject_limit(OnSubjectLimit::Refuse);
     let (site, ..) = direct(settings);
     let browsers: Vec<_> = (0..3).map(|_| site.stranger()).collect();
     for browser in &browsers {
@@ -194,7 +193,7 @@ async fn a_sign_in_beyond_the_limit_is_refused() {
 async fn concurrent_sign_ins_never_exceed_the_limit() {
     for on_subject_limit in [OnSubjectLimit::EndOldest, OnSubjectLimit::Refuse] {
         for round in 0..20 {
-            let settings = Settings { subject_limit: Some(3), on_subject_limit, ..Settings::default() };
+            let settings = Settings::new().subject_limit(3).on_subject_limit(on_subject_limit);
             let site = Direct::new(Hesitant(MemoryStore::new()), settings, Script::default().routes());
             let browsers: Vec<_> = (0..12).map(|_| site.stranger()).collect();
             let requests: Vec<_> = browsers

@@ -67,7 +67,7 @@ async fn everything(session: &Session, notes: &Notes) {
         format!("{:?}", session.handle().await),
         format!("{:?}", session.subject().await),
         format!("{:?}", session.times().await),
-        format!("{:?}", session.origin().await),
+        format!("{:?}", session.status().await),
     ] {
         note(notes, &debugged);
     }
@@ -133,13 +133,11 @@ async fn no_token_no_data_no_user_and_no_key_leaves_but_in_the_cookie() {
     for secret_key in [None, Some(key)] {
         let capture = Capture::start();
         let notes = Notes::default();
-        let settings = Settings {
-            secret_key,
-            initializer: Initializer::new().with("hook", INITIAL).unwrap(),
-            store_timeout: Duration::from_millis(20),
-            store_budget: Duration::from_millis(50),
-            ..Settings::default()
-        };
+        let settings = Settings::new()
+            .secret_key(secret_key)
+            .initializer(Initializer::new().with("hook", INITIAL).unwrap())
+            .store_timeout(Duration::from_millis(20))
+            .store_budget(Duration::from_millis(50));
         note(&notes, &settings);
         let (store, clock) = (FaultyStore::new(MemoryStore::new()), TestClock::new());
         let sessions = testing::manager(store.clone(), settings, &clock).unwrap();

@@ -17,7 +17,7 @@ async fn a_client_gone_at_any_point_leaves_all_or_nothing_and_no_lock() {
         ] {
             let (mut none, mut whole) = (0, 0);
             for polls in 0.. {
-                let (site, store, _) = site(Settings { locking, ..Settings::default() });
+                let (site, store, _) = site(Settings::new().locking(locking));
                 site.post("/in=ann/set=x:1").await;
                 let done = cut_off(site.stranger_with_cookies().post(path), polls).await;
                 assert!(site.sessions.shutdown().await);
@@ -50,7 +50,7 @@ async fn a_client_gone_at_any_point_leaves_all_or_nothing_and_no_lock() {
 async fn a_client_gone_during_an_update_leaves_it_whole_or_not_at_all() {
     for locking in MODES {
         for polls in 0..40 {
-            let (site, ..) = site(Settings { locking, ..Settings::default() });
+            let (site, ..) = site(Settings::new().locking(locking));
             site.post("/set=x:1").await;
             cut_off(site.post("/set=y:1/add=x/add=x"), polls).await;
             // A store call that was sent runs to its end.
@@ -79,7 +79,7 @@ async fn a_panic_discards_all_but_the_end_and_what_was_saved() {
             ("/out/save/set=y:1/panic", "- - -"),
             ("/out/in=ann/set=x:7/panic", "- - -"),
         ] {
-            let (site, ..) = site(Settings { locking, ..Settings::default() });
+            let (site, ..) = site(Settings::new().locking(locking));
             site.post("/in=ann/set=x:1").await;
             assert!(tokio::spawn(site.post(path)).await.unwrap_err().is_panic());
             assert!(site.sessions.shutdown().await);
@@ -119,7 +119,7 @@ async fn a_panic_that_is_caught_further_out_still_ends_the_session() {
 async fn a_streaming_body_saves_after_the_head_and_holds_no_lock() {
     for locking in MODES {
         let script = Script::default();
-        let settings = Settings { locking, ..Settings::default() };
+        let settings = Settings::new().locking(locking);
         let site = Site::start(MemoryStore::new(), settings, script.routes()).await;
         let browser = Browser::new(&site);
         browser.post("/set=x:1").await;

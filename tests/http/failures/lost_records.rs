@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn a_damaged_record_is_as_good_as_none_and_is_never_overwritten() {
     for locking in MODES {
-        let (site, store, _) = site(Settings { locking, ..Settings::default() });
+        let (site, store, _) = site(Settings::new().locking(locking));
         site.post("/in=ann/set=x:1").await;
         let token = site.token().unwrap();
         let (key, record) = stored(&store).await.remove(0);
@@ -28,7 +28,7 @@ async fn a_damaged_record_is_as_good_as_none_and_is_never_overwritten() {
 /// F14. A record damaged while a request is under way: its changes are dropped like those of an ended session.
 #[tokio::test]
 async fn a_record_damaged_under_a_request_is_never_overwritten() {
-    let (site, store, script) = site(Settings { locking: Locking::Explicit, ..Settings::default() });
+    let (site, store, script) = site(Settings::new().locking(Locking::Explicit));
     for wish in ["set=x:2", "out", "remove=x", "rotate"] {
         site.post("/set=x:1").await;
         let slow = tokio::spawn(site.get(&format!("/get=x/a/{wish}")));
@@ -65,7 +65,7 @@ async fn a_store_that_lost_its_last_writes_ends_nothing() {
 /// F17. An evicted session is an unknown one; a request under way does not bring it back.
 #[tokio::test]
 async fn an_evicted_session_is_unknown_and_stays_away() {
-    let (site, store, script) = site(Settings { locking: Locking::Explicit, ..Settings::default() });
+    let (site, store, script) = site(Settings::new().locking(Locking::Explicit));
     site.post("/in=ann/set=x:1").await;
     let slow = tokio::spawn(site.get("/get=x/a/set=x:2"));
     script.a.arrival().await;

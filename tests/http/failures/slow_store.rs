@@ -31,7 +31,7 @@ async fn shutdown_waits_for_commits_under_way() {
 /// F20. What never ends is not waited for for ever.
 #[tokio::test(start_paused = true)]
 async fn shutdown_gives_up_after_ten_seconds() {
-    let settings = Settings { store_timeout: 60 * SECOND, store_budget: 60 * SECOND, ..Settings::default() };
+    let settings = Settings::new().store_timeout(60 * SECOND).store_budget(60 * SECOND);
     let (site, store, _) = site(settings);
     site.post("/set=x:1").await;
     store.fail_calls(Call::Replace, Fault::Silence);

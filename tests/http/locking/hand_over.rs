@@ -19,7 +19,7 @@ use super::waiting;
 async fn a_lock_taken_in_a_stream_is_kept_until_it_is_given_back() {
     for locking in [Locking::ByMethod, Locking::Explicit] {
         let (store, script) = (ReferenceStore::new(), Script::default());
-        let settings = Settings { locking, ..Settings::default() };
+        let settings = Settings::new().locking(locking);
         let site = Direct::new(store.clone(), settings, script.routes());
         let other = site.another(store, script.routes());
         site.post("/set=x:1").await;

@@ -30,7 +30,7 @@ async fn a_lease_makes_the_other_server_wait_until_the_request_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_servers_lease_is_taken_over_when_it_runs_out() {
     let (store, script) = (ReferenceStore::new(), Script::default());
-    let settings = Settings { lock_timeout: 6 * TIMEOUT, lease_ttl: TIMEOUT, ..Settings::default() };
+    let settings = Settings::new().lock_timeout(6 * TIMEOUT).lease_ttl(TIMEOUT);
     let site = Direct::new(store.clone(), settings, script.routes());
     let other = site.another(store.clone(), script.routes());
     site.post("/set=x:1").await;
@@ -102,12 +102,7 @@ async fn a_lease_is_given_back_wherever_its_client_goes_away() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_while_its_request_runs() {
     let (store, script) = (ReferenceStore::new(), Script::default());
-    let settings = Settings {
-        lock_timeout: 100 * TIMEOUT,
-        lease_ttl: TIMEOUT,
-        lease_limit: 6 * TIMEOUT,
-        ..Settings::default()
-    };
+    let settings = Settings::new().lock_timeout(100 * TIMEOUT).lease_ttl(TIMEOUT).lease_limit(6 * TIMEOUT);
     let site = Direct::new(store.clone(), settings, script.routes());
     let other = site.another(store, script.routes());
     site.post("/set=x:1").await;
@@ -129,7 +124,7 @@ async fn a_lease_is_renewed_while_its_request_runs() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_lease_ends_with_lock_timeout() {
     let (store, script) = (ReferenceStore::new(), Script::default());
-    let settings = Settings { lock_timeout: TIMEOUT / 2, ..Settings::default() };
+    let settings = Settings::new().lock_timeout(TIMEOUT / 2);
     let site = Direct::new(store.clone(), settings, script.routes());
     let other = site.another(store, script.routes());
     site.post("/set=x:1").await;

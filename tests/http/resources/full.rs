@@ -38,7 +38,7 @@ async fn a_sign_in_stands_where_the_oldest_session_cannot_be_ended() {
         [(Call::Replace, Fault::Unavailable), (Call::Replace, Fault::Lost), (Call::Load, Fault::Unavailable)]
     {
         let store = FaultyStore::new(MemoryStore::new());
-        let settings = Settings { subject_limit: Some(1), ..Settings::default() };
+        let settings = Settings::new().subject_limit(1);
         let site = Direct::new(store.clone(), settings, Script::default().routes());
         let (first, second) = (site.stranger(), site.stranger());
         first.post("/in=ann").await;
@@ -61,7 +61,7 @@ async fn a_sign_in_ends_sixteen_sessions_at_most() {
     for _ in 0..20 {
         before.stranger().post("/in=ann").await;
     }
-    let settings = Settings { subject_limit: Some(2), ..Settings::default() };
+    let settings = Settings::new().subject_limit(2);
     let site = Direct::new(store.clone(), settings, Script::default().routes());
     for left in [5, 2] {
         assert_eq!(site.stranger().post("/in=ann/subject").await.body, "ann");

@@ -77,8 +77,7 @@ async fn what_exceeds_a_limit_is_refused_with_413_and_not_stored() {
 /// SECURITY 42. Written under settings that allow more, as by another version of the application.
 #[tokio::test]
 async fn a_stored_session_beyond_the_limits_is_as_good_as_none_and_stays_where_it_is() {
-    let generous =
-        Settings { max_record_bytes: 1 << 20, max_keys: 1000, max_key_bytes: 255, ..Settings::default() };
+    let generous = Settings::new().max_record_bytes(1 << 20).max_keys(1000).max_key_bytes(255);
     for oversized in ["/value/66000", "/keys/257"] {
         let store = FaultyStore::new(MemoryStore::new());
         let generous = Site::start(store.clone(), generous.clone(), filling()).await;
@@ -104,7 +103,7 @@ async fn a_stored_session_beyond_the_limits_is_as_good_as_none_and_stays_where_i
 #[tokio::test]
 async fn a_stored_value_nested_too_deep_is_an_error_for_its_key_alone() {
     let store = FaultyStore::new(MemoryStore::new());
-    let generous = Settings { max_depth: 127, ..Settings::default() };
+    let generous = Settings::new().max_depth(127);
     let generous = Site::start(store.clone(), generous, filling()).await;
     let strict = Site::start(store.clone(), Settings::default(), filling()).await;
     let browser = Browser::new(&generous);

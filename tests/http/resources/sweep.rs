@@ -195,12 +195,12 @@ async fn a_shutdown_ends_the_sweep() {
 /// SECURITY 44. Where something else calls `purge`, there is no background task.
 #[tokio::test(start_paused = true)]
 async fn without_an_interval_only_a_call_sweeps() {
-    let settings = Settings { sweep_interval: Duration::ZERO, ..Settings::default() };
+    let settings = Settings::new().sweep_interval(Duration::ZERO);
     let (sessions, mut swept) = sweeping([2500, 30, 20], 0, settings).await;
     first_request(&sessions);
     tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
     assert!(swept.is_empty());
-    assert_eq!(sessions.purge().await.unwrap(), 2500);
+    assert_eq!(sessions.purge_expired().await.unwrap(), 2500);
     let left: Vec<_> =
         std::iter::from_fn(|| swept.try_recv().ok()).map(|purge| purge.done.unwrap().1).collect();
     assert_eq!(left, [1550, 550, 50]);

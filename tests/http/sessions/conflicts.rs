@@ -7,7 +7,7 @@ use super::page::{COUNT, Page, Visit};
 
 /// A page on which only what calls `lock` has the session to itself, and a browser with `count = 1` and `other = 1`.
 async fn page_and_browser(on_conflict: OnConflict) -> (Page, Browser) {
-    let page = Page::with(Settings { locking: Locking::Explicit, on_conflict, ..Settings::default() }).await;
+    let page = Page::with(Settings::new().locking(Locking::Explicit).on_conflict(on_conflict)).await;
     let browser = page.browser();
     page.post(&browser, async |session: Session| {
         session.insert(COUNT, &1).await?;
@@ -315,7 +315,7 @@ async fn a_lock_refuses_what_was_read_before_it_and_has_changed() {
 /// PEERS: "a lock held by an extractor deadlocks" (axum-sessions#47, #49).
 #[tokio::test]
 async fn clones_of_a_session_and_locks_in_a_locked_request_never_wait_for_each_other() {
-    let page = Page::with(Settings { locking: Locking::Implicit, ..Settings::default() }).await;
+    let page = Page::with(Settings::new().locking(Locking::Implicit)).await;
     let browser = page.browser();
     page.post(&browser, async |session: Session| session.insert(COUNT, &1).await).await.value();
     page.get(&browser, async |session: Session| {

@@ -1,7 +1,7 @@
 //! Empty sessions are not stored, emptied ones end, and after an end a new one begins.
 
 use cloakroom::testing::Call;
-use cloakroom::{Origin, Session};
+use cloakroom::{Session, SessionStatus};
 use cloakroom_tests::Request;
 
 use super::page::{COUNT, Page};
@@ -46,8 +46,8 @@ async fn a_session_that_is_emptied_ends_and_its_cookie_is_removed() {
 
         let stranger = page.browser();
         stranger.jar().receive(&format!("__Host-id={token}; Path=/; Secure"), "/", true).unwrap();
-        let origin = page.get(&stranger, async |session: Session| session.origin().await).await.value();
-        assert_eq!(origin, Origin::Superseded);
+        let origin = page.get(&stranger, async |session: Session| session.status().await).await.value();
+        assert_eq!(origin, SessionStatus::Superseded);
     }
 }
 
@@ -200,14 +200,12 @@ async fn clear_as_the_first_call_clears_what_is_stored() {
 /// PEERS: "removal cookie does not remove" (tower-sessions#152, #268, actix-extras#87).
 #[tokio::test]
 async fn the_removal_has_the_attributes_of_the_cookie_it_removes() {
-    let settings = cloakroom::Settings {
-        cookie_name: "__Secure-sid".into(),
-        cookie_domain: Some("localhost".into()),
-        cookie_path: "/".into(),
-        cookie_same_site: cloakroom::SameSite::None,
-        persistent: true,
-        ..Default::default()
-    };
+    let settings = cloakroom::Settings::new()
+        .cookie_name("__Secure-sid")
+        .cookie_domain("localhost")
+        .cookie_path("/")
+        .cookie_same_site(cloakroom::SameSite::None)
+        .persistent(true);
     let page = Page::with(settings).await;
     let browser = page.browser();
     let set = page.post(&browser, async |session: Session| session.insert(COUNT, &1).await).await.ok();
@@ -230,7 +228,7 @@ async fn a_sign_out_without_a_session_writes_nothing() {
     let forged = Request::post("/").header("Cookie", format!("__Host-id={}", "A".repeat(43)));
     let response = page
         .send(&browser, forged, async |session: Session| {
-            assert_eq!(session.origin().await?, Origin::Unknown);
+            assert_eq!(session.status().await?, SessionStatus::Unknown);
             session.sign_out().await
         })
         .await

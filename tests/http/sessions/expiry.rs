@@ -74,7 +74,7 @@ async fn a_request_that_asks_for_it_does_not_extend_the_idle_time() {
 /// PEERS: "idle and absolute limits together" (h3#1513).
 #[tokio::test]
 async fn a_session_ends_at_its_absolute_limit_however_busy_it_is() {
-    let page = Page::with(Settings { absolute_timeout: 90 * MINUTE, ..Settings::default() }).await;
+    let page = Page::with(Settings::new().absolute_timeout(90 * MINUTE)).await;
     let browser = page.browser();
     page.post(&browser, async |session: Session| session.insert(COUNT, &7).await).await.value();
     for _ in 0..3 {

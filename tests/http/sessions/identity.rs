@@ -215,7 +215,7 @@ async fn a_session_is_remembered_for_a_second_to_400_days() {
 
 #[tokio::test]
 async fn a_persistent_cookie_lasts_for_what_is_left_of_the_session() {
-    let page = Page::with(Settings { persistent: true, ..Settings::default() }).await;
+    let page = Page::with(Settings::new().persistent(true)).await;
     let browser = page.browser();
     page.post(&browser, async |session: Session| session.insert(COUNT, &1).await).await.value();
     assert_eq!(max_age(&browser), Some(DAY));

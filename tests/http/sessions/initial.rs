@@ -7,7 +7,7 @@ use super::page::{COUNT, Page};
 
 async fn page() -> Page {
     let initializer = Initializer::new().with("count", &10).unwrap().with("theme", "dark").unwrap();
-    Page::with(Settings { initializer, ..Settings::default() }).await
+    Page::with(Settings::new().initializer(initializer)).await
 }
 
 #[tokio::test]

@@ -6,14 +6,7 @@ use cloakroom_tests::Gate;
 use super::page::Page;
 
 async fn page() -> Page {
-    Page::with(Settings {
-        max_key_bytes: 8,
-        max_keys: 3,
-        max_record_bytes: 1024,
-        max_depth: 2,
-        ..Settings::default()
-    })
-    .await
+    Page::with(Settings::new().max_key_bytes(8).max_keys(3).max_record_bytes(1024).max_depth(2)).await
 }
 
 #[track_caller]

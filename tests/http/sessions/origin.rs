@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{Origin, Session};
+use cloakroom::{Session, SessionStatus};
 use cloakroom_tests::Request;
 
 use super::page::{COUNT, Page};
@@ -15,43 +15,43 @@ async fn page_and_token() -> (Page, String) {
     (page, token)
 }
 
-async fn origin(page: &Page, token: &str) -> Origin {
+async fn origin(page: &Page, token: &str) -> SessionStatus {
     let request = Request::get("/").header("Cookie", format!("__Host-id={token}"));
-    page.send(&page.browser(), request, async |session: Session| session.origin().await).await.value()
+    page.send(&page.browser(), request, async |session: Session| session.status().await).await.value()
 }
 
 #[tokio::test]
 async fn a_request_without_a_token_of_ours_has_a_fresh_session() {
     let page = Page::new().await;
-    let fresh = page.get(&page.browser(), async |session: Session| session.origin().await).await.value();
-    assert_eq!(fresh, Origin::Fresh);
-    assert_eq!(origin(&page, "nonsense").await, Origin::Fresh);
+    let fresh = page.get(&page.browser(), async |session: Session| session.status().await).await.value();
+    assert_eq!(fresh, SessionStatus::Fresh);
+    assert_eq!(origin(&page, "nonsense").await, SessionStatus::Fresh);
 }
 
 #[tokio::test]
 async fn a_request_with_its_token_resumes_its_session() {
     let (page, token) = page_and_token().await;
-    assert_eq!(origin(&page, &token).await, Origin::Resumed);
+    assert_eq!(origin(&page, &token).await, SessionStatus::Resumed);
 }
 
 #[tokio::test]
 async fn a_session_whose_time_is_over_is_expired() {
     let (page, token) = page_and_token().await;
     page.site.clock.advance(Duration::from_secs(3600));
-    assert_eq!(origin(&page, &token).await, Origin::Expired);
+    assert_eq!(origin(&page, &token).await, SessionStatus::Expired);
 }
 
 #[tokio::test]
 async fn a_token_that_was_never_given_out_is_unknown() {
     let (page, _) = page_and_token().await;
-    assert_eq!(origin(&page, &"A".repeat(43)).await, Origin::Unknown);
+    assert_eq!(origin(&page, &"A".repeat(43)).await, SessionStatus::Unknown);
 }
 
 #[tokio::test]
 async fn a_token_with_another_secret_is_superseded() {
     let (page, token) = page_and_token().await;
     let guess = format!("{}{}", &token[..30], "A".repeat(13));
-    assert_eq!(origin(&page, &guess).await, Origin::Superseded);
+    assert_eq!(origin(&page, &guess).await, SessionStatus::Superseded);
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn the_token_of_a_session_that_was_ended_is_superseded_and_then_unknown() 
     let (page, token) = page_and_token().await;
     let request = Request::post("/").header("Cookie", format!("__Host-id={token}"));
     page.send(&page.browser(), request, async |session: Session| session.destroy().await).await.value();
-    assert_eq!(origin(&page, &token).await, Origin::Superseded);
+    assert_eq!(origin(&page, &token).await, SessionStatus::Superseded);
     page.site.clock.advance(Duration::from_secs(31));
-    assert_eq!(origin(&page, &token).await, Origin::Unknown);
+    assert_eq!(origin(&page, &token).await, SessionStatus::Unknown);
 }

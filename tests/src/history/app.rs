@@ -93,7 +93,7 @@ impl App {
             Action::SignOut => session.sign_out().await?,
             Action::Rotate => session.rotate().await?,
             Action::EndAll(user) => _ = self.sessions.end_all(user, None).await?,
-            Action::Purge => _ = self.sessions.purge().await?,
+            Action::Purge => _ = self.sessions.purge_expired().await?,
             Action::Pause => self.stage.pause().await,
             Action::Fail => {}
         }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// The value of a session cookie.
 pub type Cookie = String;
 
-/// The public name of a session, as [`cloakroom::Handle`] prints it.
+/// The public name of a session, as [`cloakroom::SessionHandle`] prints it.
 pub type Handle = String;
 
 /// The name of the session that a cookie belongs to, whatever its secret: `docs/format.md` has the recipe. `None` if the

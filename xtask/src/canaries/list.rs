@@ -87,9 +87,9 @@ pub(super) const CANARIES: &[Canary] = &[
         test: "reference",
         file: "session/load.rs",
         find: "                events::unknown(&key);
-                state.origin = Origin::Unknown;",
+                state.origin = SessionStatus::Unknown;",
         replace: "                events::unknown(&key);
-                state.origin = Origin::Unknown;
+                state.origin = SessionStatus::Unknown;
                 if {broken} {
                     state.cookie = Cookie::Remove;
                 }",

@@ -3,7 +3,7 @@
 use axum::Form;
 use axum::extract::State;
 use axum::response::Redirect;
-use cloakroom::{Error, ErrorKind, Handle, Session, Subject};
+use cloakroom::{Error, ErrorKind, Session, SessionHandle, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ pub(super) struct Which {
 
 /// Ends one of the user's own sessions; a handle of somebody else's does nothing.
 pub(super) async fn end(State(site): State<Site>, session: Session, Form(which): Form<Which>) -> Done {
-    let handle = which.handle.parse::<Handle>().ok();
+    let handle = which.handle.parse::<SessionHandle>().ok();
     if handle.is_some() && handle == session.handle().await? {
         return sign_out(session).await;
     }

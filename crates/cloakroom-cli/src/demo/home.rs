@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use cloakroom::{Error, Origin, Session};
+use cloakroom::{Error, Session, SessionStatus};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -68,12 +68,12 @@ async fn view(site: &Site, session: &Session, notice: Option<String>) -> Result<
     // Any number of visitors may go by the same name, and the page stays a page.
     let more_devices = devices.len().saturating_sub(MOST_DEVICES);
     devices.truncate(MOST_DEVICES);
-    let origin = session.origin().await?;
+    let status = session.status().await?;
     Ok(View {
         now: now(),
         notice,
         stored,
-        origin: (origin.to_string(), why(origin)),
+        status: (status.to_string(), why(status)),
         entries: session.entries().await?,
         devices,
         more_devices,
@@ -101,15 +101,15 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-fn why(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Fresh => "Your request brought no cookie of ours.",
-        Origin::Resumed => "Your cookie named a session, and here it is.",
-        Origin::Expired => "Your cookie named a session whose time was over, so this is a new one.",
-        Origin::Unknown => {
+fn why(status: SessionStatus) -> &'static str {
+    match status {
+        SessionStatus::Fresh => "Your request brought no cookie of ours.",
+        SessionStatus::Resumed => "Your cookie named a session, and here it is.",
+        SessionStatus::Expired => "Your cookie named a session whose time was over, so this is a new one.",
+        SessionStatus::Unknown => {
             "Your cookie named a session that is not there: it ended, or never was. This is a new one."
         }
-        Origin::Superseded => {
+        SessionStatus::Superseded => {
             "Your cookie is an old one of a session that has a new one by now, or has just ended. It opens nothing."
         }
         _ => "",

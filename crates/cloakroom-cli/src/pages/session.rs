@@ -19,7 +19,7 @@ pub(super) fn ticket(view: &View) -> Markup {
             }
             dl {
                 @if let Some(stored) = &view.stored { (known(view, stored)) }
-                dt { "Origin" } dd { span.badge { (view.origin.0) } small { (view.origin.1) } }
+                dt { "Status" } dd { span.badge { (view.status.0) } small { (view.status.1) } }
                 dt { "Store" } dd { code { (view.store.0) } small { (view.store.1) } }
             }
         }

@@ -13,7 +13,7 @@ fn visitor_without_anything() -> View {
         now: now(),
         notice: None,
         stored: None,
-        origin: ("fresh".into(), "Your request brought no cookie of ours."),
+        status: ("fresh".into(), "Your request brought no cookie of ours."),
         entries: [("count".to_owned(), json!(0))].into(),
         devices: Vec::new(),
         more_devices: 0,
@@ -40,7 +40,7 @@ fn signed_in() -> View {
             idle_expires_at: now() + Duration::from_secs(1_798),
             absolute_expires_at: now() + Duration::from_secs(82_700),
         }),
-        origin: ("resumed".into(), "Your cookie named a session, and here it is."),
+        status: ("resumed".into(), "Your cookie named a session, and here it is."),
         entries: [
             ("count".to_owned(), json!(7)),
             ("cart".to_owned(), json!({"items": [{"id": 12, "title": "A coat with <brass> buttons"}]})),

@@ -13,7 +13,7 @@ pub(crate) struct View {
     /// None while the store holds nothing for this visitor.
     pub(crate) stored: Option<Stored>,
     /// Why the session is what it is: a word, and what it means.
-    pub(crate) origin: (String, &'static str),
+    pub(crate) status: (String, &'static str),
     pub(crate) entries: BTreeMap<String, Value>,
     /// The user's sessions, this one among them; empty without a user.
     pub(crate) devices: Vec<Device>,

@@ -12,7 +12,7 @@
 //! use actix_web::{App, HttpServer, Responder};
 //! use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Result, Route, Session, SessionKey, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Result, RouteOptions, Session, SessionKey, SessionManager, Settings, SignedIn};
 //!
 //! const VISITS: SessionKey<u64> = SessionKey::new("visits");
 //!
@@ -35,7 +35,7 @@
 //! }
 //!
 //! fn routes(routes: &mut web::ServiceConfig) {
-//!     let untouched = RouteMiddleware::new(Route { no_touch: true, ..Route::default() }); // keeps no session alive
+//!     let untouched = RouteMiddleware::new(RouteOptions::new().touch(false)); // keeps no session alive
 //!     routes
 //!         .route("/", web::get().to(hello))
 //!         .route("/sign-in", web::post().to(sign_in))

@@ -16,7 +16,7 @@
 //! use axum::routing::{get, post};
 //! use cloakroom::axum_v0_8::{RouteLayer, SessionLayer};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings, SignedIn};
+//! use cloakroom::{RouteOptions, Session, SessionKey, SessionManager, Settings, SignedIn};
 //!
 //! const VISITS: SessionKey<u64> = SessionKey::new("visits");
 //!
@@ -39,7 +39,7 @@
 //! }
 //!
 //! fn app(sessions: SessionManager) -> Router {
-//!     let untouched = RouteLayer::new(Route { no_touch: true, ..Route::default() }); // keeps no session alive
+//!     let untouched = RouteLayer::new(RouteOptions::new().touch(false)); // keeps no session alive
 //!     Router::new()
 //!         .route("/", get(hello))
 //!         .route("/sign-in", post(sign_in))
@@ -142,6 +142,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
 
 /// A handler asks for a [`Session`], and there is no [`SessionLayer`] around its route. Answers 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MissingLayer;
 
 impl std::fmt::Display for MissingLayer {

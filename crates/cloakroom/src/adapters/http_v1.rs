@@ -13,7 +13,7 @@
 //! ```no_run
 //! use cloakroom::http_v1::{self, PeerAddress};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Route, Session, SessionKey, SessionManager, Settings};
+//! use cloakroom::{RouteOptions, Session, SessionKey, SessionManager, Settings};
 //! use http_body_util::{BodyExt, Full, Limited};
 //! use hyper::body::{Bytes, Incoming};
 //! use hyper::server::conn::http1;
@@ -46,7 +46,7 @@
 //! }
 //!
 //! async fn poll(session: Session) -> cloakroom::Result<Page> {
-//!     session.configure(Route { no_touch: true, ..Route::default() }); // keeps no session alive
+//!     session.configure(RouteOptions::new().touch(false)); // keeps no session alive
 //!     Ok(page(format!("{:?}", session.get(VISITS).await?)))
 //! }
 //!

@@ -52,7 +52,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = SessionManager::new(MemoryStore::new(), Settings::default())?;
 //!     // A page asks for news every minute: that shall not keep a session alive.
-//!     let poll = RouteMiddleware::new(cloakroom::Route { no_touch: true, ..Default::default() });
+//!     let poll = RouteMiddleware::new(cloakroom::RouteOptions::new().touch(false));
 //!     let app = Route::new()
 //!         .at("/", get(hello))
 //!         .at("/sign-in", post(sign_in))
@@ -130,7 +130,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let clock = TestClock::new();
-//! let settings = Settings { idle_timeout: Duration::from_secs(600), ..Settings::default() };
+//! let settings = Settings::new().idle_timeout(Duration::from_secs(600));
 //! let client = TestClient::new(app(testing::manager(MemoryStore::new(), settings, &clock).unwrap()));
 //! let mut jar = Jar::new("example.org");
 //!
@@ -162,7 +162,8 @@ use super::nested;
 use crate::answer::{Answer, Reply};
 use crate::error::Error;
 use crate::manager::{RequestHead, SessionManager};
-use crate::session::{Route, Session, SignedIn};
+use crate::route_options::RouteOptions;
+use crate::session::{Session, SignedIn};
 
 /// Gives each request its session.
 #[derive(Clone, Debug)]
@@ -249,24 +250,24 @@ fn respond(reply: Reply) -> Response {
 ///
 /// ```
 /// use cloakroom::poem_v3::RouteMiddleware;
-/// use cloakroom::{Locking, Route};
+/// use cloakroom::{Locking, RouteOptions};
 /// use poem::{EndpointExt, get, handler};
 ///
 /// #[handler]
 /// async fn upload() {}
 ///
-/// let explicit = Route { locking: Some(Locking::Explicit), ..Route::default() };
+/// let explicit = RouteOptions::new().locking(Locking::Explicit);
 /// let uploads = get(upload).with(RouteMiddleware::new(explicit));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RouteMiddleware {
-    route: Route,
+    options: RouteOptions,
 }
 
 impl RouteMiddleware {
     /// A middleware that gives these settings to the requests that pass through it.
-    pub fn new(route: Route) -> Self {
-        Self { route }
+    pub fn new(options: RouteOptions) -> Self {
+        Self { options }
     }
 }
 
@@ -274,7 +275,7 @@ impl<E: Endpoint> Middleware<E> for RouteMiddleware {
     type Output = RouteEndpoint<E>;
 
     fn transform(&self, inner: E) -> RouteEndpoint<E> {
-        RouteEndpoint { inner, route: self.route }
+        RouteEndpoint { inner, options: self.options }
     }
 }
 
@@ -282,7 +283,7 @@ impl<E: Endpoint> Middleware<E> for RouteMiddleware {
 #[derive(Clone, Copy, Debug)]
 pub struct RouteEndpoint<E> {
     inner: E,
-    route: Route,
+    options: RouteOptions,
 }
 
 impl<E: Endpoint> Endpoint for RouteEndpoint<E> {
@@ -290,7 +291,7 @@ impl<E: Endpoint> Endpoint for RouteEndpoint<E> {
 
     async fn call(&self, request: Request) -> Result<E::Output> {
         if let Some(session) = request.data::<Session>() {
-            session.configure(self.route);
+            session.configure(self.options);
         }
         self.inner.call(request).await
     }
@@ -304,6 +305,7 @@ impl<'a> FromRequest<'a> for Session {
 
 /// A handler asks for a [`Session`], and there is no [`SessionMiddleware`] around its route. Answers 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MissingMiddleware;
 
 impl fmt::Display for MissingMiddleware {

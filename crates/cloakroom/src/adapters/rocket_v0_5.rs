@@ -10,7 +10,7 @@
 //! ```no_run
 //! use cloakroom::rocket_v0_5::{SessionFairing, with_route};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Locking, Result, Route, Session, SessionKey, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Locking, Result, RouteOptions, Session, SessionKey, SessionManager, Settings, SignedIn};
 //! use rocket::response::Redirect;
 //! use rocket::{Build, Rocket, get, post, routes};
 //!
@@ -37,7 +37,7 @@
 //!
 //! fn app(sessions: SessionManager) -> Rocket<Build> {
 //!     // One request of a session at a time here.
-//!     let one_by_one = Route { locking: Some(Locking::Implicit), ..Route::default() };
+//!     let one_by_one = RouteOptions::new().locking(Locking::Implicit);
 //!     rocket::build()
 //!         .attach(SessionFairing::new(sessions))
 //!         .mount("/", routes![hello, sign_in])

@@ -11,7 +11,7 @@
 //! ```no_run
 //! use cloakroom::salvo_v1::{RouteHoop, SessionHoop};
 //! use cloakroom::stores::MemoryStore;
-//! use cloakroom::{Locking, Result, Route, Session, SessionKey, SessionManager, Settings, SignedIn};
+//! use cloakroom::{Locking, Result, RouteOptions, Session, SessionKey, SessionManager, Settings, SignedIn};
 //! use salvo::prelude::*;
 //!
 //! const VISITS: SessionKey<u64> = SessionKey::new("visits");
@@ -38,7 +38,7 @@
 //!
 //! fn routes() -> Router {
 //!     // One request of a session at a time here.
-//!     let one_by_one = Route { locking: Some(Locking::Implicit), ..Route::default() };
+//!     let one_by_one = RouteOptions::new().locking(Locking::Implicit);
 //!     Router::new()
 //!         .get(hello)
 //!         .push(Router::with_path("sign-in").post(sign_in))
@@ -147,7 +147,8 @@ use super::nested;
 use crate::answer::{Answer, Reply};
 use crate::error::Error;
 use crate::manager::{RequestHead, SessionManager};
-use crate::session::{Route, Session, SignedIn};
+use crate::route_options::RouteOptions;
+use crate::session::{Session, SignedIn};
 
 /// Gives each request its session.
 #[derive(Clone, Debug)]
@@ -196,19 +197,19 @@ impl Handler for SessionHoop {
 ///
 /// ```
 /// use cloakroom::salvo_v1::RouteHoop;
-/// use cloakroom::{Locking, Route};
+/// use cloakroom::{Locking, RouteOptions};
 ///
-/// let uploads = RouteHoop::new(Route { locking: Some(Locking::Explicit), ..Route::default() });
+/// let uploads = RouteHoop::new(RouteOptions::new().locking(Locking::Explicit));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RouteHoop {
-    route: Route,
+    options: RouteOptions,
 }
 
 impl RouteHoop {
     /// A hoop that gives these settings to the requests that pass through it.
-    pub fn new(route: Route) -> Self {
-        Self { route }
+    pub fn new(options: RouteOptions) -> Self {
+        Self { options }
     }
 }
 
@@ -216,7 +217,7 @@ impl RouteHoop {
 impl Handler for RouteHoop {
     async fn handle(&self, req: &mut Request, _: &mut Depot, _: &mut Response, _: &mut FlowCtrl) {
         if let Some(session) = req.extensions().get::<Session>() {
-            session.configure(self.route);
+            session.configure(self.options);
         }
     }
 }
@@ -266,6 +267,7 @@ impl<'ex> Extractible<'ex> for SignedIn {
 
 /// A handler asks for a [`Session`], and there is no [`SessionHoop`] around its route. Answers 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MissingHoop;
 
 impl fmt::Display for MissingHoop {

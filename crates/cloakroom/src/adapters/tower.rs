@@ -128,7 +128,7 @@
 //!   that answer. A [`PeerAddress`] in the extensions of a request that reaches the layer is for
 //!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
 //! - **Settings of a route:** a [`RouteLayer`] around the service of that route, inside the [`SessionLayer`]:
-//!   `RouteLayer::new(Route { no_touch: true, ..Route::default() }).layer(service_fn(poll))`. Around everything it would hold
+//!   `RouteLayer::new(RouteOptions::new().touch(false)).layer(service_fn(poll))`. Around everything it would hold
 //!   for everything.
 //! - **Errors:** an [`Error`] becomes a response `From` it. What a service answers as its own error is no response: it
 //!   passes, and counts as a 500, with which nothing is saved but the end of a session.

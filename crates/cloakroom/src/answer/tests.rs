@@ -61,7 +61,7 @@ fn a_failure_that_will_not_pass_says_not_when_to_come_back() {
 
 #[test]
 fn an_expired_session_is_answered_as_the_settings_say_and_its_cookie_removed() {
-    let settings = Settings { expired_status: 440, expired_message: "Gone.".into(), ..Settings::default() };
+    let settings = Settings::new().expired_status(440).expired_message("Gone.");
     let reply = Reply::expired(&settings, "id=; Max-Age=0".into());
     assert_eq!(reply.status(), 440);
     let (headers, body) = reply.into_parts();
@@ -89,7 +89,7 @@ async fn a_closing_session_is_a_future_of_its_answer() {
 fn no_debug_form_shows_a_cookie_or_a_body() {
     let headers = || Headers { set_cookie: Some("id=hunter2".into()), vary: true };
     let header = headers().into_fields().next().unwrap();
-    let settings = Settings { expired_message: "hunter2".into(), ..Settings::default() };
+    let settings = Settings::new().expired_message("hunter2");
     let reply = || Reply::expired(&settings, "id=hunter2".into());
     let texts = [
         format!("{:?} {:?}", headers(), Answer::Keep(headers())),

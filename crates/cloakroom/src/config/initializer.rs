@@ -15,7 +15,7 @@ use crate::keys::WriteKey;
 /// use cloakroom::{Initializer, Settings};
 ///
 /// # fn main() -> Result<(), cloakroom::ConfigError> {
-/// let settings = Settings { initializer: Initializer::new().with("count", &0)?, ..Settings::default() };
+/// let settings = Settings::new().initializer(Initializer::new().with("count", &0)?);
 /// # Ok(())
 /// # }
 /// ```

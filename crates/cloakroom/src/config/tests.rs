@@ -18,8 +18,8 @@ fn refusal(settings: Settings) -> Option<ConfigError> {
 type Bad = Vec<(&'static str, Settings)>;
 
 macro_rules! bad {
-    ($($shown:literal: { $($field:ident: $value:expr),+ $(,)? }),* $(,)?) => {
-        vec![$(($shown, Settings { $($field: $value,)+ ..Settings::default() })),*]
+    ($($shown:literal: { $($setter:ident: $value:expr),+ $(,)? }),* $(,)?) => {
+        vec![$(($shown, Settings::new()$(.$setter($value))+)),*]
     };
 }
 
@@ -67,30 +67,30 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
     let initial = |key: &str, value: &str| Initializer::new().with(key, value).unwrap();
     let nested = Initializer::new().with("deep", &[[[1]]]).unwrap();
     let key = || KEY.parse::<SecretKey>().unwrap();
-    let unprefixed = || "id".to_owned();
+    let unprefixed = "id";
     vec![
         (
             "cookie_name",
             bad! {
-                "": { cookie_name: "".into() },
-                "se ssion": { cookie_name: "se ssion".into() },
-                "sé": { cookie_name: "sé".into() },
+                "": { cookie_name: "" },
+                "se ssion": { cookie_name: "se ssion" },
+                "sé": { cookie_name: "sé" },
             },
         ),
         (
             "cookie_domain",
             bad! {
-                "example.org": { cookie_domain: Some("example.org".into()) },
-                ".example.org": { cookie_domain: Some(".example.org".into()), cookie_name: unprefixed() },
-                "a;b": { cookie_domain: Some("a;b".into()), cookie_name: unprefixed() },
+                "example.org": { cookie_domain: "example.org" },
+                ".example.org": { cookie_domain: ".example.org", cookie_name: unprefixed },
+                "a;b": { cookie_domain: "a;b", cookie_name: unprefixed },
             },
         ),
         (
             "cookie_path",
             bad! {
-                "/app": { cookie_path: "/app".into() },
-                "app": { cookie_path: "app".into(), cookie_name: unprefixed() },
-                "/a;b": { cookie_path: "/a;b".into(), cookie_name: unprefixed() },
+                "/app": { cookie_path: "/app" },
+                "app": { cookie_path: "app", cookie_name: unprefixed },
+                "/a;b": { cookie_path: "/a;b", cookie_name: unprefixed },
             },
         ),
         (
@@ -98,14 +98,14 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
             bad! { "none": {
                 cookie_same_site: SameSite::None,
                 danger_allow_plain_http: true,
-                cookie_name: unprefixed(),
+                cookie_name: unprefixed,
             } },
         ),
         ("persistent", bad! {}),
         ("danger_allow_plain_http", bad! { "true": { danger_allow_plain_http: true } }),
         (
             "danger_allow_script_access",
-            bad! { "true": { danger_allow_script_access: true, cookie_name: "__Http-id".into() } },
+            bad! { "true": { danger_allow_script_access: true, cookie_name: "__Http-id" } },
         ),
         (
             "idle_timeout",
@@ -132,17 +132,17 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
         (
             "client_ip_header",
             bad! {
-                "": { client_ip_header: "".into() },
-                "X Real IP": { client_ip_header: "X Real IP".into() },
-                "X-Real-IP:": { client_ip_header: "X-Real-IP:".into() },
+                "": { client_ip_header: "" },
+                "X Real IP": { client_ip_header: "X Real IP" },
+                "X-Real-IP:": { client_ip_header: "X-Real-IP:" },
             },
         ),
         ("secret_key", bad! {}),
         (
             "previous_secret_keys",
             bad! {
-                "": { previous_secret_keys: vec![key()] },
-                "": { previous_secret_keys: vec![key()], secret_key: Some(key()) },
+                "": { previous_secret_keys: [key()] },
+                "": { previous_secret_keys: [key()], secret_key: key() },
             },
         ),
         (
@@ -211,7 +211,7 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
                 "1day 1ms": { sweep_interval: 24 * HOUR + MILLISECOND },
             },
         ),
-        ("subject_limit", bad! { "0": { subject_limit: Some(0) } }),
+        ("subject_limit", bad! { "0": { subject_limit: 0 } }),
         ("on_subject_limit", bad! {}),
         ("on_reuse", bad! {}),
     ]
@@ -231,52 +231,48 @@ fn a_bad_value_is_refused_with_the_settings_name_and_the_value() {
 
 #[test]
 fn the_least_and_the_most_of_every_range_are_accepted() {
-    let least = Settings {
-        idle_timeout: SECOND,
-        absolute_timeout: SECOND,
-        grace: SECOND,
-        expired_status: 400,
-        max_record_bytes: 256,
-        max_keys: 1,
-        max_key_bytes: 1,
-        max_depth: 1,
-        initializer: Initializer::new().with("k", &[1]).unwrap(),
-        lock_timeout: MILLISECOND,
-        max_lock_waiters: 1,
-        lease_ttl: 100 * MILLISECOND,
-        lease_limit: 100 * MILLISECOND,
-        store_timeout: MILLISECOND,
-        store_budget: MILLISECOND,
-        sweep_interval: 10 * MILLISECOND,
-        subject_limit: Some(1),
-        ..Settings::default()
-    };
+    let least = Settings::new()
+        .idle_timeout(SECOND)
+        .absolute_timeout(SECOND)
+        .grace(SECOND)
+        .expired_status(400)
+        .max_record_bytes(256)
+        .max_keys(1)
+        .max_key_bytes(1)
+        .max_depth(1)
+        .initializer(Initializer::new().with("k", &[1]).unwrap())
+        .lock_timeout(MILLISECOND)
+        .max_lock_waiters(1)
+        .lease_ttl(100 * MILLISECOND)
+        .lease_limit(100 * MILLISECOND)
+        .store_timeout(MILLISECOND)
+        .store_budget(MILLISECOND)
+        .sweep_interval(10 * MILLISECOND)
+        .subject_limit(1);
     assert_eq!(refusal(least), None);
-    let most = Settings {
-        idle_timeout: MAX_LIFETIME,
-        absolute_timeout: MAX_LIFETIME,
-        grace: HOUR,
-        expired_status: 599,
-        max_record_bytes: 16 << 20,
-        max_keys: 32_767,
-        max_key_bytes: 255,
-        max_depth: 127,
-        lock_timeout: HOUR,
-        max_lock_waiters: 1 << 20,
-        lease_ttl: HOUR,
-        lease_limit: 24 * HOUR,
-        store_timeout: HOUR,
-        store_budget: HOUR,
-        sweep_interval: 24 * HOUR,
-        ..Settings::default()
-    };
+    let most = Settings::new()
+        .idle_timeout(MAX_LIFETIME)
+        .absolute_timeout(MAX_LIFETIME)
+        .grace(HOUR)
+        .expired_status(599)
+        .max_record_bytes(16 << 20)
+        .max_keys(32_767)
+        .max_key_bytes(255)
+        .max_depth(127)
+        .lock_timeout(HOUR)
+        .max_lock_waiters(1 << 20)
+        .lease_ttl(HOUR)
+        .lease_limit(24 * HOUR)
+        .store_timeout(HOUR)
+        .store_budget(HOUR)
+        .sweep_interval(24 * HOUR);
     assert_eq!(refusal(most), None);
-    assert_eq!(refusal(Settings { sweep_interval: Duration::ZERO, ..Settings::default() }), None);
+    assert_eq!(refusal(Settings::new().sweep_interval(Duration::ZERO)), None);
 }
 
 #[test]
 fn a_limit_for_each_subject_needs_a_store_that_lists_them() {
-    let settings = || Settings { subject_limit: Some(3), ..Settings::default() };
+    let settings = || Settings::new().subject_limit(3);
     assert_eq!(refusal(settings()), None);
     let error = SessionManager::new(Unlisted, settings()).unwrap_err();
     assert_eq!(error.setting(), "subject_limit");
@@ -285,17 +281,15 @@ fn a_limit_for_each_subject_needs_a_store_that_lists_them() {
 
 #[test]
 fn neither_keys_nor_initial_values_are_shown() {
-    let settings = Settings {
-        secret_key: Some(KEY.parse().unwrap()),
-        previous_secret_keys: vec![OTHER_KEY.parse().unwrap()],
-        initializer: Initializer::new().with("greeting", "hunter2").unwrap(),
-        ..Settings::default()
-    };
+    let settings = Settings::new()
+        .secret_key(KEY.parse::<SecretKey>().unwrap())
+        .previous_secret_keys([OTHER_KEY.parse().unwrap()])
+        .initializer(Initializer::new().with("greeting", "hunter2").unwrap());
     let text = format!("{settings:?}");
     assert!(!text.contains(&KEY[..8]) && !text.contains(&OTHER_KEY[..8]), "{text}");
     assert!(text.contains("greeting") && !text.contains("hunter2"), "{text}");
     let large = Initializer::new().with("greeting", &"hunter2".repeat(100)).unwrap();
-    let error = refusal(Settings { initializer: large, max_record_bytes: 256, ..settings }).unwrap();
+    let error = refusal(settings.initializer(large).max_record_bytes(256)).unwrap();
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }
 

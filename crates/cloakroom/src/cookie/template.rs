@@ -11,6 +11,7 @@ use crate::token::Token;
 /// Written in lower case in configuration files. Defaults to `lax`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum SameSite {
     /// Only with requests that this site caused; a visitor who follows a link from elsewhere arrives
     /// without a session.

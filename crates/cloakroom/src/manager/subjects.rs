@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use cloakroom_store::{BoxFuture, DynSubjects, ErrorKind as StoreErrorKind, Key, Subject};
 
-use super::info::{Handle, SessionInfo, Times};
 use crate::calls::Budget;
 use crate::config::OnSubjectLimit;
 use crate::engine::{Engine, Written};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
+use crate::info::{SessionHandle, SessionInfo, SessionTimes};
 use crate::lifecycle::{self, Snapshot};
 
 impl Engine {
     pub(super) async fn sessions_of(&self, subject: &Subject) -> Result<Vec<SessionInfo>> {
         let live = self.live(&mut self.budget(), subject).await?;
         let info = |(key, snapshot): (Key, Snapshot)| SessionInfo {
-            handle: Handle::new(key),
+            handle: SessionHandle::new(key),
             subject: subject.clone(),
-            times: Times::of(&snapshot, &self.policy),
+            times: SessionTimes::of(&snapshot, &self.policy),
         };
         Ok(live.into_iter().map(info).collect())
     }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use cloakroom_store::BoxFuture;
 
 use super::Session;
-use super::state::{Attached, Cookie, Inner, Origin, State};
+use super::state::{Attached, Cookie, Inner, State};
 use crate::answer::{Answer, Closing, Headers, Reply};
 use crate::calls::Budget;
 use crate::config::Locking;
 use crate::error::{Error, ErrorKind, Result};
+use crate::info::SessionStatus;
 use crate::lifecycle::Changes;
 use crate::{events, lifecycle};
 
@@ -130,7 +131,7 @@ impl Inner {
             Ok(())
                 if !engine.settings.ignore_expiry
                     && !state.ambiguous
-                    && matches!(state.origin, Origin::Expired | Origin::Unknown) =>
+                    && matches!(state.origin, SessionStatus::Expired | SessionStatus::Unknown) =>
             {
                 Some(Reply::expired(&engine.settings, engine.cookie.removal()))
             }
@@ -225,7 +226,7 @@ impl Inner {
     fn touch(&self, state: &State) {
         let engine = &self.engine;
         let Attached::Stored(held) = &state.attached else { return };
-        if state.written || state.degraded || self.route().no_touch || self.route().off {
+        if state.written || state.degraded || !self.route().touch || self.route().off {
             return;
         }
         let now = engine.clock.now();

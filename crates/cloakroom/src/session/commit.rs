@@ -164,7 +164,7 @@ impl Inner {
             false => None,
         };
         let verifier = minted.as_ref().map(|token| engine.keyring.verifier(token));
-        let extend = !self.route().no_touch;
+        let extend = self.route().touch;
         let draft = match lifecycle::revise(snapshot, changes, verifier, extend, now, &engine.policy) {
             Revised::Unchanged => {
                 state.changes = Changes::default();

@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 use cloakroom_store::Subject;
 
 use super::Session;
-use super::state::{Attached, Origin, Route};
+use super::state::Attached;
 use crate::config::MAX_LIFETIME;
 use crate::error::{Error, ErrorKind, Result};
+use crate::info::{SessionHandle, SessionStatus, SessionTimes};
 use crate::lifecycle::SignIn;
-use crate::manager::{Handle, Times};
+use crate::route_options::RouteOptions;
 
 /// Identity.
 impl Session {
@@ -102,28 +103,22 @@ impl Session {
 
     /// Keeps this request from extending the session's idle time, even if it writes: for background polls.
     pub fn no_touch(&self) {
-        self.0.route().no_touch = true;
+        self.0.route().touch = false;
     }
 
     /// Adds settings for this request alone: what the layers for routes call, and what a handler without any calls first.
     /// Once the session has been used they come too late. What was set before stays, but for another way of locking.
     ///
     /// ```
-    /// use cloakroom::{Locking, Route, Session};
+    /// use cloakroom::{Locking, RouteOptions, Session};
     ///
     /// async fn upload(session: Session) -> cloakroom::Result<()> {
-    ///     session.configure(Route { locking: Some(Locking::Explicit), ..Route::default() });
+    ///     session.configure(RouteOptions::new().locking(Locking::Explicit));
     ///     session.insert("uploads", &1).await
     /// }
     /// ```
-    pub fn configure(&self, route: Route) {
-        {
-            let mut old = self.0.route();
-            old.locking = route.locking.or(old.locking);
-            old.no_touch |= route.no_touch;
-            old.degraded |= route.degraded;
-            old.off |= route.off;
-        }
+    pub fn configure(&self, options: RouteOptions) {
+        self.0.route().add(options);
         if let Ok(mut state) = self.0.state.try_lock()
             && !self.0.locks(&state)
         {
@@ -134,8 +129,8 @@ impl Session {
     /// The public name of the stored session; `None` while nothing is stored. It authenticates nobody.
     #[doc(alias = "id")]
     #[doc(alias = "session_id")]
-    pub async fn handle(&self) -> Result<Option<Handle>> {
-        Ok(self.ready().await?.attached.stored().map(|held| Handle::new(held.key)))
+    pub async fn handle(&self) -> Result<Option<SessionHandle>> {
+        Ok(self.ready().await?.attached.stored().map(|held| SessionHandle::new(held.key)))
     }
 
     /// Whose session this is: the user who signed in to it, if anybody.
@@ -169,18 +164,18 @@ impl Session {
     }
 
     /// Why the session is what it is.
-    pub async fn origin(&self) -> Result<Origin> {
+    pub async fn status(&self) -> Result<SessionStatus> {
         Ok(self.ready().await?.origin)
     }
 
     /// Since when the stored session exists and when it will end; `None` while nothing is stored.
-    pub async fn times(&self) -> Result<Option<Times>> {
+    pub async fn times(&self) -> Result<Option<SessionTimes>> {
         let state = self.ready().await?;
-        Ok(state.attached.stored().map(|held| Times::of(&held.snapshot, &self.0.engine.policy)))
+        Ok(state.attached.stored().map(|held| SessionTimes::of(&held.snapshot, &self.0.engine.policy)))
     }
 
     /// Whether the request goes on without its session, because the store is down and the route
-    /// [allows it](Route::degraded): reads find nothing, writes fail.
+    /// [allows it](RouteOptions::degraded): reads find nothing, writes fail.
     pub async fn is_degraded(&self) -> Result<bool> {
         Ok(self.ready().await?.degraded)
     }

@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 
 use cloakroom_store::{ErrorKind as StoreErrorKind, Key, Record};
 
-use super::state::{Attached, Cookie, Ending, Held, Inner, Origin, State};
+use super::state::{Attached, Cookie, Ending, Held, Inner, State};
 use crate::calls::Budget;
 use crate::config::{Locking, OnReuse};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
+use crate::info::SessionStatus;
 use crate::lifecycle::{Snapshot, Standing, judge};
 use crate::token::Token;
 
@@ -92,7 +93,7 @@ impl Inner {
         }
         if self.presented.is_ambiguous() {
             events::ambiguous();
-            state.origin = Origin::Unknown;
+            state.origin = SessionStatus::Unknown;
         }
         let mut tokens = self.presented.tokens();
         match (tokens.next(), tokens.next()) {
@@ -132,7 +133,7 @@ impl Inner {
                 Found::Session(_, Standing::Live) if live.is_some() => {
                     events::ambiguous();
                     state.ambiguous = true;
-                    state.origin = Origin::Unknown;
+                    state.origin = SessionStatus::Unknown;
                     return Ok(());
                 }
                 found @ Found::Session(_, Standing::Live) => live = Some((token, key, found)),
@@ -190,17 +191,17 @@ impl Inner {
         match found {
             Found::Session(snapshot, Standing::Live) => {
                 events::resumed(&key);
-                state.origin = Origin::Resumed;
+                state.origin = SessionStatus::Resumed;
                 state.attached = Attached::Stored(Held { token: token.clone(), key, snapshot });
                 return;
             }
             Found::Session(_, Standing::Expired | Standing::Moved) => {
                 events::expired(&key);
-                state.origin = Origin::Expired;
+                state.origin = SessionStatus::Expired;
             }
             Found::Session(snapshot, Standing::Superseded { recent, reused }) => {
                 events::superseded(&key, reused);
-                state.origin = Origin::Superseded;
+                state.origin = SessionStatus::Superseded;
                 if recent {
                     state.attached = Attached::Dropped;
                 }
@@ -211,7 +212,7 @@ impl Inner {
             }
             Found::Session(_, Standing::Gone) | Found::Nothing => {
                 events::unknown(&key);
-                state.origin = Origin::Unknown;
+                state.origin = SessionStatus::Unknown;
             }
         }
         state.release();

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fmt;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
@@ -8,14 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cloakroom_store::{Key, Subject};
 
 use crate::calls::Budget;
-use crate::config::Locking;
 use crate::cookie::Presented;
+use crate::engine::Engine;
 use crate::envelope::Entries;
 use crate::error::{Error, ErrorKind, Result};
+use crate::info::SessionStatus;
 use crate::lifecycle::{Changes, Reads, Snapshot};
 use crate::lock::{HeldLease, Turn};
-use crate::manager::Engine;
 use crate::oplog::OpLog;
+use crate::route_options::RouteOptions;
 use crate::token::Token;
 
 /// One request's session: what the request brought, and what has become of it.
@@ -29,60 +29,8 @@ pub(crate) struct Inner {
     pub(crate) address: Option<IpAddr>,
     /// Whether anything was asked of the session: if not, the response says nothing of it.
     pub(crate) consulted: AtomicBool,
-    pub(super) route: Mutex<Route>,
+    pub(super) route: Mutex<RouteOptions>,
     pub(super) state: tokio::sync::Mutex<State>,
-}
-
-/// Why a session is what it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Origin {
-    /// The request brought no token.
-    #[default]
-    Fresh,
-    /// The request's token led to its session.
-    Resumed,
-    /// The session's time was over, or the client's address another one: a new session.
-    Expired,
-    /// Nothing is known of the token, any more or at all: a new session.
-    Unknown,
-    /// The token's secret has been replaced, or its session ended. For a grace time after that it is an empty session
-    /// that saves nothing, so that a late request cannot overwrite the browser's new cookie; later, a new session.
-    Superseded,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Fresh => "fresh",
-            Self::Resumed => "resumed",
-            Self::Expired => "expired",
-            Self::Unknown => "unknown",
-            Self::Superseded => "superseded",
-        })
-    }
-}
-
-/// Settings for the requests of one route.
-///
-/// They take effect with the first use of the session. Where [`Settings`](crate::Settings) have it loaded before the
-/// handler (`locking = early`, `ignore_expiry = false`, `ignore_change_ip = false`), `locking` and `degraded` come too late,
-/// and `off` for what is done by then.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Route {
-    /// Which requests have the session to themselves, instead of what [`Settings`](crate::Settings) say.
-    /// [`Locking::Early`] means the first access here; what the settings lock early is let go. Defaults to what the
-    /// settings say.
-    pub locking: Option<Locking>,
-    /// Requests do not extend the idle time. Defaults to false.
-    pub no_touch: bool,
-    /// When the store is down, the request goes on with an empty session that cannot be written, instead of an error
-    /// at its first access. Defaults to false.
-    pub degraded: bool,
-    /// Requests have no session: each call fails with [`ErrorKind::Unsupported`], and their responses neither depend on the
-    /// cookie nor set one. A write whose error is ignored is not saved, and the response goes out as it is. For routes below
-    /// an adapter that covers the whole application. Defaults to false.
-    pub off: bool,
 }
 
 /// What has become of the session so far.
@@ -92,7 +40,7 @@ pub(crate) struct State {
     pub(super) loaded: Option<Result<()>>,
     /// The first access has been made: what is to be locked, is.
     pub(super) entered: bool,
-    pub(super) origin: Origin,
+    pub(super) origin: SessionStatus,
     /// The request's tokens led to more than one live session.
     pub(super) ambiguous: bool,
     pub(super) attached: Attached,
@@ -197,7 +145,7 @@ impl Inner {
         waited.map_err(|_| Error::with_detail(ErrorKind::Unavailable, detail))
     }
 
-    pub(crate) fn route(&self) -> MutexGuard<'_, Route> {
+    pub(crate) fn route(&self) -> MutexGuard<'_, RouteOptions> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

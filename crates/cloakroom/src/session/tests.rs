@@ -43,8 +43,7 @@ impl Site {
     /// With a session that holds 1 under `n`.
     async fn new() -> Self {
         let (clock, store) = (TestClock::new(), FaultyStore::new(MemoryStore::new()));
-        let settings =
-            Settings { locking: Locking::Explicit, absolute_timeout: ABSOLUTE, ..Settings::default() };
+        let settings = Settings::new().locking(Locking::Explicit).absolute_timeout(ABSOLUTE);
         let sessions = manager(store.clone(), settings, &clock).unwrap();
         let first = sessions.open(&Get(None));
         first.insert("n", &1).await.unwrap();

@@ -15,7 +15,7 @@ use crate::{SessionManager, Settings};
 const INTERVAL: Duration = Duration::from_secs(300);
 
 fn settings() -> Settings {
-    Settings { sweep_interval: INTERVAL, ..Settings::default() }
+    Settings::new().sweep_interval(INTERVAL)
 }
 
 fn started(store: impl Store, clock: &TestClock) -> SessionManager {
@@ -85,10 +85,10 @@ async fn what_expired_more_than_ten_minutes_ago_is_removed_and_nothing_else() {
     let sessions = manager(store.clone(), settings(), &clock).unwrap();
     let now = sessions.engine().clock.now();
     fill(&store, now.saturating_sub(BEHIND + Duration::from_millis(3)), 5).await;
-    assert_eq!(sessions.purge().await.unwrap(), 3);
+    assert_eq!(sessions.purge_expired().await.unwrap(), 3);
     assert_eq!(left(&store).await, 2);
     clock.advance(Duration::from_millis(1));
-    assert_eq!(sessions.purge().await.unwrap(), 1);
+    assert_eq!(sessions.purge_expired().await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -96,11 +96,11 @@ async fn many_are_removed_in_batches_until_none_is_left() {
     let (store, clock) = (faulty(), TestClock::new());
     let sessions = manager(store.clone(), settings(), &clock).unwrap();
     fill(&store, Timestamp::from_millis(0), 2 * BATCH as u64 + 1).await;
-    assert_eq!(sessions.purge().await.unwrap(), 2 * BATCH + 1);
+    assert_eq!(sessions.purge_expired().await.unwrap(), 2 * BATCH + 1);
     assert_eq!((left(&store).await, store.count(Call::Purge)), (0, 3));
     // A last batch that was full may not have been the last.
     fill(&store, Timestamp::from_millis(0), BATCH as u64).await;
-    assert_eq!(sessions.purge().await.unwrap(), BATCH);
+    assert_eq!(sessions.purge_expired().await.unwrap(), BATCH);
     assert_eq!(store.count(Call::Purge), 5);
 }
 
@@ -142,7 +142,7 @@ async fn a_batch_may_take_longer_than_a_call_of_a_request() {
         let store = faulty();
         fill(&store, Timestamp::from_millis(0), BATCH as u64 + 1).await;
         let sessions = manager(First(store, slow), settings(), &TestClock::new()).unwrap();
-        assert_eq!(sessions.purge().await.ok(), expected);
+        assert_eq!(sessions.purge_expired().await.ok(), expected);
     }
 }
 
@@ -160,7 +160,7 @@ async fn a_sweeper_is_started_once() {
 #[tokio::test(start_paused = true)]
 async fn without_an_interval_nothing_sweeps() {
     let store = faulty();
-    let settings = Settings { sweep_interval: Duration::ZERO, ..settings() };
+    let settings = settings().sweep_interval(Duration::ZERO);
     let sessions = manager(store.clone(), settings, &TestClock::new()).unwrap();
     sessions.engine().sweeper.start(sessions.engine());
     sleep(10 * INTERVAL).await;

@@ -29,6 +29,7 @@ pub struct FaultyStore<S> {
 /// A method of [`Store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is the method of the same name")]
+#[non_exhaustive]
 pub enum Call {
     Create,
     Load,
@@ -40,6 +41,7 @@ pub enum Call {
 
 /// A way to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// Nothing happens, and the answer says so.
     Unavailable,

@@ -137,14 +137,12 @@ impl Plan {
     pub(super) fn new(rng: &mut Rng, seed: u64, hostile: bool, only: Option<&str>) -> Self {
         let slow = rng.one_in(if hostile { 3 } else { 6 });
         let [store_timeout, store_budget] = if slow { [2, 5] } else { [600, 1200] }.map(Duration::from_secs);
-        let settings = Settings {
-            locking: *rng.pick(&[Locking::Explicit, Locking::Explicit, Locking::ByMethod, Locking::Implicit]),
-            store_timeout,
-            store_budget,
+        let settings = Settings::new()
+            .locking(*rng.pick(&[Locking::Explicit, Locking::Explicit, Locking::ByMethod, Locking::Implicit]))
+            .store_timeout(store_timeout)
+            .store_budget(store_budget)
             // Sweeps are asked for by requests, so that the schedule knows of them.
-            sweep_interval: Duration::ZERO,
-            ..Settings::default()
-        };
+            .sweep_interval(Duration::ZERO);
         let any = rng.pick(WORKLOADS);
         let workload = match only {
             Some(name) => WORKLOADS.iter().find(|workload| workload.name == name).expect("a workload"),

@@ -123,6 +123,7 @@ fn settings(locking: Locking) -> String {
         Locking::Implicit => "implicit",
         Locking::Early => "early",
         Locking::Explicit => "explicit",
+        other => unreachable!("{other:?} is in no plan"),
     };
     format!(
         "locking = '{locking}'\nlock_timeout = '1m'\nstore_timeout = '1m'\nstore_budget = '1m'\nsweep_interval = '0s'"

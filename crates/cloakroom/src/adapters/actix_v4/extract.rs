@@ -29,6 +29,7 @@ impl FromRequest for SignedIn {
 /// A handler asks for a [`Session`], and there is no [`SessionMiddleware`](super::SessionMiddleware) around its route.
 /// Answers 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MissingMiddleware;
 
 impl fmt::Display for MissingMiddleware {

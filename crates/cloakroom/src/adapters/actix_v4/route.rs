@@ -3,7 +3,8 @@ use std::future::{Ready, ready};
 use actix_web::HttpMessage;
 use actix_web::dev::{Service, ServiceRequest, Transform, forward_ready};
 
-use crate::session::{Route, Session};
+use crate::route_options::RouteOptions;
+use crate::session::Session;
 
 /// Settings for some routes, to be put inside a [`SessionMiddleware`](super::SessionMiddleware): around a resource, a
 /// scope, or a route.
@@ -11,20 +12,20 @@ use crate::session::{Route, Session};
 /// ```
 /// use actix_web::web;
 /// use cloakroom::actix_v4::RouteMiddleware;
-/// use cloakroom::{Locking, Route};
+/// use cloakroom::{Locking, RouteOptions};
 ///
-/// let explicit = Route { locking: Some(Locking::Explicit), ..Route::default() };
+/// let explicit = RouteOptions::new().locking(Locking::Explicit);
 /// let uploads = web::scope("/uploads").wrap(RouteMiddleware::new(explicit));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RouteMiddleware {
-    route: Route,
+    options: RouteOptions,
 }
 
 impl RouteMiddleware {
     /// A middleware that gives these settings to the requests that pass through it.
-    pub fn new(route: Route) -> Self {
-        Self { route }
+    pub fn new(options: RouteOptions) -> Self {
+        Self { options }
     }
 }
 
@@ -36,7 +37,7 @@ impl<S: Service<ServiceRequest>> Transform<S, ServiceRequest> for RouteMiddlewar
     type Future = Ready<Result<RouteService<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(RouteService { inner, route: self.route }))
+        ready(Ok(RouteService { inner, options: self.options }))
     }
 }
 
@@ -44,7 +45,7 @@ impl<S: Service<ServiceRequest>> Transform<S, ServiceRequest> for RouteMiddlewar
 #[derive(Clone, Copy, Debug)]
 pub struct RouteService<S> {
     inner: S,
-    route: Route,
+    options: RouteOptions,
 }
 
 impl<S: Service<ServiceRequest>> Service<ServiceRequest> for RouteService<S> {
@@ -56,7 +57,7 @@ impl<S: Service<ServiceRequest>> Service<ServiceRequest> for RouteService<S> {
 
     fn call(&self, request: ServiceRequest) -> S::Future {
         if let Some(session) = request.extensions().get::<Session>() {
-            session.configure(self.route);
+            session.configure(self.options);
         }
         self.inner.call(request)
     }

@@ -11,7 +11,8 @@ use super::{RouteMiddleware, SessionMiddleware};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::manager::SessionManager;
-use crate::session::{Route, Session};
+use crate::route_options::RouteOptions;
+use crate::session::Session;
 use crate::stores::MemoryStore;
 use crate::testing::{Call, Fault, FaultyStore};
 
@@ -19,7 +20,7 @@ type Store = FaultyStore<MemoryStore>;
 
 fn sessions(cookie_name: &str) -> (SessionManager, Store) {
     let store = FaultyStore::new(MemoryStore::new());
-    let settings = Settings { cookie_name: cookie_name.to_owned(), ..Settings::default() };
+    let settings = Settings::new().cookie_name(cookie_name);
     (SessionManager::new(store.clone(), settings).unwrap(), store)
 }
 
@@ -117,7 +118,7 @@ async fn a_middleware_s_error_whose_session_cannot_be_saved_is_replaced() {
 async fn it_fits_around_an_app_a_scope_a_resource_and_a_route() {
     let (sessions, store) = sessions("id");
     let middleware = || SessionMiddleware::new(sessions.clone());
-    let off = || RouteMiddleware::new(Route { off: true, ..Route::default() });
+    let off = || RouteMiddleware::new(RouteOptions::new().off(true));
     let insert = || web::get().to(insert);
     let scope = web::scope("/scope").route("/on", insert()).route("/off", insert().wrap(off()));
     let inner = App::new()

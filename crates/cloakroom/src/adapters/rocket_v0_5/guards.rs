@@ -44,6 +44,7 @@ impl<'r> FromRequest<'r> for SignedIn {
 
 /// A handler asks for a [`Session`], and no [`SessionFairing`](super::SessionFairing) has given the request one. Answers 500.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MissingFairing;
 
 impl fmt::Display for MissingFairing {

@@ -9,7 +9,8 @@ use rocket::Request;
 use crate::answer::{Header, Reply};
 use crate::error::Error;
 use crate::manager::RequestHead;
-use crate::session::{OpenSession, Route, Session};
+use crate::route_options::RouteOptions;
+use crate::session::{OpenSession, Session};
 
 /// The head of a request.
 pub(super) struct Head<'r> {
@@ -106,15 +107,15 @@ impl Sessions {
     }
 
     /// Configures the session that handlers find. Answers its settings before.
-    pub(super) fn configure(&self, settings: Route) -> Option<Route> {
+    pub(super) fn configure(&self, options: RouteOptions) -> Option<RouteOptions> {
         let session = self.first()?;
         let before = *session.0.route();
-        session.configure(settings);
+        session.configure(options);
         Some(before)
     }
 
     /// Gives the session that handlers find its settings back.
-    pub(super) fn restore(&self, before: Option<Route>) {
+    pub(super) fn restore(&self, before: Option<RouteOptions>) {
         if let (Some(session), Some(before)) = (self.first(), before) {
             *session.0.route() = before;
         }

@@ -2,25 +2,28 @@ use rocket::route::{Handler, Outcome};
 use rocket::{Data, Request, async_trait};
 
 use super::request::with_sessions;
-use crate::session::Route;
+use crate::route_options::RouteOptions;
 
 /// Gives these settings to the requests of these routes: to the session that handlers find, where there are several. A
 /// route that forwards takes them back; a lock that they had the session let go is not taken again.
 ///
 /// ```
 /// use cloakroom::rocket_v0_5::with_route;
-/// use cloakroom::{Locking, Route};
+/// use cloakroom::{Locking, RouteOptions};
 /// use rocket::{post, routes};
 ///
 /// #[post("/uploads")]
 /// async fn upload() {}
 ///
-/// let explicit = Route { locking: Some(Locking::Explicit), ..Route::default() };
+/// let explicit = RouteOptions::new().locking(Locking::Explicit);
 /// let rocket = rocket::build().mount("/", with_route(explicit, routes![upload]));
 /// ```
-pub fn with_route(settings: Route, routes: impl IntoIterator<Item = rocket::Route>) -> Vec<rocket::Route> {
+pub fn with_route(
+    options: RouteOptions,
+    routes: impl IntoIterator<Item = rocket::Route>,
+) -> Vec<rocket::Route> {
     let configured = |mut route: rocket::Route| {
-        route.handler = Box::new(Configured { settings, handler: route.handler });
+        route.handler = Box::new(Configured { options, handler: route.handler });
         route
     };
     routes.into_iter().map(configured).collect()
@@ -28,14 +31,14 @@ pub fn with_route(settings: Route, routes: impl IntoIterator<Item = rocket::Rout
 
 #[derive(Clone)]
 struct Configured {
-    settings: Route,
+    options: RouteOptions,
     handler: Box<dyn Handler>,
 }
 
 #[async_trait]
 impl Handler for Configured {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let before = with_sessions(request, |sessions| sessions.configure(self.settings));
+        let before = with_sessions(request, |sessions| sessions.configure(self.options));
         let outcome = self.handler.handle(request, data).await;
         if outcome.is_forward() {
             with_sessions(request, |sessions| sessions.restore(before));

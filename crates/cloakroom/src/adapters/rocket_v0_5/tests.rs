@@ -20,7 +20,8 @@ use super::{MissingFairing, SessionFairing, session_named, with_route};
 use crate::config::{Locking, Settings};
 use crate::error::Result;
 use crate::manager::SessionManager;
-use crate::session::{Route, Session, SignedIn};
+use crate::route_options::RouteOptions;
+use crate::session::{Session, SignedIn};
 use crate::stores::MemoryStore;
 use crate::testing::{Call, Fault, FaultyStore};
 
@@ -33,7 +34,7 @@ fn fairing(settings: Settings) -> SessionFairing {
 }
 
 fn named(cookie_name: &str) -> SessionFairing {
-    fairing(Settings { cookie_name: cookie_name.into(), ..Settings::default() })
+    fairing(Settings::new().cookie_name(cookie_name))
 }
 
 async fn client(rocket: Rocket<Build>) -> Client {
@@ -101,7 +102,7 @@ async fn fairings_with_different_cookies_have_sessions_of_their_own_and_handlers
 #[tokio::test]
 async fn fairings_with_the_same_cookie_share_a_session() {
     let lock_timeout = Duration::from_millis(50);
-    let sessions = fairing(Settings { locking: Locking::Early, lock_timeout, ..Settings::default() });
+    let sessions = fairing(Settings::new().locking(Locking::Early).lock_timeout(lock_timeout));
     let client = client(rocket().mount("/", routes![count]).attach(sessions.clone()).attach(sessions)).await;
     let first = client.get("/count").dispatch().await;
     assert_eq!(first.headers().get("set-cookie").count(), 1);
@@ -211,7 +212,7 @@ async fn no_handler_runs_where_the_session_refuses_the_request() {
     }
 
     let store = FaultyStore::new(MemoryStore::new());
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let sessions = SessionFairing::new(SessionManager::new(store.clone(), settings).unwrap());
     let moves =
         AdHoc::on_request("moves", |request, _| Box::pin(async move { request.set_uri(uri!("/elsewhere")) }));
@@ -236,7 +237,7 @@ async fn what_answers_refusals_is_not_there_for_other_requests() {
         "the rest"
     }
 
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let with_routes = client(rocket().mount("/", routes![rest]).attach(fairing(settings.clone()))).await;
     assert_eq!(get(&with_routes, "/anything/at?all").await, "the rest");
     let without = client(rocket().attach(fairing(settings))).await;
@@ -282,12 +283,14 @@ async fn lost(_status: Status, request: &Request<'_>) -> String {
     incremented(&session).await.unwrap_or_else(|error| error.to_string())
 }
 
-const OFF: Route = Route { off: true, locking: None, no_touch: false, degraded: false };
+fn off() -> RouteOptions {
+    RouteOptions::new().off(true)
+}
 
 #[tokio::test]
 async fn a_route_that_forwards_takes_its_settings_back() {
-    let rocket = rocket().mount("/", with_route(OFF, routes![by_number])).mount("/slugs", routes![by_slug]);
-    let rocket = rocket.mount("/slugs", with_route(OFF, routes![by_number])).register("/", catchers![lost]);
+    let rocket = rocket().mount("/", with_route(off(), routes![by_number])).mount("/slugs", routes![by_slug]);
+    let rocket = rocket.mount("/slugs", with_route(off(), routes![by_number])).register("/", catchers![lost]);
     let client = client(rocket.attach(fairing(Settings::default()))).await;
     assert_eq!(get(&client, "/slugs/7").await, "a number");
     assert_eq!(get(&client, "/slugs/seven").await, "1", "the next route");
@@ -297,9 +300,9 @@ async fn a_route_that_forwards_takes_its_settings_back() {
 #[tokio::test]
 async fn a_route_that_forwards_leaves_what_was_set_before() {
     let off = AdHoc::on_request("off", |request, _| {
-        Box::pin(async move { request.guard::<Session>().await.unwrap().configure(OFF) })
+        Box::pin(async move { request.guard::<Session>().await.unwrap().configure(off()) })
     });
-    let routes = with_route(Route::default(), routes![by_number]);
+    let routes = with_route(RouteOptions::new(), routes![by_number]);
     let rocket = rocket().mount("/", routes).mount("/", routes![by_slug]);
     let client = client(rocket.attach(fairing(Settings::default())).attach(off)).await;
     assert_eq!(client.get("/seven").dispatch().await.status(), Status::InternalServerError);
@@ -307,7 +310,7 @@ async fn a_route_that_forwards_leaves_what_was_set_before() {
 
 #[tokio::test]
 async fn the_settings_of_a_route_are_for_the_session_that_handlers_find() {
-    let rocket = rocket().mount("/", with_route(OFF, routes![count, admin]));
+    let rocket = rocket().mount("/", with_route(off(), routes![count, admin]));
     let client = client(rocket.attach(named("__Host-id")).attach(named("__Host-admin"))).await;
     assert_eq!(client.get("/count").dispatch().await.status(), Status::InternalServerError);
     assert_eq!(get(&client, "/admin").await, "1");
@@ -324,7 +327,7 @@ async fn a_replaced_response_has_the_cookies_of_the_fairings_attached_before() {
 
     let store = FaultyStore::new(MemoryStore::new());
     store.fail_calls(Call::Create, Fault::Unavailable);
-    let settings = Settings { cookie_name: "__Host-admin".into(), ..Settings::default() };
+    let settings = Settings::new().cookie_name("__Host-admin");
     let admins = SessionFairing::new(SessionManager::new(store, settings).unwrap());
     let rocket = rocket().mount("/", routes![both, account]).attach(fairing(Settings::default()));
     let client = client(rocket.attach(admins)).await;
@@ -436,7 +439,7 @@ async fn a_panic_saves_where_a_catcher_answers_it_with_a_redirect() {
 
 #[tokio::test]
 async fn a_request_of_the_test_client_has_the_address_that_it_is_given() {
-    let settings = Settings { ignore_change_ip: false, ..Settings::default() };
+    let settings = Settings::new().ignore_change_ip(false);
     let client = client(rocket().mount("/", routes![count]).attach(fairing(settings))).await;
     assert_eq!(client.get("/count").dispatch().await.status(), Status::InternalServerError);
     let response = client.get("/count").remote(([127, 0, 0, 1], 4000).into()).dispatch().await;

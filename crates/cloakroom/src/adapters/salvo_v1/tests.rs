@@ -72,7 +72,7 @@ fn cookie(response: &Response) -> String {
 #[tokio::test]
 async fn a_refused_request_ends_there_where_no_route_matches() {
     // Where one matches, Salvo itself stops at an error.
-    let settings = Settings { ignore_expiry: false, ..Settings::default() };
+    let settings = Settings::new().ignore_expiry(false);
     let elsewhere = cookie(&get(&Service::new(Router::new().hoop(hoop()).get(count)), "").await);
     let sessions = SessionManager::new(MemoryStore::new(), settings.clone()).unwrap();
     let service = Service::new(Router::new()).hoop(SessionHoop::new(sessions)).hoop(count_and_skip);

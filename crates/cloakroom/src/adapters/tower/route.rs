@@ -4,25 +4,26 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::session::{Route, Session};
+use crate::route_options::RouteOptions;
+use crate::session::Session;
 
 /// Settings for some routes, to be put inside a [`SessionLayer`](super::SessionLayer).
 ///
 /// ```
 /// use cloakroom::tower::RouteLayer;
-/// use cloakroom::{Locking, Route};
+/// use cloakroom::{Locking, RouteOptions};
 ///
-/// let uploads = RouteLayer::new(Route { locking: Some(Locking::Explicit), ..Route::default() });
+/// let uploads = RouteLayer::new(RouteOptions::new().locking(Locking::Explicit));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RouteLayer {
-    route: Route,
+    options: RouteOptions,
 }
 
 impl RouteLayer {
     /// A layer that gives these settings to the requests that pass through it.
-    pub fn new(route: Route) -> Self {
-        Self { route }
+    pub fn new(options: RouteOptions) -> Self {
+        Self { options }
     }
 }
 
@@ -30,7 +31,7 @@ impl<S> Layer<S> for RouteLayer {
     type Service = RouteService<S>;
 
     fn layer(&self, inner: S) -> RouteService<S> {
-        RouteService { inner, route: self.route }
+        RouteService { inner, options: self.options }
     }
 }
 
@@ -38,7 +39,7 @@ impl<S> Layer<S> for RouteLayer {
 #[derive(Clone, Copy, Debug)]
 pub struct RouteService<S> {
     inner: S,
-    route: Route,
+    options: RouteOptions,
 }
 
 impl<S: Service<Request<B>>, B> Service<Request<B>> for RouteService<S> {
@@ -52,7 +53,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for RouteService<S> {
 
     fn call(&mut self, request: Request<B>) -> S::Future {
         if let Some(session) = request.extensions().get::<Session>() {
-            session.configure(self.route);
+            session.configure(self.options);
         }
         self.inner.call(request)
     }

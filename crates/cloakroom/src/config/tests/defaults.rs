@@ -104,10 +104,20 @@ fn the_defaults_are_accepted_and_are_what_their_documentation_says() {
     assert_eq!(defaults, (locking, on_conflict, on_subject_limit, on_reuse));
 }
 
+#[test]
+fn the_guide_lists_every_setting() {
+    let guide = include_str!("../../../../../docs/guide.md");
+    let list = guide.split_once("let settings = Settings::new()\n    // The cookie").unwrap().1;
+    let list = list.split_once("```").unwrap().0;
+    for (name, _) in documented_defaults() {
+        assert!(list.contains(&format!(".{name}(")), "{name}");
+    }
+}
+
 /// What the documentation of each setting says after "Defaults to", up to the end of it.
 fn documented_defaults() -> Vec<(String, String)> {
     let source = include_str!("../../config.rs");
-    let fields = source.split_once("pub struct Settings {").unwrap().1.split_once("\n}\n").unwrap().0;
+    let fields = source.split_once("pub struct Settings {").unwrap().1.split_once("\n    }\n").unwrap().0;
     let mut text = String::new();
     let mut defaults = Vec::new();
     for line in fields.lines().map(str::trim) {

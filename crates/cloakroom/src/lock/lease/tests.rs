@@ -42,7 +42,7 @@ struct Fake {
 
 impl Fake {
     fn lease(&self) -> (SessionManager, HeldLease) {
-        let settings = Settings { lease_ttl: TTL, lease_limit: LIMIT, ..Settings::default() };
+        let settings = Settings::new().lease_ttl(TTL).lease_limit(LIMIT);
         let sessions = manager(self.clone(), settings, &TestClock::new()).unwrap();
         *self.watch.lock().unwrap() = Some(Stopwatch::start());
         let lease = HeldLease::new(Arc::clone(sessions.engine()), KEY, LeaseId::new(7));

@@ -1,3 +1,5 @@
+//! What applications are told about sessions: their public names, their times, and what they are.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -11,9 +13,9 @@ use crate::lifecycle::{Policy, Snapshot};
 ///
 /// `Display` and `FromStr` use 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(Key);
+pub struct SessionHandle(Key);
 
-impl Handle {
+impl SessionHandle {
     pub(crate) fn new(key: Key) -> Self {
         Self(key)
     }
@@ -23,19 +25,19 @@ impl Handle {
     }
 }
 
-impl fmt::Display for Handle {
+impl fmt::Display for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Handle({})", self.0)
+        write!(f, "SessionHandle({})", self.0)
     }
 }
 
-impl FromStr for Handle {
+impl FromStr for SessionHandle {
     type Err = ParseKeyError;
 
     fn from_str(text: &str) -> Result<Self, ParseKeyError> {
@@ -48,17 +50,17 @@ impl FromStr for Handle {
 #[non_exhaustive]
 pub struct SessionInfo {
     /// What to end it by.
-    pub handle: Handle,
+    pub handle: SessionHandle,
     /// Whose it is.
     pub subject: Subject,
     /// Since when it exists, and until when.
-    pub times: Times,
+    pub times: SessionTimes,
 }
 
 /// The times of a stored session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Times {
+pub struct SessionTimes {
     /// When it was first stored.
     pub created_at: SystemTime,
     /// When its user signed in last, if it has one.
@@ -70,7 +72,7 @@ pub struct Times {
     pub absolute_expires_at: SystemTime,
 }
 
-impl Times {
+impl SessionTimes {
     pub(crate) fn of(snapshot: &Snapshot, policy: &Policy) -> Self {
         Self {
             created_at: system_time(snapshot.header.created_at),
@@ -78,6 +80,36 @@ impl Times {
             idle_expires_at: system_time(snapshot.expires_at.min(snapshot.ends_at(policy))),
             absolute_expires_at: system_time(snapshot.ends_at(policy)),
         }
+    }
+}
+
+/// Why a session is what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionStatus {
+    /// The request brought no token.
+    #[default]
+    Fresh,
+    /// The request's token led to its session.
+    Resumed,
+    /// The session's time was over, or the client's address another one: a new session.
+    Expired,
+    /// Nothing is known of the token, any more or at all: a new session.
+    Unknown,
+    /// The token's secret has been replaced, or its session ended. For a grace time after that it is an empty session
+    /// that saves nothing, so that a late request cannot overwrite the browser's new cookie; later, a new session.
+    Superseded,
+}
+
+impl fmt::Display for SessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fresh => "fresh",
+            Self::Resumed => "resumed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::Superseded => "superseded",
+        })
     }
 }
 

@@ -30,8 +30,8 @@ fn at(millis: u64) -> SystemTime {
 #[test]
 fn times_are_those_of_the_record() {
     let mut snapshot = snapshot(61_000, 500_000);
-    let times = Times::of(&snapshot, &POLICY);
-    let expected = Times {
+    let times = SessionTimes::of(&snapshot, &POLICY);
+    let expected = SessionTimes {
         created_at: at(1_000),
         authenticated_at: None,
         idle_expires_at: at(61_000),
@@ -39,34 +39,34 @@ fn times_are_those_of_the_record() {
     };
     assert_eq!(times, expected);
     snapshot.header.authenticated_at = Some(Timestamp::from_millis(2_000));
-    assert_eq!(Times::of(&snapshot, &POLICY).authenticated_at, Some(at(2_000)));
+    assert_eq!(SessionTimes::of(&snapshot, &POLICY).authenticated_at, Some(at(2_000)));
 }
 
 #[test]
 fn no_session_is_said_to_outlive_its_absolute_limit() {
     let shortened = Policy { absolute: Duration::from_secs(10), ..POLICY };
-    let times = Times::of(&snapshot(61_000, 500_000), &shortened);
+    let times = SessionTimes::of(&snapshot(61_000, 500_000), &shortened);
     assert_eq!((times.idle_expires_at, times.absolute_expires_at), (at(11_000), at(11_000)));
 }
 
 #[test]
 fn a_handle_is_its_key_in_hexadecimal_and_reads_back() {
-    let handle = Handle::new(Key::new([0xab; 32]));
+    let handle = SessionHandle::new(Key::new([0xab; 32]));
     assert_eq!(handle.to_string(), "ab".repeat(32));
     assert_eq!(handle.to_string().parse(), Ok(handle));
     assert_eq!(handle.key(), Key::new([0xab; 32]));
-    assert_eq!(format!("{handle:?}"), format!("Handle({})", "ab".repeat(32)));
+    assert_eq!(format!("{handle:?}"), format!("SessionHandle({})", "ab".repeat(32)));
     for bad in ["", "ab", &"AB".repeat(32)] {
-        assert!(bad.parse::<Handle>().is_err(), "{bad}");
+        assert!(bad.parse::<SessionHandle>().is_err(), "{bad}");
     }
 }
 
 #[test]
 fn the_debug_form_of_a_listed_session_does_not_name_its_user() {
     let info = SessionInfo {
-        handle: Handle::new(Key::new([1; 32])),
+        handle: SessionHandle::new(Key::new([1; 32])),
         subject: Subject::new("ann@example.org").unwrap(),
-        times: Times::of(&snapshot(61_000, 500_000), &POLICY),
+        times: SessionTimes::of(&snapshot(61_000, 500_000), &POLICY),
     };
     assert!(!format!("{info:?}").contains("ann"));
 }

@@ -2,8 +2,8 @@
 //!
 //! # A store in memory
 //!
-//! Enable the feature `conformance` for tests, list the facets that the store has, and say that nothing foreign can be
-//! planted in it and that it keeps nothing across a restart:
+//! Enable the feature `conformance` for tests and list the facets that the store has. `impossible` says that nothing foreign
+//! can be planted in the store and that it keeps nothing across a restart:
 //!
 //! ```
 //! // tests/conformance.rs
@@ -16,13 +16,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! That makes one `#[test]` of every check, named like `races::of_several_replaces_exactly_one_wins`, and one that prints
-//! how many there are. `store` is evaluated for every test, and may `.await`. A facet that is listed and `None` fails, and
-//! so does one that is not listed and `Some`: the checks of an absent facet assert its absence, they are not skipped.
+//! This makes one `#[test]` of every check, named like `races::of_several_replaces_exactly_one_wins`, and one that prints
+//! the number of checks. `store` is evaluated for every test, and may `.await`. A facet that is listed and absent fails, and
+//! so does a facet that is present and not listed: the checks of an absent facet assert its absence.
 //!
 //! # A store that keeps things
 //!
-//! Implement [`Harness`] for whatever owns the fresh folder, table or prefix of one test. It opens handles, plants foreign
+//! Implement [`Harness`] for the owner of the fresh folder, table or prefix of one test. It opens handles, plants foreign
 //! bytes, and restarts the store, or says that this is impossible:
 //!
 //! ```
@@ -48,6 +48,7 @@
 //!             let bytes = match foreign {
 //!                 Foreign::Bytes(bytes) => bytes,
 //!                 Foreign::CopyOf(other) => store.bytes(&other).expect("it was created"),
+//!                 _ => return Outcome::Impossible,
 //!             };
 //!             store.plant(key, bytes);
 //!             Outcome::Done
@@ -69,7 +70,7 @@
 //!
 //! # A driver that needs a runtime
 //!
-//! Say how an asynchronous test is written, and let [`Harness::spawn`] start tasks on that runtime. In the short form:
+//! Pass the attribute of an asynchronous test, and let [`Harness::spawn`] start tasks on that runtime. The short form:
 //!
 //! ```text
 //! cloakroom_store::conformance::suite!(
@@ -81,21 +82,24 @@
 //! );
 //! ```
 //!
-//! and in the long one `test = #[…], harness = …`. On a runtime with several threads the races are races.
+//! The long form is `test = #[…], harness = …`. Use a runtime with several threads, so that the races are real.
 //!
-//! # What it is made of
+//! # The checks
 //!
-//! Each check is a public function whose documentation is the rule; it panics if the store breaks it. [`CHECKS`] lists
-//! them all: hold its length in a test of your own, and no update takes a check away unseen. Races are run many times,
-//! interleaved in different ways on one task and on tasks of their own. Checks live in the year 2100, so that
-//! a backend with a clock of its own does not find expired what the check calls alive; only those about the ends of time
-//! leave it, and those of [`expiry`], which go by the real one. [`ReferenceStore`](reference::ReferenceStore) is a store that passes all of them; for every check there is a store, broken on purpose, that
-//! fails it, among this crate's tests.
+//! Each check is a public function whose documentation is the rule. It panics if the store breaks the rule. [`CHECKS`] lists
+//! all checks: compare its length with a number in a test of your own, and you see when an update removes a check. Each race
+//! runs many times, interleaved in different ways on one task and on several tasks.
+//!
+//! Checks use times in the year 2100, so that a backend with a clock of its own does not remove what the check calls alive.
+//! The exceptions are the checks about the earliest and the latest times, and those of [`expiry`], which use the real time.
+//!
+//! [`ReferenceStore`](reference::ReferenceStore) passes all checks. For every check the tests of this crate have a store,
+//! broken on purpose, that fails it.
 
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::BoxFuture;
+use crate::facets::BoxFuture;
 
 mod block_on;
 pub mod cancellation;

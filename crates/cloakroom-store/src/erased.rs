@@ -1,23 +1,25 @@
-//! The type-erased twins of the traits, for whoever uses stores. Authors never implement these: every
-//! [`Store`] is a [`DynStore`], every [`Leases`] a [`DynLeases`], and so on.
+//! The type-erased form of the traits, for users of stores. Authors never implement it: every [`Store`] is a
+//! [`DynStore`], every [`Leases`] a [`DynLeases`], and so on.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{
-    Acquired, Claim, Cursor, Key, LeaseId, Leases, Page, Record, Result, Revision, Scan, Store, Subject,
-    Subjects, Timestamp,
+use crate::error::Result;
+use crate::facets::{
+    BoxFuture, DynLeases, DynScan, DynSubjects, Facets, SealedLeases, SealedScan, SealedStore, SealedSubjects,
 };
+use crate::key::Key;
+use crate::lease::{Acquired, Claim, LeaseId};
+use crate::page::{Cursor, Page, SubjectEntry};
+use crate::record::{Record, Revision, Subject};
+use crate::store::{Leases, Scan, Store, Subjects};
+use crate::timestamp::Timestamp;
 
-/// A boxed future that may move between threads.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// [`Store`] behind a pointer. Its futures own what they need, so that a call outlives whoever asked.
+/// [`Store`] behind a pointer. Its futures own what they need, so that a call can outlive its caller. Sealed: every
+/// `Store` implements it.
 #[allow(missing_docs, reason = "each method is the one of the same name in `Store`")]
-pub trait DynStore: fmt::Debug + Send + Sync + 'static {
+pub trait DynStore: SealedStore + fmt::Debug + Send + Sync + 'static {
     fn create(self: Arc<Self>, key: Key, record: Record) -> BoxFuture<'static, Result<()>>;
     fn load(self: Arc<Self>, key: Key) -> BoxFuture<'static, Result<Option<Record>>>;
     fn replace(
@@ -34,10 +36,13 @@ pub trait DynStore: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<bool>>;
     fn delete(self: Arc<Self>, key: Key) -> BoxFuture<'static, Result<bool>>;
     fn purge(self: Arc<Self>, cutoff: Timestamp, limit: usize) -> BoxFuture<'static, Result<usize>>;
-    fn leases(&self) -> Option<&dyn DynLeases>;
-    fn subjects(&self) -> Option<&dyn DynSubjects>;
-    fn scan(&self) -> Option<&dyn DynScan>;
+    fn facets(&self) -> Facets<'_>;
 }
+
+impl<S: Store> SealedStore for S {}
+impl<S: Leases> SealedLeases for S {}
+impl<S: Subjects> SealedSubjects for S {}
+impl<S: Scan> SealedScan for S {}
 
 impl<S: Store> DynStore for S {
     fn create(self: Arc<Self>, key: Key, record: Record) -> BoxFuture<'static, Result<()>> {
@@ -74,33 +79,26 @@ impl<S: Store> DynStore for S {
         Box::pin(async move { Store::purge(&*self, cutoff, limit).await })
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Store::leases(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        Store::subjects(self)
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        Store::scan(self)
+    fn facets(&self) -> Facets<'_> {
+        Store::facets(self)
     }
 }
 
-/// [`Leases`] behind a reference.
-#[allow(missing_docs, reason = "each method is the one of the same name in `Leases`")]
-pub trait DynLeases: fmt::Debug + Send + Sync {
-    fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<Acquired>>;
-    fn renew(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<bool>>;
-    fn release(&self, key: Key, lease: LeaseId) -> BoxFuture<'_, Result<bool>>;
-    fn replace_and_release(
-        &self,
-        key: Key,
-        record: Record,
-        expected: Revision,
-        lease: LeaseId,
-    ) -> BoxFuture<'_, Result<()>>;
-    fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>>;
+impl<'a> Facets<'a> {
+    /// Adds the facet [`Leases`]; usually of `self`.
+    pub fn leases(self, leases: &'a impl Leases) -> Self {
+        Self { leases: Some(leases), ..self }
+    }
+
+    /// Adds the facet [`Subjects`]; usually of `self`.
+    pub fn subjects(self, subjects: &'a impl Subjects) -> Self {
+        Self { subjects: Some(subjects), ..self }
+    }
+
+    /// Adds the facet [`Scan`]; usually of `self`.
+    pub fn scan(self, scan: &'a impl Scan) -> Self {
+        Self { scan: Some(scan), ..self }
+    }
 }
 
 impl<S: Leases> DynLeases for S {
@@ -131,21 +129,18 @@ impl<S: Leases> DynLeases for S {
     }
 }
 
-/// [`Subjects`] behind a reference.
-#[allow(missing_docs, reason = "each method is the one of the same name in `Subjects`")]
-pub trait DynSubjects: fmt::Debug + Send + Sync {
-    fn enroll(&self, subject: Subject, key: Key, until: Timestamp) -> BoxFuture<'_, Result<()>>;
-    fn list(&self, subject: Subject) -> BoxFuture<'_, Result<Vec<(Key, Record)>>>;
-    fn end_all(&self, subject: Subject, except: Option<Key>) -> BoxFuture<'_, Result<usize>>;
-}
-
 impl<S: Subjects> DynSubjects for S {
     fn enroll(&self, subject: Subject, key: Key, until: Timestamp) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { Subjects::enroll(self, &subject, &key, until).await })
     }
 
-    fn list(&self, subject: Subject) -> BoxFuture<'_, Result<Vec<(Key, Record)>>> {
-        Box::pin(async move { Subjects::list(self, &subject).await })
+    fn list(
+        &self,
+        subject: Subject,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Page<SubjectEntry>>> {
+        Box::pin(async move { Subjects::list(self, &subject, cursor.as_ref(), limit).await })
     }
 
     fn end_all(&self, subject: Subject, except: Option<Key>) -> BoxFuture<'_, Result<usize>> {
@@ -153,19 +148,12 @@ impl<S: Subjects> DynSubjects for S {
     }
 }
 
-/// [`Scan`] behind a reference.
-#[allow(missing_docs, reason = "each method is the one of the same name in `Scan`")]
-pub trait DynScan: fmt::Debug + Send + Sync {
-    fn page(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Result<Page>>;
-    fn count(&self) -> BoxFuture<'_, Result<u64>>;
-}
-
 impl<S: Scan> DynScan for S {
-    fn page(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Result<Page>> {
+    fn page(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Result<Page<(Key, Record)>>> {
         Box::pin(async move { Scan::page(self, cursor.as_ref(), limit).await })
     }
 
-    fn count(&self) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(Scan::count(self))
+    fn count(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(Scan::count(self, now))
     }
 }

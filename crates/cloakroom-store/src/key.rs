@@ -1,11 +1,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a record is stored under: 32 bytes, uniformly distributed, unique to one session.
+use crate::hex::hex;
+
+/// The key of a record: 32 bytes, uniformly distributed, unique to one session.
 ///
-/// It is a hash, so it may be used for sharding and bucketing without hashing again. It authenticates
-/// nobody: knowing a key opens no session. Printed (`Display`, `Debug`) as 64 lower-case hexadecimal
-/// digits.
+/// It is a hash, so it can be used for sharding and bucketing without hashing it again. It does not authenticate: knowing a
+/// key opens no session. `Display` and `Debug` print 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key([u8; Key::LEN]);
 
@@ -32,7 +33,7 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        hex(&self.0).fmt(f)
     }
 }
 
@@ -45,7 +46,7 @@ impl fmt::Debug for Key {
 impl FromStr for Key {
     type Err = ParseKeyError;
 
-    /// Reads what `Display` wrote: exactly 64 lower-case hexadecimal digits.
+    /// Parses what `Display` prints: exactly 64 lower-case hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, ParseKeyError> {
         let digits = text.as_bytes();
         if digits.len() != 2 * Self::LEN {

@@ -1,44 +1,59 @@
-//! The contract between [cloakroom](https://docs.rs/cloakroom) and whatever keeps its sessions.
+//! The contract between Cloakroom and the places that keep its sessions.
 //!
-//! A store sees a 32-byte [`Key`], and a [`Record`]: opaque bytes with a revision, an expiry and
-//! perhaps a subject. It never sees a cookie, a user's data or a setting, so this crate can stay
-//! still while sessions learn new things. It depends on the standard library alone.
+//! This crate depends on the standard library alone. A store sees a 32-byte [`Key`] and a [`Record`]: opaque bytes with
+//! three columns beside them. It sees no token, no cookie, no value and no setting.
 //!
-//! To write a store, implement [`Store`]; if the backend can do more, implement the facets
-//! [`Leases`], [`Subjects`] and [`Scan`] as well. Then run the suite in [`conformance`] (feature
-//! `conformance`) over it: one named test for each rule of the contract.
+//! # How to write a store
 //!
-//! Three rules carry everything else:
+//! 1. Implement [`Store`].
+//! 2. Implement the optional parts that the backend can do, which are [`Leases`], [`Subjects`] and [`Scan`], and list them
+//!    in [`Store::facets`].
+//! 3. Map the errors of the driver to [`Error`], and errors of opening to [`OpenError`].
+//! 4. Run the suite in `conformance` (feature `conformance`): it has one named test for each rule of the contract.
 //!
-//! 1. **Every change is one conditional write on one record.** [`Store::create`] fails where a
-//!    record exists, [`Store::replace`] fails unless the revision read before is still there.
+//! [`codec`] holds what stores share: a record as one run of bytes, and two helpers.
+//!
+//! # The three rules that everything rests on
+//!
+//! 1. **Every change is one conditional write on one record.** [`Store::create`] fails if a record exists.
+//!    [`Store::replace`] fails unless the stored revision is the expected one.
 //! 2. **Nothing is upserted.** A deleted record never comes back through a write.
-//! 3. **A write is never resent by the store or its driver.** When it is not known whether a write was
-//!    applied, say so with [`Error::maybe_applied`]: the engine reads back and decides.
+//! 3. **Neither the store nor its driver sends a write twice.** If it is not known whether a write was applied, the call
+//!    fails with [`Error::maybe_applied`]. The engine then reads the record and decides.
 //!
-//! Stores never ask what time it is; every rule that needs a time is told one.
+//! Stores never read a clock: every call that depends on the time is given one.
+//!
+//! # How this contract grows
+//!
+//! A store that compiles against this version compiles against later ones. Facets, columns of a record and kinds of errors
+//! may be added: their types are `#[non_exhaustive]` and are made by constructors. A facet that is added later is absent
+//! in every store that does not list it, and in every wrapper that starts from [`Facets::none`].
 
-mod codec;
+pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod crc32;
 mod erased;
 mod error;
+mod facets;
+mod hex;
+mod jitter;
 mod key;
-mod leases;
+mod lease;
+mod open_error;
+mod page;
 mod record;
-mod scan;
 mod store;
-mod subjects;
 mod timestamp;
 
 pub use codec::{decode, encode};
-pub use erased::{BoxFuture, DynLeases, DynScan, DynStore, DynSubjects};
+pub use erased::DynStore;
 pub use error::{Applied, Error, ErrorKind, Result};
+pub use facets::{BoxFuture, DynLeases, DynScan, DynSubjects, Facets};
 pub use key::{Key, ParseKeyError};
-pub use leases::{Acquired, Claim, LeaseId, Leases};
+pub use lease::{Acquired, Claim, LeaseId};
+pub use open_error::{OpenError, OpenErrorKind};
+pub use page::{Cursor, Page, SubjectEntry};
 pub use record::{InvalidSubject, Record, Revision, Subject};
-pub use scan::{Cursor, Page, Scan};
-pub use store::Store;
-pub use subjects::Subjects;
+pub use store::{Leases, Scan, Store, Subjects};
 pub use timestamp::Timestamp;

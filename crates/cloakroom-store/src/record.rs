@@ -2,28 +2,51 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// All that is stored of one session.
 ///
 /// Cloning is cheap: the bytes are shared.
+///
+/// ```
+/// use cloakroom_store::{Record, Revision, Subject, Timestamp};
+///
+/// # fn main() -> Result<(), cloakroom_store::InvalidSubject> {
+/// let expires_at = Timestamp::from_millis(1_800_000_000_000);
+/// let record = Record::new(Revision::new(1), expires_at, b"opaque".as_slice()).with_subject(Subject::new("alice")?);
+/// let anonymous = record.with_subject(None);
+/// # assert_eq!(anonymous.subject, None);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
-    /// Names exactly one content of this record.
+    /// Identifies one content of this record.
     pub revision: Revision,
     /// When the record may be purged, unless it is touched before. Reading never depends on it: an
     /// expired record that has not been purged yet is loaded like any other.
     pub expires_at: Timestamp,
-    /// Whose session this is, if anybody's.
+    /// The user whose session this is, if it has one.
     pub subject: Option<Subject>,
     /// The session itself, opaque to stores.
     pub data: Arc<[u8]>,
 }
 
 impl Record {
-    /// How long a backend that removes expired records by itself keeps them at least, after
-    /// [`expires_at`](Self::expires_at): ten minutes. An expired session is told from an unknown one in that time, and
-    /// clocks may differ by it.
+    /// A record without a subject.
+    pub fn new(revision: Revision, expires_at: Timestamp, data: impl Into<Arc<[u8]>>) -> Self {
+        Self { revision, expires_at, subject: None, data: data.into() }
+    }
+
+    /// The same record with this subject, or with none.
+    #[must_use]
+    pub fn with_subject(self, subject: impl Into<Option<Subject>>) -> Self {
+        Self { subject: subject.into(), ..self }
+    }
+
+    /// The minimum time that a backend which removes expired records by itself keeps them after
+    /// [`expires_at`](Self::expires_at): ten minutes. During that time the engine can tell an expired session from an
+    /// unknown one, and clocks may differ by that much.
     pub const NATIVE_EXPIRY_MARGIN: Duration = Duration::from_secs(600);
 }
 
@@ -57,10 +80,10 @@ impl Revision {
     }
 }
 
-/// Who a session belongs to: the application's own identifier of a user, 1 to 255 bytes of any UTF-8.
+/// The user whom a session belongs to: the application's own identifier of a user, 1 to 255 bytes of any UTF-8.
 ///
-/// Two subjects are the same only if their bytes are the same. `Debug` does not show it: a user's
-/// name has no place in logs.
+/// Two subjects are equal only if their bytes are equal. `Debug` does not show the identifier, so that it does not get into
+/// logs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(Arc<str>);
 

@@ -1,53 +1,70 @@
+//! The traits that a store implements: [`Store`], and the optional [`Leases`], [`Subjects`] and [`Scan`].
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{DynLeases, DynScan, DynSubjects, Key, Record, Result, Revision, Timestamp};
+use crate::error::Result;
+use crate::facets::Facets;
+use crate::key::Key;
+use crate::lease::{Acquired, Claim, LeaseId};
+use crate::page::{Cursor, Page, SubjectEntry};
+use crate::record::{Record, Revision, Subject};
+use crate::timestamp::Timestamp;
 
 /// A place that keeps records.
 ///
-/// Implementations write plain `async fn`s. No method has a default body: a wrapper that forgets one
-/// does not compile.
+/// Implementations write plain `async fn`s. No method has a default body: a wrapper that forgets a method does not compile.
 ///
-/// # What every implementation promises
+/// # What every implementation guarantees
 ///
-/// - Each call is atomic: other callers see all of it or nothing.
-/// - A call that answered `Ok` is visible to every later call, from every caller.
-/// - Expiry is told, not known: a record is served until it is deleted or purged, whatever its
-///   `expires_at` says. The engine decides what has expired.
-/// - A backend that removes expired records by itself (Redis, memcached) goes by its own clock, and keeps each for at least
-///   [`Record::NATIVE_EXPIRY_MARGIN`] after its `expires_at`. Then there is nothing to purge.
-/// - Any of these may be polled once and then continued on another task, and a future that is dropped
-///   leaves no broken connection behind.
+/// - Each call is atomic: other callers see all of its effect or none.
+/// - The effect of a call that returned `Ok` is visible to every later call from every caller.
+/// - A record is served until it is deleted or purged, whatever its `expires_at` says. The engine decides what has expired.
+/// - A backend that removes expired records by itself (Redis, memcached) goes by its own clock, and keeps each record for at
+///   least [`Record::NATIVE_EXPIRY_MARGIN`] after its `expires_at`. Such a backend has nothing to purge.
+/// - A record that a later version of this contract wrote is
+///   [`UnknownVersion`](crate::ErrorKind::UnknownVersion): it is neither missing nor damaged, and no call overwrites it.
+/// - The future of a call may be polled once and then continued on another task. A future that is dropped leaves no broken
+///   connection behind.
 ///
 /// # Errors
-/// Beside what each method names, every call may fail with [`Unavailable`](crate::ErrorKind::Unavailable), which says
-/// whether a write may have been applied, or with [`Other`](crate::ErrorKind::Other).
+/// Besides the errors that a method names, every call may fail with
+/// [`Unavailable`](crate::ErrorKind::Unavailable), which says whether a write may have been applied, with
+/// [`Refused`](crate::ErrorKind::Refused), if the backend fails until an administrator changes something, and with
+/// [`Other`](crate::ErrorKind::Other).
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Inserts a record under a key that holds none.
     ///
     /// # Errors
-    /// [`Exists`](crate::ErrorKind::Exists) if there is a record under `key`, expired or not, or anything else, such as
-    /// a damaged record; it then is unchanged. [`TooLarge`](crate::ErrorKind::TooLarge) if the backend does not take
-    /// that much; at least 128 KiB of data are taken.
+    /// - [`Exists`](crate::ErrorKind::Exists) if there is a record under `key`, expired or not, or anything else, such as a
+    ///   damaged record. What is stored stays unchanged.
+    /// - [`TooLarge`](crate::ErrorKind::TooLarge) if the backend does not accept records of this size. Every backend accepts
+    ///   128 KiB of data.
+    /// - [`Full`](crate::ErrorKind::Full) if the store has no room.
     fn create(&self, key: &Key, record: &Record) -> impl Future<Output = Result<()>> + Send;
 
-    /// The record under `key`.
+    /// Returns the record under `key`, or `None` if there is none.
     ///
-    /// A stored record carries its own key in some form; that key is compared before the record is handed out, so
-    /// that a mixed-up answer is an error and never somebody else's session.
+    /// A stored record carries its own key in some form. The store compares that key before it returns the record, so that a
+    /// mixed-up reply is an error and never another user's session.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored is not a record of this key.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored is not a record of this key.
+    /// - [`UnknownVersion`](crate::ErrorKind::UnknownVersion) if a later version wrote it.
     fn load(&self, key: &Key) -> impl Future<Output = Result<Option<Record>>> + Send;
 
     /// Replaces the record if its revision is still `expected`.
     ///
     /// # Errors
-    /// [`Conflict`](crate::ErrorKind::Conflict) if it has another revision,
-    /// [`Missing`](crate::ErrorKind::Missing) if there is none, [`Corrupt`](crate::ErrorKind::Corrupt) (or `Conflict`) if
-    /// what is stored is not a record of this key, [`TooLarge`](crate::ErrorKind::TooLarge) as in `create`. Nothing is
-    /// changed in any of these cases.
+    /// - [`Conflict`](crate::ErrorKind::Conflict) if the record has another revision.
+    /// - [`Missing`](crate::ErrorKind::Missing) if there is no record.
+    /// - [`Corrupt`](crate::ErrorKind::Corrupt) or `Conflict` if what is stored is not a record of this key.
+    /// - [`UnknownVersion`](crate::ErrorKind::UnknownVersion) or `Conflict` if a later version wrote it.
+    /// - [`TooLarge`](crate::ErrorKind::TooLarge) and [`Full`](crate::ErrorKind::Full) as in [`create`](Self::create).
+    ///
+    /// What is stored stays unchanged in all of these cases.
     fn replace(
         &self,
         key: &Key,
@@ -55,11 +72,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         expected: Revision,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Moves the expiry forward to `expires_at` if the stored one is still after `now`; changes
-    /// nothing else, not even the revision, and never moves it back.
+    /// Moves the expiry forward to `expires_at` if the stored expiry is after `now`. Changes nothing else, not even the
+    /// revision, and never moves the expiry back.
     ///
-    /// Answers whether the record is alive: false if there is none, or if it expired at or before `now`. What is not a
-    /// record of this key is not alive, or [`Corrupt`](crate::ErrorKind::Corrupt).
+    /// Returns whether the record is alive: false if there is none, or if it expired at or before `now`.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored is not a record of this key; a store may return false
+    /// instead. [`UnknownVersion`](crate::ErrorKind::UnknownVersion) if a later version wrote it and the store has to
+    /// decode a record to change its expiry.
     fn touch(
         &self,
         key: &Key,
@@ -67,25 +88,137 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Removes the record; answers whether there was one. What is not a record of this key may be removed (true) or left
-    /// where it is (false, or [`Corrupt`](crate::ErrorKind::Corrupt)).
+    /// Removes the record and returns whether there was one. A record that a later version wrote is removed like any other.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is stored is not a record of this key, and stays. A store may also
+    /// remove it (true) or leave it (false).
     fn delete(&self, key: &Key) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Removes at most `limit` records that expired before `cutoff` (`expires_at < cutoff`, checked
-    /// atomically with the removal); answers how many. Fewer than `limit` means that none are left. Damaged and foreign
-    /// records are passed over and fail nothing. Zero, without a look, where the backend removes them by itself.
+    /// Removes at most `limit` records that expired before `cutoff` and returns how many. A record qualifies if
+    /// `expires_at < cutoff`, checked atomically with its removal.
+    ///
+    /// Fewer than `limit` means that none are left. Records that cannot be read, damaged or of a later version, may stay and
+    /// fail nothing. Where the backend removes expired records by itself, this returns zero and does nothing.
     fn purge(&self, cutoff: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
-    /// Exclusive use across processes: `Some(self)` where [`Leases`](crate::Leases) is implemented.
+    /// Returns the optional parts of the contract that this store implements. See [`Facets`].
     ///
-    /// `None` for a store that belongs to a single process: the engine orders requests itself.
-    fn leases(&self) -> Option<&dyn DynLeases>;
+    /// Each facet is the same at every call. A store that belongs to a single process needs no [`Leases`]: the engine
+    /// itself orders the requests of one process.
+    fn facets(&self) -> Facets<'_>;
+}
 
-    /// The records of one user: `Some(self)` where [`Subjects`](crate::Subjects) is implemented.
-    fn subjects(&self) -> Option<&dyn DynSubjects>;
+/// Exclusive use of a record across processes.
+///
+/// A lease is advisory: it orders the writers that ask for it, and stops no [`replace`](Store::replace) of others. Safety
+/// comes from revisions. A caller that takes over an expired lease gives the record a new revision, so a holder that slept
+/// through its lease cannot overwrite anything.
+///
+/// Replacing and touching a record leave its lease unchanged. Deleting the record ends the lease: a later record under the
+/// same key is free.
+pub trait Leases: Store {
+    /// Takes the lease on the record under `key` and returns the record, in one step.
+    ///
+    /// | the lease | the result |
+    /// | --- | --- |
+    /// | is free, or was released | held; the record is unchanged |
+    /// | is held by this claim's lease | renewed; the record is unchanged |
+    /// | has expired | taken over; the record gets the revision [`claim.takeover`](Claim::takeover) and is returned with it |
+    /// | is held by another | [`Acquired::Busy`] |
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) and [`UnknownVersion`](crate::ErrorKind::UnknownVersion) as in
+    /// [`Store::load`].
+    fn acquire(&self, key: &Key, claim: &Claim) -> impl Future<Output = Result<Acquired>> + Send;
 
-    /// A walk over all records: `Some(self)` where [`Scan`](crate::Scan) is implemented.
-    fn scan(&self) -> Option<&dyn DynScan>;
+    /// Extends a lease that `claim.lease` still holds to `claim.now + claim.ttl`.
+    ///
+    /// Returns false if the lease was released, was taken over, or expired at or before now. It is then never taken back.
+    fn renew(&self, key: &Key, claim: &Claim) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Releases the lease and wakes a waiter. Returns false and does nothing if `lease` does not hold it.
+    fn release(&self, key: &Key, lease: LeaseId) -> impl Future<Output = Result<bool>> + Send;
+
+    /// [`Store::replace`] and [`release`](Leases::release) in one step. If `lease` does not hold the lease, the record is
+    /// replaced all the same, and the lease stays with its holder.
+    ///
+    /// # Errors
+    /// As [`Store::replace`]. The lease is then still held, if it was.
+    fn replace_and_release(
+        &self,
+        key: &Key,
+        record: &Record,
+        expected: Revision,
+        lease: LeaseId,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Waits until the lease on `key` may be free, for at most `at_most`. Returns immediately if the lease is free or there is
+    /// no record, so that no release between [`Acquired::Busy`] and this call is missed.
+    ///
+    /// The backend notifies the waiter where it can; otherwise this polls with [jittered](crate::codec::jitter) pauses. It may
+    /// return early without a reason: callers acquire again.
+    fn wait(&self, key: &Key, at_most: Duration) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// The records of one user.
+///
+/// The index of a store may contain more than the truth: an entry may outlive its record, or name a record that belongs to
+/// another user now. Each method checks the records themselves.
+pub trait Subjects: Store {
+    /// Adds `key` to the index of `subject`, at least until `until`, the record's absolute limit.
+    ///
+    /// The engine calls this, and waits for the result, before it writes a record under `key` that names the subject. It
+    /// changes no record and creates none. Where the index follows from the records themselves, it does nothing.
+    fn enroll(
+        &self,
+        subject: &Subject,
+        key: &Key,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Returns the next page of a walk over the records that name `subject`; the walk begins with `None`. A page has about
+    /// `limit` entries, at least one of which is asked for.
+    ///
+    /// Entries are keys and expiries, without data, in no particular order. Expired records that are still stored are
+    /// included. A record that names the subject throughout the walk is returned at least once. A page may be short or empty
+    /// before the end of the walk. Records that cannot be read may be left out.
+    ///
+    /// The store holds no more than a page in memory.
+    fn list(
+        &self,
+        subject: &Subject,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<SubjectEntry>>> + Send;
+
+    /// Deletes every record that names `subject` except the one under `except`, and returns how many.
+    ///
+    /// The store checks each record atomically with its removal: a record that now names another subject stays.
+    ///
+    /// The memory that this needs does not grow with the number of the user's records or their size: the store holds one page
+    /// of keys at a time, and no data.
+    fn end_all(&self, subject: &Subject, except: Option<&Key>) -> impl Future<Output = Result<usize>> + Send;
+}
+
+/// A walk over all records, for tools. No request needs it.
+pub trait Scan: Store {
+    /// Returns the next page of a walk over all records; the walk begins with `None`. A page has about `limit` records, at
+    /// least one of which is asked for.
+    ///
+    /// A record that exists throughout the walk is returned at least once. A record that is created or deleted during the
+    /// walk may be returned or not. Records that cannot be read, damaged or of a later version, are left out.
+    fn page(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<(Key, Record)>>> + Send;
+
+    /// Returns the number of live records: those that expire after `now`.
+    ///
+    /// Expired records that are still stored do not count, nor do the tombstones of ended sessions, which the engine writes
+    /// as expired.
+    fn count(&self, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 }
 
 impl<S: Store> Store for Arc<S> {
@@ -113,15 +246,7 @@ impl<S: Store> Store for Arc<S> {
         (**self).purge(cutoff, limit).await
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        (**self).leases()
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        (**self).subjects()
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        (**self).scan()
+    fn facets(&self) -> Facets<'_> {
+        (**self).facets()
     }
 }

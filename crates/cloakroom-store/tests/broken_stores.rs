@@ -127,6 +127,7 @@ impl Harness for Bench {
             let bytes = match foreign {
                 Foreign::Bytes(bytes) => bytes,
                 Foreign::CopyOf(other) => self.inner().bytes(&other).expect("it was created"),
+                _ => return Outcome::Impossible,
             };
             self.inner().plant(key, bytes);
             self.memory.lock().unwrap().planted.push(key);

@@ -1,11 +1,11 @@
-//! A future may be dropped at any await: the call then happened or did not, and nobody else is the worse for it.
+//! A future may be dropped at any await: the call then has its whole effect or none, and no other caller is affected.
 //!
 //! Each call is dropped after being polled 0, 1, 2, … times, until it is quicker than that.
 
-use super::Harness;
+use super::harness::Harness;
 use super::probe::{Probe, at, expiring, in_time, key, record};
 use super::race::abandon_after;
-use crate::ErrorKind::{Conflict, Missing};
+use crate::error::ErrorKind::{Conflict, Missing};
 
 /// A dropped create has created the whole record or none.
 pub async fn a_dropped_create_is_all_or_nothing(harness: &dyn Harness) {
@@ -83,7 +83,7 @@ pub async fn a_dropped_write_blocks_nobody(harness: &dyn Harness) {
     }
 }
 
-/// After a dropped load the next one is answered with its own record, not with the one asked for before.
+/// After a dropped load the next one returns its own record, not the one of the dropped load.
 pub async fn a_dropped_load_never_answers_the_next_one(harness: &dyn Harness) {
     let store = Probe::new(harness);
     for n in 1..=3 {

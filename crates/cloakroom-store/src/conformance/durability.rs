@@ -1,9 +1,9 @@
 //! What was acknowledged is there after a restart. These hold as a matter of course where
 //! [`reopen`](Harness::reopen) is impossible.
 
-use super::probe::{Probe, at, expiring, key, of, record, refused};
-use super::{Expiry, Facet, Harness, Outcome};
-use crate::ErrorKind::{Conflict, Exists};
+use super::harness::{Expiry, Facet, Harness, Outcome};
+use super::probe::{Probe, at, entry, expiring, key, of, record, refused};
+use crate::error::ErrorKind::{Conflict, Exists};
 
 /// Acknowledged creates and replaces survive a restart, revisions included.
 pub async fn writes_survive_a_restart(harness: &dyn Harness) {
@@ -49,7 +49,7 @@ pub async fn subjects_survive_a_restart(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     let alices = store.put_of("alice", key(1), &record(1)).await;
     let Some(store) = reopened(harness, store).await else { return };
-    assert_eq!(store.list("alice").await, [(key(1), alices)]);
+    assert_eq!(store.list("alice").await, [entry(key(1), &alices)]);
     assert_eq!(store.end_all("alice", None).await.expect("end_all succeeds"), 1);
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::harness::{Expiry, Harness};
 use super::probe::{Probe, at, expiring, key, record};
-use super::{Expiry, Harness};
-use crate::{Key, Record, Timestamp};
+use crate::key::Key;
+use crate::record::Record;
+use crate::timestamp::Timestamp;
 
 /// A record that expired a few minutes ago is served like any other, whatever the time: the engine sees that it has
 /// expired, and says so to the visitor.

@@ -2,16 +2,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, thread};
 
-use super::{block_on, sleep::sleep};
-use crate::{BoxFuture, DynStore, Key, Store};
+use super::block_on::block_on;
+use super::sleep::sleep;
+use crate::erased::DynStore;
+use crate::facets::BoxFuture;
+use crate::key::Key;
+use crate::store::Store;
 
 /// One store under test, and what the suite needs done to it from outside.
 ///
 /// Every check is given a harness of its own over a store that holds nothing: a fresh folder, table or
 /// prefix. Clean up in `Drop`.
 pub trait Harness: Send + Sync {
-    /// A handle on the store. All handles see the same records; where two clients of one backend are
-    /// possible, answer another client each time.
+    /// Returns a handle on the store. All handles see the same records. Where a backend can have several clients, return a
+    /// new client each time.
     fn store(&self) -> Arc<dyn DynStore>;
 
     /// The facets that the store has. A listed one that is `None` fails, and so does an unlisted one
@@ -23,15 +27,16 @@ pub trait Harness: Send + Sync {
         Expiry::Purged
     }
 
-    /// Puts something under `key` that is not a record of it, past the store.
+    /// Puts something under `key`, past the store, that this version of the store cannot load.
     ///
     /// No check holds a handle across this call, so a file that only one process may open can be closed for it.
-    /// Answer [`Outcome::Impossible`] only if the backend could never hold such a thing.
+    /// Return [`Outcome::Impossible`] only if the backend could never hold such a thing, or for a [`Foreign`] that you do not
+    /// know.
     fn plant(&self, key: Key, foreign: Foreign) -> BoxFuture<'_, Outcome>;
 
     /// Closes the store and opens what it left behind, as after a restart of the process.
     ///
-    /// No check holds a handle across this call. Answer [`Outcome::Impossible`] only for stores that
+    /// No check holds a handle across this call. Return [`Outcome::Impossible`] only for stores that
     /// promise to keep nothing.
     fn reopen(&self) -> BoxFuture<'_, Outcome>;
 
@@ -50,8 +55,9 @@ pub trait Harness: Send + Sync {
     }
 }
 
-/// Who removes what has expired.
+/// Who removes expired records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Expiry {
     /// [`Store::purge`], and nothing else.
     Purged,
@@ -59,10 +65,12 @@ pub enum Expiry {
     Native,
 }
 
-/// What [`Harness::plant`] plants.
+/// What [`Harness::plant`] plants. A harness returns [`Outcome::Impossible`] for a variant that it does not know.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Foreign {
-    /// These bytes, where the store keeps the bytes of the key's record.
+    /// These bytes, in the place where the store keeps the bytes of the key's record. They may be those of a record of a
+    /// later version.
     Bytes(Vec<u8>),
     /// An exact copy of all that the store keeps of the record under this other key.
     CopyOf(Key),
@@ -70,6 +78,7 @@ pub enum Foreign {
 
 /// Whether something could be done to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It was done.
     Done,
@@ -79,6 +88,7 @@ pub enum Outcome {
 
 /// The optional parts of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Facet {
     /// [`Leases`](crate::Leases).
     Leases,

@@ -1,9 +1,10 @@
 //! All 32 bytes of a key count.
 
-use super::Harness;
+use super::harness::Harness;
 use super::probe::{Probe, at, key, record, refused};
 use super::race::{Mode, race_all};
-use crate::{ErrorKind, Key};
+use crate::error::ErrorKind;
+use crate::key::Key;
 
 /// Keys that differ in a single bit, whichever it is, name different records.
 pub async fn keys_that_differ_in_one_bit_name_different_records(harness: &dyn Harness) {

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::harness::{Facet, Harness};
 use super::leases::claim;
 use super::probe::{Probe, at, key, of, record, refused};
 use super::race::{modes, race_all};
-use super::{Facet, Harness};
-use crate::ErrorKind::Conflict;
-use crate::{Acquired, Claim, Record, Revision};
+use crate::error::ErrorKind::Conflict;
+use crate::lease::{Acquired, Claim};
+use crate::record::{Record, Revision};
+use crate::timestamp::Timestamp;
 
-/// A lease that ran out is taken over: the record then has the revision of the claim, in the answer and in the
+/// A lease that ran out is taken over: the record then has the revision of the claim, in the result and in the
 /// store, and is otherwise unchanged.
 pub async fn an_expired_lease_is_taken_over_with_a_new_revision(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
@@ -88,7 +90,7 @@ pub async fn acquiring_again_lengthens_the_lease(harness: &dyn Harness) {
     assert_eq!(store.stored(key(n)).await, Some(record(1)));
 }
 
-/// `renew` by anybody but the holder answers false; a free lease stays free, a held one its holder's.
+/// `renew` by a caller that is not the holder returns false; a free lease stays free, a held one its holder's.
 pub async fn renew_by_another_does_nothing(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -101,7 +103,7 @@ pub async fn renew_by_another_does_nothing(harness: &dyn Harness) {
     assert_eq!(store.hold(key(1), claim(4, at(0))).await, record(1), "the lease is free");
 }
 
-/// `renew` of a lease that ran out answers false, and does not take it back, with a successor or without.
+/// `renew` of a lease that ran out returns false, and does not take it back, with a successor or without.
 pub async fn a_lease_that_ran_out_is_not_renewed(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -110,13 +112,13 @@ pub async fn a_lease_that_ran_out_is_not_renewed(harness: &dyn Harness) {
     assert_eq!(store.hold(key(1), claim(2, now)).await.revision, Revision::new(1_002), "it is taken over");
 }
 
-/// Leases [`key(1)`](key) for a short time and lets that pass; answers what time it is then.
-async fn let_it_run_out(harness: &dyn Harness, store: &Probe, holder: u64) -> crate::Timestamp {
+/// Leases [`key(1)`](key) for a short time and lets that pass; returns what time it is then.
+async fn let_it_run_out(harness: &dyn Harness, store: &Probe, holder: u64) -> Timestamp {
     store.hold(key(1), Claim { ttl: SHORT, ..claim(holder, at(0)) }).await;
     at(0).saturating_add(pass(harness, SHORT).await)
 }
 
-/// Lets more time pass than a lease of `ttl` lasts; answers how much.
+/// Lets more time pass than a lease of `ttl` lasts; returns how much.
 async fn pass(harness: &dyn Harness, ttl: Duration) -> Duration {
     let enough = 2 * ttl + Duration::from_millis(50);
     harness.sleep(enough).await;

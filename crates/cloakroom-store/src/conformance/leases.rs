@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use super::harness::{Facet, Harness};
 use super::probe::{Probe, at, expiring, key, of, record, refused};
 use super::race::{modes, race_all};
-use super::{Facet, Harness};
-use crate::ErrorKind::{Conflict, Missing};
-use crate::{Acquired, Claim, LeaseId, Revision, Timestamp};
+use crate::error::ErrorKind::{Conflict, Missing};
+use crate::lease::{Acquired, Claim, LeaseId};
+use crate::record::Revision;
+use crate::timestamp::Timestamp;
 
-/// `acquire` of a free lease answers with the record, unchanged.
+/// `acquire` of a free lease returns the record, unchanged.
 pub async fn acquire_answers_with_the_record(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     let stored = of("alice", &record(1));
@@ -18,7 +20,7 @@ pub async fn acquire_answers_with_the_record(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, Some(stored));
 }
 
-/// `acquire` without a record answers `Missing` and creates nothing.
+/// `acquire` without a record returns `Missing` and creates nothing.
 pub async fn acquire_without_a_record_answers_missing(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     let acquired = store.acquire(key(1), claim(1, at(0))).await.expect("acquire succeeds");
@@ -89,7 +91,7 @@ pub async fn release_frees_the_lease(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, Some(record(1)), "the revision is the old one");
 }
 
-/// `release` by anybody but the holder answers false and frees nothing.
+/// `release` by a caller that is not the holder returns false and frees nothing.
 pub async fn release_by_another_does_nothing(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -100,7 +102,7 @@ pub async fn release_by_another_does_nothing(harness: &dyn Harness) {
     assert!(!store.release(key(2), 1).await, "there is no record");
 }
 
-/// A lease that was released is not the former holder's any more: a second `release` frees nobody else's.
+/// A lease that was released is not the former holder's any more: a second `release` does not release the lease of the next holder.
 pub async fn a_second_release_does_nothing(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -126,7 +128,7 @@ pub async fn of_several_acquires_exactly_one_holds(harness: &dyn Harness) {
     }
 }
 
-/// A lease is a courtesy: it hinders nobody's replace, touch or delete.
+/// A lease is advisory: it does not stop replace, touch or delete by others.
 pub async fn a_lease_hinders_no_other_call(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -157,7 +159,7 @@ pub async fn touch_keeps_the_lease(harness: &dyn Harness) {
     assert!(store.release(key(1), 1).await, "the holder still has it");
 }
 
-/// The lease goes with the record: after a delete nobody holds it, and a new record under the key is free.
+/// The lease ends with its record: after a delete it is free, and so is a new record under the key.
 pub async fn delete_ends_the_lease(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -181,7 +183,7 @@ pub async fn replace_and_release_does_both(harness: &dyn Harness) {
     assert_eq!(store.hold(key(1), claim(2, at(0))).await, record(2), "the lease is free");
 }
 
-/// `replace_and_release` of another revision answers `Conflict`; record and lease stay as they were.
+/// `replace_and_release` of another revision fails with `Conflict`; record and lease stay as they were.
 pub async fn replace_and_release_of_another_revision_changes_nothing(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -192,7 +194,7 @@ pub async fn replace_and_release_of_another_revision_changes_nothing(harness: &d
     assert!(store.is_busy(key(1), claim(2, at(0))).await, "the lease is still held");
 }
 
-/// `replace_and_release` without a record answers `Missing` and creates nothing.
+/// `replace_and_release` without a record fails with `Missing` and creates nothing.
 pub async fn replace_and_release_without_a_record_creates_nothing(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -203,7 +205,7 @@ pub async fn replace_and_release_without_a_record_creates_nothing(harness: &dyn 
     assert_eq!(store.stored(key(1)).await, None);
 }
 
-/// `replace_and_release` by somebody who does not hold the lease replaces, and frees nobody's lease.
+/// `replace_and_release` by a caller that does not hold the lease replaces, and releases no lease.
 pub async fn replace_and_release_frees_only_ones_own_lease(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;
@@ -219,10 +221,6 @@ pub async fn replace_and_release_frees_only_ones_own_lease(harness: &dyn Harness
 
 /// A claim for a minute by the holder of this number.
 pub(super) fn claim(holder: u64, now: Timestamp) -> Claim {
-    Claim {
-        lease: LeaseId::new(holder),
-        now,
-        ttl: Duration::from_secs(60),
-        takeover: Revision::new(holder.wrapping_add(1_000)),
-    }
+    let takeover = Revision::new(holder.wrapping_add(1_000));
+    Claim::new(LeaseId::new(holder), now, Duration::from_secs(60), takeover)
 }

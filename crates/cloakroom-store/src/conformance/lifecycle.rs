@@ -1,8 +1,9 @@
 //! Create, load, replace, delete.
 
-use super::Harness;
+use super::harness::Harness;
 use super::probe::{Probe, at, expiring, key, of, record, refused};
-use crate::{ErrorKind, Record};
+use crate::error::ErrorKind;
+use crate::record::Record;
 
 /// A created record is loaded with the revision, expiry, subject and data it was created with.
 pub async fn a_created_record_is_loaded_as_it_was(harness: &dyn Harness) {
@@ -14,7 +15,7 @@ pub async fn a_created_record_is_loaded_as_it_was(harness: &dyn Harness) {
     assert_eq!(store.stored(key(2)).await, Some(signed_in));
 }
 
-/// Loading a key that has no record answers `None`: that is no error.
+/// Loading a key that has no record returns `None`: that is no error.
 pub async fn a_key_without_a_record_loads_as_none(harness: &dyn Harness) {
     let store = Probe::new(harness);
     assert_eq!(store.stored(key(1)).await, None);
@@ -22,7 +23,7 @@ pub async fn a_key_without_a_record_loads_as_none(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, None);
 }
 
-/// `create` over a record answers `Exists`, and the record stays as it was.
+/// `create` over a record fails with `Exists`, and the record stays as it was.
 pub async fn create_over_a_record_answers_exists_and_changes_nothing(harness: &dyn Harness) {
     let store = Probe::new(harness);
     store.put(key(1), &record(1)).await;
@@ -31,7 +32,7 @@ pub async fn create_over_a_record_answers_exists_and_changes_nothing(harness: &d
     assert_eq!(store.stored(key(1)).await, Some(record(1)));
 }
 
-/// `create` over an expired record that is still there answers `Exists` too.
+/// `create` over an expired record that is still there fails with `Exists` too.
 pub async fn create_over_an_expired_record_answers_exists(harness: &dyn Harness) {
     let store = Probe::new(harness);
     let expired = expiring(at(-1), &record(1));
@@ -62,7 +63,7 @@ pub async fn replace_may_shorten_a_life(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, Some(shorter));
 }
 
-/// `replace` of a record that has another revision answers `Conflict`, and the record stays as it was.
+/// `replace` of a record that has another revision fails with `Conflict`, and the record stays as it was.
 pub async fn replace_of_another_revision_answers_conflict_and_changes_nothing(harness: &dyn Harness) {
     let store = Probe::new(harness);
     store.put(key(1), &record(5)).await;
@@ -80,7 +81,7 @@ pub async fn revisions_are_compared_for_equality_only(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, Some(record(3)));
 }
 
-/// `replace` without a record answers `Missing` and creates nothing, also after a delete.
+/// `replace` without a record fails with `Missing` and creates nothing, also after a delete.
 pub async fn replace_without_a_record_answers_missing_and_creates_nothing(harness: &dyn Harness) {
     let store = Probe::new(harness);
     refused(store.replace(key(1), &record(2), &record(1)).await, &[ErrorKind::Missing]);
@@ -91,7 +92,7 @@ pub async fn replace_without_a_record_answers_missing_and_creates_nothing(harnes
     assert_eq!(store.stored(key(2)).await, None);
 }
 
-/// `delete` removes the record and answers that there was one.
+/// `delete` removes the record and reports that there was one.
 pub async fn delete_removes_the_record_and_says_so(harness: &dyn Harness) {
     let store = Probe::new(harness);
     store.put(key(1), &record(1)).await;
@@ -99,7 +100,7 @@ pub async fn delete_removes_the_record_and_says_so(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, None);
 }
 
-/// `delete` without a record answers false: that is no error.
+/// `delete` without a record returns false: that is no error.
 pub async fn delete_without_a_record_answers_false(harness: &dyn Harness) {
     let store = Probe::new(harness);
     assert!(!store.delete(key(1)).await.expect("delete succeeds"), "there was no record");

@@ -1,8 +1,10 @@
 //! Every field comes back exactly, whatever is in it.
 
+use super::harness::{Expiry, Harness};
 use super::probe::{Probe, at, expiring, key, of, record};
-use super::{Expiry, Harness};
-use crate::{ErrorKind, Record, Timestamp};
+use crate::error::{ErrorKind, Result};
+use crate::record::Record;
+use crate::timestamp::Timestamp;
 
 /// A record may have no data at all; it is a record nevertheless.
 pub async fn empty_data_is_data(harness: &dyn Harness) {
@@ -148,7 +150,7 @@ pub(super) fn odd_subjects() -> Vec<String> {
     odd.map(String::from).into_iter().chain(longest).collect()
 }
 
-fn whole_or_refused(result: &crate::Result<()>) -> bool {
+fn whole_or_refused(result: &Result<()>) -> bool {
     match result {
         Ok(()) => true,
         Err(error) => {

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Expiry, Facet, Harness};
-use crate::{
-    Acquired, BoxFuture, Claim, Cursor, DynLeases, DynScan, DynStore, DynSubjects, Error, ErrorKind, Key,
-    LeaseId, Page, Record, Result, Revision, Subject, Timestamp,
-};
+use super::harness::{Expiry, Facet, Harness};
+use crate::erased::DynStore;
+use crate::error::{Error, ErrorKind, Result};
+use crate::facets::{BoxFuture, DynLeases, DynScan, DynSubjects, Facets};
+use crate::key::Key;
+use crate::lease::{Acquired, Claim, LeaseId};
+use crate::page::{Cursor, Page, SubjectEntry};
+use crate::record::{Record, Revision, Subject};
+use crate::timestamp::Timestamp;
 
 /// A handle on the store under test whose calls are owned: they can be raced, moved and dropped.
 #[derive(Clone)]
@@ -23,10 +27,12 @@ impl Probe {
     /// A handle on a store that has `facet`; `None` if the author says that it has not, which is checked.
     pub(super) fn with(facet: Facet, harness: &dyn Harness) -> Option<Self> {
         let probe = Self::new(harness);
+        // Named one by one: a facet that is added to the contract does not compile until the suite knows it.
+        let Facets { leases, subjects, scan } = probe.0.facets();
         let there = match facet {
-            Facet::Leases => probe.0.leases().is_some(),
-            Facet::Subjects => probe.0.subjects().is_some(),
-            Facet::Scan => probe.0.scan().is_some(),
+            Facet::Leases => leases.is_some(),
+            Facet::Subjects => subjects.is_some(),
+            Facet::Scan => scan.is_some(),
         };
         let listed = harness.facets().contains(&facet);
         assert_eq!(there, listed, "the store has the facet {facet:?} (left) exactly if it is listed (right)");
@@ -48,7 +54,7 @@ impl Probe {
     }
 
     /// Purges what expired before `at(0)`, which is one record, and nothing where the backend removes it by itself;
-    /// answers whether it is gone.
+    /// returns whether it is gone.
     pub(super) async fn purge_one(&self, harness: &dyn Harness) -> bool {
         let purged = harness.expiry() == Expiry::Purged;
         assert_eq!(self.purge(at(0), 10).await.expect("purge succeeds"), usize::from(purged));
@@ -93,7 +99,7 @@ impl Probe {
 /// Leases.
 impl Probe {
     pub(super) fn leases(&self) -> &dyn DynLeases {
-        self.0.leases().expect("the facet Leases is there")
+        self.0.facets().leases.expect("the facet Leases is there")
     }
 
     pub(super) fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'static, Result<Acquired>> {
@@ -128,11 +134,11 @@ impl Probe {
     pub(super) async fn hold(&self, key: Key, claim: Claim) -> Record {
         match self.acquire(key, claim).await {
             Ok(Acquired::Held(record)) => record,
-            other => panic!("the lease is there to be had, but the answer is {other:?}"),
+            other => panic!("the lease is free, but the result is {other:?}"),
         }
     }
 
-    /// Whether somebody but `holder` has the lease. Takes it if not.
+    /// Whether another caller holds the lease. Takes it if not.
     pub(super) async fn is_busy(&self, key: Key, claim: Claim) -> bool {
         self.acquire(key, claim).await.expect("acquire succeeds") == Acquired::Busy
     }
@@ -141,7 +147,7 @@ impl Probe {
 /// Subjects.
 impl Probe {
     pub(super) fn subjects(&self) -> &dyn DynSubjects {
-        self.0.subjects().expect("the facet Subjects is there")
+        self.0.facets().subjects.expect("the facet Subjects is there")
     }
 
     /// Creates a record of `subject` the way the engine does: first the index, then the record.
@@ -156,11 +162,30 @@ impl Probe {
         self.subjects().enroll(named(subject), key, at(86_400_000)).await.expect("enroll succeeds");
     }
 
-    /// The subject's records, sorted by key.
-    pub(super) async fn list(&self, subject: &str) -> Vec<(Key, Record)> {
-        let mut list = self.subjects().list(named(subject)).await.expect("list succeeds");
-        list.sort_by_key(|(key, _)| *key);
-        list
+    pub(super) async fn list_page(
+        &self,
+        subject: &str,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Page<SubjectEntry> {
+        self.subjects().list(named(subject), cursor, limit).await.expect("a page of the list succeeds")
+    }
+
+    /// The subject's entries, sorted by key, in pages that hold more than any check stores.
+    pub(super) async fn list(&self, subject: &str) -> Vec<SubjectEntry> {
+        self.list_from(subject, None, 1_000).await
+    }
+
+    /// Goes on with a walk over the subject's records to its end. The entries are sorted by key.
+    pub(super) async fn list_from(
+        &self,
+        subject: &str,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Vec<SubjectEntry> {
+        let mut seen = to_the_end(cursor, |cursor| self.list_page(subject, cursor, limit)).await;
+        seen.sort_by_key(|entry| entry.key);
+        seen
     }
 
     pub(super) fn end_all(&self, subject: &str, except: Option<Key>) -> BoxFuture<'static, Result<usize>> {
@@ -172,35 +197,39 @@ impl Probe {
 /// Scan.
 impl Probe {
     fn scan(&self) -> &dyn DynScan {
-        self.0.scan().expect("the facet Scan is there")
+        self.0.facets().scan.expect("the facet Scan is there")
     }
 
-    pub(super) async fn page(&self, cursor: Option<Cursor>, limit: usize) -> Page {
+    pub(super) async fn page(&self, cursor: Option<Cursor>, limit: usize) -> Page<(Key, Record)> {
         self.scan().page(cursor, limit).await.expect("a page of the walk succeeds")
     }
 
-    pub(super) async fn count(&self) -> u64 {
-        self.scan().count().await.expect("count succeeds")
+    pub(super) async fn count(&self, now: Timestamp) -> u64 {
+        self.scan().count(now).await.expect("count succeeds")
     }
 
-    /// Goes on with a walk to its end; `steps` is the number of pages after which there is none.
-    pub(super) async fn walk(
-        &self,
-        mut cursor: Option<Cursor>,
-        limit: usize,
-        steps: usize,
-    ) -> Vec<(Key, Record)> {
-        let mut seen = Vec::new();
-        for _ in 0..steps {
-            let page = self.page(cursor, limit).await;
-            seen.extend(page.records);
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return seen,
-            }
-        }
-        panic!("the walk has an end, but none was seen in {steps} pages");
+    /// Goes on with a walk to its end.
+    pub(super) async fn walk(&self, cursor: Option<Cursor>, limit: usize) -> Vec<(Key, Record)> {
+        to_the_end(cursor, |cursor| self.page(cursor, limit)).await
     }
+}
+
+/// The items of all pages of a walk.
+async fn to_the_end<T, F: Future<Output = Page<T>>>(
+    mut cursor: Option<Cursor>,
+    page: impl Fn(Option<Cursor>) -> F,
+) -> Vec<T> {
+    const STEPS: usize = 10_000;
+    let mut seen = Vec::new();
+    for _ in 0..STEPS {
+        let page = page(cursor).await;
+        seen.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return seen,
+        }
+    }
+    panic!("the walk has an end, but none was seen in {STEPS} pages");
 }
 
 /// The n-th of many keys that look random.
@@ -220,19 +249,19 @@ fn scramble(n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A record of nobody with this revision, alive for a minute after `at(0)`.
+/// A record without a subject, with this revision, alive for a minute after `at(0)`.
 pub(super) fn record(revision: u64) -> Record {
-    Record {
-        revision: Revision::new(revision),
-        expires_at: at(60_000),
-        subject: None,
-        data: format!("data of revision {revision}").into_bytes().into(),
-    }
+    Record::new(Revision::new(revision), at(60_000), format!("data of revision {revision}").into_bytes())
+}
+
+/// What is listed of a record.
+pub(super) fn entry(key: Key, record: &Record) -> SubjectEntry {
+    SubjectEntry::new(key, record.expires_at)
 }
 
 /// The same record, of `subject`.
 pub(super) fn of(subject: &str, record: &Record) -> Record {
-    Record { subject: Some(named(subject)), ..record.clone() }
+    record.clone().with_subject(named(subject))
 }
 
 pub(super) fn expiring(expires_at: Timestamp, record: &Record) -> Record {

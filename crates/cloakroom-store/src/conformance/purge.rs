@@ -1,8 +1,9 @@
 //! `purge` removes what has expired, in small portions, and nothing where the backend does so itself.
 
-use super::Harness;
+use super::harness::Harness;
 use super::probe::{Probe, at, expiring, key, record, refused};
-use crate::{ErrorKind, Timestamp};
+use crate::error::ErrorKind;
+use crate::timestamp::Timestamp;
 
 /// `purge` removes what expired strictly before the cutoff, and never anything else.
 pub async fn purge_takes_only_what_expired_before_the_cutoff(harness: &dyn Harness) {
@@ -48,7 +49,7 @@ pub async fn fewer_than_the_limit_means_that_none_are_left(harness: &dyn Harness
     panic!("seven records cannot fill a limit of three eight times");
 }
 
-/// `purge` answers how many records it removed.
+/// `purge` returns how many records it removed.
 pub async fn purge_answers_how_many_it_removed(harness: &dyn Harness) {
     let Some(store) = expired(harness, 5).await else { return };
     store.put(key(100), &record(1)).await;

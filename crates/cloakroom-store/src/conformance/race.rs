@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use super::Harness;
+use super::harness::Harness;
 use super::probe::in_time;
-use crate::BoxFuture;
+use crate::facets::BoxFuture;
 
 /// How the calls of one race meet.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ where
     (take_a(), take_b())
 }
 
-/// Runs all at the same time; answers in the same order.
+/// Runs all at the same time; returns in the same order.
 pub(super) async fn race_all<T: Send + 'static>(
     harness: &dyn Harness,
     mode: Mode,

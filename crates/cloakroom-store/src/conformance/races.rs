@@ -2,13 +2,15 @@
 //!
 //! Each race is run many times, interleaved on one task and on tasks of their own.
 
-use super::Harness;
+use super::harness::Harness;
 use super::probe::{Probe, at, expiring, key, of, record, refused};
 use super::race::{modes, race, race_all};
-use crate::ErrorKind::{Conflict, Exists, Missing};
-use crate::{BoxFuture, Record, Result, Revision};
+use crate::error::ErrorKind::{Conflict, Exists, Missing};
+use crate::error::{ErrorKind, Result};
+use crate::facets::BoxFuture;
+use crate::record::{Record, Revision};
 
-/// Of creates of the same key exactly one wins; the others answer `Exists`.
+/// Of creates of the same key exactly one wins; the others fail with `Exists`.
 pub async fn of_several_creates_exactly_one_wins(harness: &dyn Harness) {
     let store = Probe::new(harness);
     for (n, mode) in modes() {
@@ -19,7 +21,7 @@ pub async fn of_several_creates_exactly_one_wins(harness: &dyn Harness) {
     }
 }
 
-/// Of replaces of the same revision exactly one wins; the others answer `Conflict`.
+/// Of replaces of the same revision exactly one wins; the others fail with `Conflict`.
 pub async fn of_several_replaces_exactly_one_wins(harness: &dyn Harness) {
     let store = Probe::new(harness);
     for (n, mode) in modes() {
@@ -31,7 +33,7 @@ pub async fn of_several_replaces_exactly_one_wins(harness: &dyn Harness) {
     }
 }
 
-/// Of deletes of the same record exactly one answers true.
+/// Of deletes of the same record exactly one returns true.
 pub async fn of_several_deletes_exactly_one_finds_the_record(harness: &dyn Harness) {
     let store = Probe::new(harness);
     for (n, mode) in modes() {
@@ -88,7 +90,7 @@ pub async fn touch_against_replace_loses_nothing(harness: &dyn Harness) {
     }
 }
 
-/// A create waits for nobody: against a delete of the former record it finds that, or its own stays.
+/// A create against a delete of the former record fails because of that record, or its own record stays.
 pub async fn create_against_delete_is_refused_or_stays(harness: &dyn Harness) {
     let store = Probe::new(harness);
     for (n, mode) in modes() {
@@ -208,7 +210,7 @@ fn count_in(record: &Record) -> u64 {
 }
 
 /// The index of the only success; all others were refused as they should be.
-fn only_winner(results: Vec<Result<()>>, refusal: &[crate::ErrorKind]) -> u64 {
+fn only_winner(results: Vec<Result<()>>, refusal: &[ErrorKind]) -> u64 {
     let mut winners = Vec::new();
     for (i, result) in (0..).zip(results) {
         match result {

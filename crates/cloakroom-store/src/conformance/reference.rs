@@ -9,10 +9,15 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::sleep::sleep;
-use crate::{
-    Acquired, Claim, Cursor, DynLeases, DynScan, DynSubjects, Error, Key, LeaseId, Leases, Page, Record,
-    Result, Revision, Scan, Store, Subject, Subjects, Timestamp, decode, encode,
-};
+use crate::codec::{decode, encode};
+use crate::error::{Error, Result};
+use crate::facets::Facets;
+use crate::key::Key;
+use crate::lease::{Acquired, Claim, LeaseId};
+use crate::page::{Cursor, Page, SubjectEntry};
+use crate::record::{Record, Revision, Subject};
+use crate::store::{Leases, Scan, Store, Subjects};
+use crate::timestamp::Timestamp;
 
 /// A map behind one lock, to read before writing a store, and to test with: slow on purpose where that is
 /// simpler.
@@ -79,6 +84,10 @@ impl fmt::Debug for ReferenceStore {
 impl State {
     fn records(&self) -> impl Iterator<Item = (Key, Record)> {
         self.entries.iter().filter_map(|(key, entry)| Some((*key, decode(key, &entry.bytes).ok()?)))
+    }
+
+    fn records_of(&self, subject: &Subject) -> impl Iterator<Item = (Key, Record)> {
+        self.records().filter(move |(_, record)| record.subject.as_ref() == Some(subject))
     }
 
     /// The entry under `key` if its record has the revision `expected`.
@@ -160,16 +169,8 @@ impl Store for ReferenceStore {
         Ok(state.remove_all(&keys))
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        Some(self)
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        Some(self)
+    fn facets(&self) -> Facets<'_> {
+        Facets::none().leases(self).subjects(self).scan(self)
     }
 }
 
@@ -239,34 +240,43 @@ impl Subjects for ReferenceStore {
         Ok(())
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
-        let state = self.state();
-        Ok(state.records().filter(|(_, record)| record.subject.as_ref() == Some(subject)).collect())
+    async fn list(
+        &self,
+        subject: &Subject,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<SubjectEntry>> {
+        let found = page(self.state().records_of(subject), cursor, limit);
+        let entries = found.items.iter().map(|(key, record)| SubjectEntry::new(*key, record.expires_at));
+        Ok(Page::new(entries.collect(), found.next))
     }
 
     async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
         let mut state = self.state();
-        let of_subject = state.records().filter(|(_, record)| record.subject.as_ref() == Some(subject));
-        let keys: Vec<_> = of_subject.map(|(key, _)| key).filter(|key| Some(key) != except).collect();
+        let keys: Vec<_> =
+            state.records_of(subject).map(|(key, _)| key).filter(|key| Some(key) != except).collect();
         Ok(state.remove_all(&keys))
     }
 }
 
 impl Scan for ReferenceStore {
-    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let last_seen = cursor.map(Cursor::as_bytes);
-        let state = self.state();
-        let mut rest =
-            state.records().filter(|(key, _)| last_seen.is_none_or(|seen| &key.as_bytes()[..] > seen));
-        let records: Vec<_> = rest.by_ref().take(limit.max(1)).collect();
-        let next = match (records.last(), rest.next()) {
-            (Some((key, _)), Some(_)) => Some(Cursor::new(*key.as_bytes())),
-            _ => None,
-        };
-        Ok(Page { records, next })
+    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<(Key, Record)>> {
+        Ok(page(self.state().records(), cursor, limit))
     }
 
-    async fn count(&self) -> Result<u64> {
-        Ok(self.state().records().count() as u64)
+    async fn count(&self, now: Timestamp) -> Result<u64> {
+        Ok(self.state().records().filter(|(_, record)| record.expires_at > now).count() as u64)
     }
+}
+
+/// The first items whose key comes after the cursor, which is a key itself.
+fn page<T>(items: impl Iterator<Item = (Key, T)>, cursor: Option<&Cursor>, limit: usize) -> Page<(Key, T)> {
+    let last_seen = cursor.map(Cursor::as_bytes);
+    let mut rest = items.filter(|(key, _)| last_seen.is_none_or(|seen| &key.as_bytes()[..] > seen));
+    let found: Vec<_> = rest.by_ref().take(limit.max(1)).collect();
+    let next = match (found.last(), rest.next()) {
+        (Some((key, _)), Some(_)) => Some(Cursor::new(*key.as_bytes())),
+        _ => None,
+    };
+    Page::new(found, next)
 }

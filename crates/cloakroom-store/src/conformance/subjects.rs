@@ -1,34 +1,35 @@
-//! The records of one user: the index may know too much, answers are exact.
+//! The records of one user: the index may contain too much, results are exact.
 
-use super::Facet;
-use super::Harness;
+use super::harness::{Facet, Harness};
 use super::payloads::odd_subjects;
-use super::probe::{Probe, at, expiring, key, of, record, refused};
+use super::probe::{Probe, at, entry, expiring, key, of, record, refused};
 use super::race::{Mode, modes, race, race_all};
-use crate::ErrorKind::Missing;
-use crate::{Key, Record};
+use crate::error::ErrorKind::Missing;
+use crate::facets::BoxFuture;
+use crate::key::Key;
+use crate::page::SubjectEntry;
 
-/// `list` answers the records that name the subject, whole, through every handle.
+/// `list` returns the key and the expiry of the records that name the subject, through every handle.
 pub async fn records_of_a_subject_are_listed(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     assert_eq!(store.list("alice").await, []);
     let one = store.put_of("alice", key(1), &record(1)).await;
-    let two = store.put_of("alice", key(2), &record(2)).await;
+    let two = store.put_of("alice", key(2), &expiring(at(70_000), &record(2))).await;
     store.put_of("bob", key(3), &record(3)).await;
     store.put(key(4), &record(4)).await;
-    let expected = sorted([(key(1), one), (key(2), two)]);
+    let expected = sorted([entry(key(1), &one), entry(key(2), &two)]);
     assert_eq!(store.list("alice").await, expected);
     assert_eq!(Probe::new(harness).list("alice").await, expected);
 }
 
-/// `list` answers each record as it is now, not as it was when it was enrolled.
+/// `list` returns the present expiry of each record, not the one that it had when it was enrolled.
 pub async fn the_present_record_is_listed(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     let first = store.put_of("alice", key(1), &record(1)).await;
     let second = of("alice", &record(2));
     store.replace(key(1), &second, &first).await.expect("replace succeeds");
     assert!(store.touch(key(1), at(0), at(90_000)).await.expect("touch succeeds"));
-    assert_eq!(store.list("alice").await, [(key(1), expiring(at(90_000), &second))]);
+    assert_eq!(store.list("alice").await, [entry(key(1), &expiring(at(90_000), &second))]);
 }
 
 /// A record that comes to name a subject by a replace is listed.
@@ -38,10 +39,10 @@ pub async fn a_record_is_listed_under_its_new_subject(harness: &dyn Harness) {
     store.enroll("alice", key(1)).await;
     let alices = of("alice", &record(2));
     store.replace(key(1), &alices, &record(1)).await.expect("replace succeeds");
-    assert_eq!(store.list("alice").await, [(key(1), alices)]);
+    assert_eq!(store.list("alice").await, [entry(key(1), &alices)]);
 }
 
-/// A record that names another subject by now, or none, is not listed under the former one.
+/// A record that now names another subject, or none, is not listed under the former one.
 pub async fn a_record_is_not_listed_under_its_former_subject(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     let first = store.put_of("alice", key(1), &record(1)).await;
@@ -50,10 +51,10 @@ pub async fn a_record_is_not_listed_under_its_former_subject(harness: &dyn Harne
     store.replace(key(1), &of("bob", &record(3)), &first).await.expect("replace succeeds");
     store.replace(key(2), &record(4), &second).await.expect("replace succeeds");
     assert_eq!(store.list("alice").await, []);
-    assert_eq!(store.list("bob").await, [(key(1), of("bob", &record(3)))]);
+    assert_eq!(store.list("bob").await, [entry(key(1), &record(3))]);
 }
 
-/// A key may be enrolled for a record that is never created, or that names nobody: it is not listed.
+/// A key may be enrolled for a record that is never created, or that names no subject: it is not listed.
 pub async fn an_enrolled_key_alone_is_not_listed(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     store.put(key(2), &record(2)).await;
@@ -72,7 +73,7 @@ pub async fn a_record_is_listed_once(harness: &dyn Harness) {
     let alices = store.put_of("alice", key(1), &record(1)).await;
     store.enroll("alice", key(1)).await;
     store.enroll("alice", key(1)).await;
-    assert_eq!(store.list("alice").await, [(key(1), alices)]);
+    assert_eq!(store.list("alice").await, [entry(key(1), &alices)]);
 }
 
 /// Deleted and purged records are not listed.
@@ -85,29 +86,87 @@ pub async fn a_record_that_is_gone_is_not_listed(harness: &dyn Harness) {
     if !store.purge_one(harness).await {
         assert!(store.delete(key(2)).await.expect("delete succeeds"));
     }
-    assert_eq!(store.list("alice").await, [(key(3), stays)]);
+    assert_eq!(store.list("alice").await, [entry(key(3), &stays)]);
 }
 
 /// Expired records that are still stored are listed.
 pub async fn expired_records_are_listed(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     let expired = store.put_of("alice", key(1), &expiring(at(-60_000), &record(1))).await;
-    assert_eq!(store.list("alice").await, [(key(1), expired)]);
+    assert_eq!(store.list("alice").await, [entry(key(1), &expired)]);
 }
 
 /// A subject may have many records: all of them are listed and ended.
 pub async fn a_subject_may_have_many_records(harness: &dyn Harness) {
-    const MANY: u64 = 300;
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
-    let puts = (0..MANY).map(|n| -> crate::BoxFuture<'static, (Key, Record)> {
-        let store = store.clone();
-        Box::pin(async move { (key(n), store.put_of("alice", key(n), &record(n)).await) })
-    });
-    // All at once, for stores that wait for a disk.
-    let expected = race_all(harness, Mode::Interleaved { first: 0, head_start: 0 }, puts).await;
-    assert_eq!(store.list("alice").await, sorted(expected));
-    assert_eq!(ended(&store, "alice", None).await, MANY as usize);
+    let expected = many(harness, &store).await;
+    assert_eq!(store.list("alice").await, expected);
+    assert_eq!(ended(&store, "alice", None).await, expected.len());
     assert_eq!(store.list("alice").await, []);
+}
+
+/// A page is about as long as was asked for, so that no store needs memory for all records of a user.
+pub async fn a_page_is_not_all_of_a_subject(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let all = many(harness, &store).await.len();
+    let page = store.list_page("alice", None, 10).await;
+    assert!(page.items.len() <= all / 2, "{} instead of 10", page.items.len());
+    assert!(page.next.is_some(), "that was not all");
+}
+
+/// Small pages lead to the end, list every record of the subject as it is, and none of another subject.
+pub async fn a_list_in_small_pages_is_whole(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let expected = few(&store).await;
+    for limit in [1, 3, 20] {
+        assert_eq!(distinct(store.list_from("alice", None, limit).await), expected, "pages of {limit}");
+    }
+    for entry in &expected {
+        let stored = store.stored(entry.key).await.expect("it is listed");
+        assert_eq!(stored.expires_at, entry.expires_at);
+    }
+}
+
+/// A cursor holds nothing open: another handle goes on from it.
+pub async fn a_list_goes_on_through_another_handle(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let expected = few(&store).await;
+    let first = store.list_page("alice", None, 5).await;
+    drop(store);
+    let mut seen = first.items;
+    if first.next.is_some() {
+        seen.extend(Probe::new(harness).list_from("alice", first.next, 5).await);
+    }
+    assert_eq!(distinct(seen), expected);
+}
+
+/// A record that names the subject throughout is listed, whatever happens to others meanwhile: some are deleted, some pass to
+/// another subject, some are created.
+pub async fn a_list_among_changes_holds_what_stays(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    let stays = few(&store).await;
+    for n in 100..140 {
+        store.put_of("alice", key(n), &record(1)).await;
+    }
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    for step in 0..1_000_u64 {
+        let page = store.list_page("alice", cursor, 3).await;
+        seen.extend(page.items);
+        let Some(next) = page.next else { break };
+        cursor = Some(next);
+        if step < 20 {
+            let (gone, passed, comes) = (key(100 + step), key(120 + step), key(200 + step));
+            assert!(store.delete(gone).await.expect("delete succeeds"));
+            store.enroll("bob", passed).await;
+            let replaced = store.replace(passed, &of("bob", &record(2)), &record(1)).await;
+            replaced.expect("replace succeeds");
+            store.put_of("alice", comes, &record(1)).await;
+        }
+        assert!(step < 999, "the walk has an end");
+    }
+    for entry in stays {
+        assert!(seen.contains(&entry), "{entry:?} was there throughout");
+    }
 }
 
 /// Subjects that differ in any byte are different: letter case, blanks, normal forms, NUL, the 255th byte.
@@ -115,17 +174,17 @@ pub async fn subjects_are_compared_byte_for_byte(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     let mut stored = Vec::new();
     for (n, subject) in (1..).zip(odd_subjects()) {
-        stored.push((key(n), store.put_of(&subject, key(n), &record(n)).await));
+        stored.push(entry(key(n), &store.put_of(&subject, key(n), &record(n)).await));
     }
-    for (entry, subject) in stored.iter().zip(odd_subjects()) {
-        assert_eq!(store.list(&subject).await, std::slice::from_ref(entry), "{subject:?}");
+    for (entry, subject) in stored.into_iter().zip(odd_subjects()) {
+        assert_eq!(store.list(&subject).await, [entry], "{subject:?}");
     }
     for subject in odd_subjects() {
         assert_eq!(ended(&store, &subject, None).await, 1, "{subject:?}");
     }
 }
 
-/// `end_all` deletes the records that name the subject and no others, and answers how many.
+/// `end_all` deletes the records that name the subject and no others, and returns how many.
 pub async fn end_all_ends_the_subjects_records(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     for n in 1..=3 {
@@ -216,8 +275,38 @@ async fn ended(store: &Probe, subject: &str, except: Option<Key>) -> usize {
     store.end_all(subject, except).await.expect("end_all succeeds")
 }
 
-fn sorted(list: impl Into<Vec<(Key, Record)>>) -> Vec<(Key, Record)> {
-    let mut list = list.into();
-    list.sort_by_key(|(key, _)| *key);
-    list
+/// Twenty records of alice, each with an expiry of its own, and as many of others.
+async fn few(store: &Probe) -> Vec<SubjectEntry> {
+    let mut entries = Vec::new();
+    for n in 0..20 {
+        let alices = store.put_of("alice", key(n), &expiring(at(60_000 + n as i64), &record(n))).await;
+        entries.push(entry(key(n), &alices));
+        match n % 2 {
+            0 => drop(store.put_of("bob", key(50 + n), &record(n)).await),
+            _ => store.put(key(50 + n), &record(n)).await,
+        }
+    }
+    sorted(entries)
+}
+
+/// Three hundred records of alice, created all at once, for stores that wait for a disk.
+async fn many(harness: &dyn Harness, store: &Probe) -> Vec<SubjectEntry> {
+    let puts = (0..300).map(|n| -> BoxFuture<'static, SubjectEntry> {
+        let store = store.clone();
+        Box::pin(async move { entry(key(n), &store.put_of("alice", key(n), &record(n)).await) })
+    });
+    sorted(race_all(harness, Mode::Interleaved { first: 0, head_start: 0 }, puts).await)
+}
+
+fn sorted(entries: impl Into<Vec<SubjectEntry>>) -> Vec<SubjectEntry> {
+    let mut entries = entries.into();
+    entries.sort_by_key(|entry| entry.key);
+    entries
+}
+
+/// A walk in several pages may return an entry twice.
+fn distinct(entries: Vec<SubjectEntry>) -> Vec<SubjectEntry> {
+    let mut entries = sorted(entries);
+    entries.dedup();
+    entries
 }

@@ -89,10 +89,12 @@ macro_rules! __cloakroom_checks {
             foreign {
                 a_record_of_another_key_is_corrupt
                 bytes_that_are_no_record_are_corrupt
+                a_record_of_a_later_version_is_neither_missing_nor_corrupt
                 create_never_overwrites_foreign_bytes
                 replace_never_overwrites_foreign_bytes
                 touch_finds_nothing_alive_in_foreign_bytes
                 delete_of_foreign_bytes_tells_the_truth
+                delete_removes_a_record_of_a_later_version
                 purge_is_not_stopped_by_foreign_bytes
                 scan_passes_over_foreign_bytes
                 list_passes_over_foreign_bytes
@@ -109,6 +111,10 @@ macro_rules! __cloakroom_checks {
                 leases_are_there_exactly_if_listed
                 subjects_are_there_exactly_if_listed
                 scan_is_there_exactly_if_listed
+                acquire_and_load_return_the_same
+                replace_and_release_writes_what_load_returns
+                a_walk_and_load_return_the_same
+                a_list_and_load_return_the_same
             }
             leases {
                 acquire_answers_with_the_record
@@ -160,6 +166,10 @@ macro_rules! __cloakroom_checks {
                 a_record_that_is_gone_is_not_listed
                 expired_records_are_listed
                 a_subject_may_have_many_records
+                a_page_is_not_all_of_a_subject
+                a_list_in_small_pages_is_whole
+                a_list_goes_on_through_another_handle
+                a_list_among_changes_holds_what_stays
                 subjects_are_compared_byte_for_byte
                 end_all_ends_the_subjects_records
                 end_all_spares_the_exception
@@ -175,7 +185,8 @@ macro_rules! __cloakroom_checks {
                 a_page_is_not_the_whole_store
                 a_walk_goes_on_through_another_handle
                 a_walk_among_changes_sees_what_stays
-                count_counts_what_is_stored
+                count_counts_what_is_alive
+                count_follows_every_change
             }
         }
     };

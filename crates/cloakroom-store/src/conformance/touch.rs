@@ -1,8 +1,8 @@
 //! `touch` lengthens the life of a record that is alive, and does nothing else.
 
+use super::harness::{Expiry, Harness};
 use super::probe::{Probe, at, expiring, key, of, record};
-use super::{Expiry, Harness};
-use crate::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// `touch` moves the expiry forward; revision, subject and data stay.
 pub async fn touch_moves_the_expiry_and_nothing_else(harness: &dyn Harness) {
@@ -13,7 +13,7 @@ pub async fn touch_moves_the_expiry_and_nothing_else(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, Some(expiring(at(60_001), &before)));
 }
 
-/// A touched record is still replaced by whoever read it before the touch.
+/// A touched record is still replaced by a caller that read it before the touch.
 pub async fn touch_causes_no_conflict(harness: &dyn Harness) {
     let store = Probe::new(harness);
     store.put(key(1), &record(1)).await;
@@ -22,7 +22,7 @@ pub async fn touch_causes_no_conflict(harness: &dyn Harness) {
     assert_eq!(store.stored(key(1)).await, Some(record(2)));
 }
 
-/// `touch` with an earlier expiry leaves the later one, and answers that the record is alive.
+/// `touch` with an earlier expiry leaves the later one, and reports that the record is alive.
 pub async fn touch_never_moves_the_expiry_back(harness: &dyn Harness) {
     let store = Probe::new(harness);
     store.put(key(1), &record(1)).await;
@@ -32,7 +32,7 @@ pub async fn touch_never_moves_the_expiry_back(harness: &dyn Harness) {
     }
 }
 
-/// `touch` of an expired record answers false and does not revive it.
+/// `touch` of an expired record returns false and does not revive it.
 pub async fn touch_never_revives_an_expired_record(harness: &dyn Harness) {
     let store = Probe::new(harness);
     let expired = expiring(at(-2), &record(1));
@@ -51,7 +51,7 @@ pub async fn a_record_is_dead_at_its_expiry_and_alive_just_before(harness: &dyn 
     assert_eq!(store.stored(key(1)).await, Some(expiring(at(90_000), &record(1))));
 }
 
-/// `touch` without a record answers false and creates nothing.
+/// `touch` without a record returns false and creates nothing.
 pub async fn touch_without_a_record_answers_false_and_creates_nothing(harness: &dyn Harness) {
     let store = Probe::new(harness);
     assert!(!touched(&store, at(0), at(60_000)).await, "there is no record");

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::harness::{Facet, Harness};
 use super::leases::claim;
 use super::probe::{Probe, at, in_time, key, record};
 use super::race::{Mode, abandon_after, race};
-use super::{Facet, Harness};
-use crate::BoxFuture;
+use crate::facets::BoxFuture;
 
-/// `wait` on a lease that nobody holds comes back at once: a release between `Busy` and `wait` is not missed.
+/// `wait` on a free lease returns immediately: a release between `Busy` and `wait` is not missed.
 pub async fn wait_for_a_free_lease_returns_at_once(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };
     store.put(key(1), &record(1)).await;

@@ -4,7 +4,7 @@ use cloakroom_store::{
     Acquired, Claim, ErrorKind, Key, LeaseId, Leases, Record, Result, Revision, Store, Timestamp,
 };
 
-use super::{Broken, Fault, IfDropped, NOW, as_double, nap, yield_now};
+use super::{Broken, Fault, IfDropped, NOW, as_double, changed, nap, yield_now};
 
 impl Broken {
     fn kept_lease(&self, lease: LeaseId) -> LeaseId {
@@ -26,19 +26,14 @@ impl Broken {
 
 impl Leases for Broken {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
-        let claim = &Claim { lease: self.kept_lease(claim.lease), ..*claim };
+        let claim = &Claim::new(self.kept_lease(claim.lease), claim.now, claim.ttl, claim.takeover);
         let holder = self.holder(key);
         let holds = holder.is_some_and(|(holder, until)| holder == claim.lease && until > claim.now);
         let ran_out = holder.is_some_and(|(_, until)| until <= claim.now);
         let before = self.record(key).await;
         match (self.fault, &before) {
             (Fault::AcquireCreates, Ok(None)) => {
-                let record = Record {
-                    revision: claim.takeover,
-                    expires_at: Timestamp::MAX,
-                    subject: None,
-                    data: [].into(),
-                };
+                let record = Record::new(claim.takeover, Timestamp::MAX, []);
                 Store::create(&self.inner, key, &record).await?;
                 return Ok(Acquired::Missing);
             }
@@ -51,7 +46,7 @@ impl Leases for Broken {
             }
             (Fault::HolderMayNotAcquireAgain, _) if holds => return Ok(Acquired::Busy),
             (Fault::AcquiringAgainTakesOver, Ok(Some(record))) if holds => {
-                let taken = Record { revision: claim.takeover, ..record.clone() };
+                let taken = changed(record, |record| record.revision = claim.takeover);
                 Store::replace(&self.inner, key, &taken, record.revision).await?;
             }
             (Fault::AcquiringAgainDoesNotLengthen, Ok(Some(record))) if holds => {
@@ -68,7 +63,7 @@ impl Leases for Broken {
             (Fault::TakeoverChecksFirst, Ok(Some(_))) if ran_out => {
                 yield_now().await;
                 let record = self.record(key).await?.expect("nobody deletes it");
-                let taken = Record { revision: claim.takeover, ..record };
+                let taken = changed(&record, |record| record.revision = claim.takeover);
                 self.force(key, &taken);
                 return Leases::acquire(&self.inner, key, claim).await;
             }
@@ -76,17 +71,12 @@ impl Leases for Broken {
                 return Ok(Acquired::Busy);
             }
             (Fault::ReleasedLeasesAreTakenOver, Ok(Some(record))) if self.memory().released.contains(key) => {
-                let taken = Record { revision: claim.takeover, ..record.clone() };
+                let taken = changed(record, |record| record.revision = claim.takeover);
                 Store::replace(&self.inner, key, &taken, record.revision).await?;
             }
             (Fault::AcquireHandsOutForeign, Err(_)) => {
-                let record = self.any_record(key).unwrap_or(Record {
-                    revision: Revision::new(0),
-                    expires_at: NOW,
-                    subject: None,
-                    data: [].into(),
-                });
-                return Ok(Acquired::Held(record));
+                let nothing = Record::new(Revision::new(0), NOW, []);
+                return Ok(Acquired::Held(self.any_record(key).unwrap_or(nothing)));
             }
             _ => {}
         }
@@ -120,7 +110,7 @@ impl Leases for Broken {
         if self.has(Fault::AcquireForgetsTheSubject) {
             record.subject = None;
         }
-        Ok(Acquired::Held(record))
+        Ok(Acquired::Held(self.turned(&record)))
     }
 
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
@@ -133,7 +123,8 @@ impl Leases for Broken {
             }
             Fault::RenewRevives if holds => {
                 let ttl = claim.now.saturating_add(claim.ttl).since(epoch);
-                return Leases::renew(&self.inner, key, &Claim { now: epoch, ttl, ..*claim }).await;
+                return Leases::renew(&self.inner, key, &Claim::new(claim.lease, epoch, ttl, claim.takeover))
+                    .await;
             }
             _ => {}
         }
@@ -168,6 +159,7 @@ impl Leases for Broken {
         expected: Revision,
         lease: LeaseId,
     ) -> Result<()> {
+        let record = &self.turned(record);
         let replaced = match self.fault {
             Fault::ReplaceAndReleaseIsTwoCalls => {
                 let replaced = Store::replace(self, key, record, expected).await;

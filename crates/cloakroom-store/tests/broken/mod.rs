@@ -88,7 +88,22 @@ impl Broken {
     }
 
     pub async fn all(&self) -> Vec<(Key, Record)> {
-        self.inner.page(None, usize::MAX).await.unwrap().records
+        self.inner.page(None, usize::MAX).await.unwrap().items
+    }
+
+    /// A wrapper's transformation of a record, which is its own inverse: data with every bit flipped, or a subject backwards.
+    pub fn turned(&self, record: &Record) -> Record {
+        match self.fault {
+            Fault::TurnsAndPassesLeases | Fault::TurnsAndPassesScan => {
+                changed(record, |record| record.data = record.data.iter().map(|byte| !byte).collect())
+            }
+            Fault::TurnsAndPassesSubjects => {
+                let backwards = |subject: &Subject| subject.as_str().chars().rev().collect::<String>();
+                let subject = record.subject.as_ref().map(backwards);
+                record.clone().with_subject(subject.map(|subject| Subject::new(subject).unwrap()))
+            }
+            _ => record.clone(),
+        }
     }
 
     pub async fn record(&self, key: &Key) -> Result<Option<Record>> {
@@ -100,6 +115,18 @@ impl Broken {
         let record = self.record(key).await?.ok_or_else(Error::missing)?;
         if record.revision == expected { Ok(record) } else { Err(Error::conflict()) }
     }
+}
+
+/// The same record with a change.
+pub fn changed(record: &Record, change: impl FnOnce(&mut Record)) -> Record {
+    let mut record = record.clone();
+    change(&mut record);
+    record
+}
+
+/// The same record with this expiry.
+pub fn expiring(expires_at: Timestamp, record: &Record) -> Record {
+    changed(record, |record| record.expires_at = expires_at)
 }
 
 /// The time that the checks call now.

@@ -1,16 +1,14 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Record, Result, Revision, Store, Subject,
-    Timestamp,
-};
+use cloakroom_store::{Error, ErrorKind, Facets, Key, Record, Result, Revision, Store, Subject, Timestamp};
 
-use super::{Broken, Fault, IfDropped, NOW, as_double, yield_now};
+use super::{Broken, Fault, IfDropped, NOW, as_double, changed, expiring, yield_now};
 
 impl Broken {
     /// The record as this store keeps it.
     fn kept(&self, record: &Record) -> Result<Record> {
-        let mut record = record.clone();
+        let mut record = self.turned(record);
         match self.fault {
             Fault::DataEndsAtNul => {
                 let text: Vec<u8> = record.data.iter().copied().take_while(|byte| *byte != 0).collect();
@@ -97,7 +95,7 @@ impl Store for Broken {
                 return Err(Error::exists());
             }
             (Fault::CreateForgetsTheSubject, _) => {
-                let record = Record { subject: None, ..record.clone() };
+                let record = record.clone().with_subject(None);
                 return Store::create(&self.inner, key, &record).await;
             }
             (Fault::CreateOverwrites, Ok(Some(_))) => {
@@ -126,7 +124,7 @@ impl Store for Broken {
                 return Ok(());
             }
             (Fault::CreateInTwoSteps, Ok(None)) => {
-                let begun = Record { data: [].into(), ..record.clone() };
+                let begun = changed(record, |record| record.data = [].into());
                 Store::create(&self.inner, key, &begun).await?;
                 yield_now().await;
                 return Store::replace(&self.inner, key, record, record.revision).await;
@@ -150,10 +148,20 @@ impl Store for Broken {
             }
             (Fault::LoadHidesExpired, Ok(Some(record))) if record.expires_at <= NOW => return Ok(None),
             (Fault::EmptyDataIsNoRecord, Ok(Some(record))) if record.data.is_empty() => return Ok(None),
-            (Fault::LoadTrustsTheKey, Err(_)) => {
+            (Fault::LoadTrustsTheKey, Err(error)) if error.kind() == ErrorKind::Corrupt => {
                 return self.any_record(key).map(Some).ok_or_else(|| Error::corrupt("garbage"));
             }
-            (Fault::GarbageIsMissing, Err(_)) if self.any_record(key).is_none() => return Ok(None),
+            (Fault::GarbageIsMissing, Err(error))
+                if error.kind() == ErrorKind::Corrupt && self.any_record(key).is_none() =>
+            {
+                return Ok(None);
+            }
+            (Fault::LaterVersionsAreMissing, Err(error)) if error.kind() == ErrorKind::UnknownVersion => {
+                return Ok(None);
+            }
+            (Fault::LaterVersionsAreCorrupt, Err(error)) if error.kind() == ErrorKind::UnknownVersion => {
+                return Err(Error::corrupt("another version"));
+            }
             (Fault::LoadIsCached, Ok(_)) => {
                 return Ok(self.cache.lock().unwrap().entry(*key).or_insert(loaded?).clone());
             }
@@ -169,7 +177,7 @@ impl Store for Broken {
             }
             _ => {}
         }
-        loaded
+        Ok(loaded?.map(|record| self.turned(&record)))
     }
 
     async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
@@ -178,12 +186,11 @@ impl Store for Broken {
         self.locked(key)?;
         match (self.fault, self.record(key).await) {
             (Fault::ReplaceForgetsTheSubject, Ok(Some(_))) => {
-                let record = Record { subject: None, ..record.clone() };
+                let record = record.clone().with_subject(None);
                 return Store::replace(&self.inner, key, &record, expected).await;
             }
             (Fault::ReplaceOnlyLengthens, Ok(Some(there))) => {
-                let expires_at = there.expires_at.max(record.expires_at);
-                let record = Record { expires_at, ..record.clone() };
+                let record = expiring(there.expires_at.max(record.expires_at), record);
                 return Store::replace(&self.inner, key, &record, expected).await;
             }
             (Fault::ReplaceIgnoresTheRevision, Ok(Some(there))) => {
@@ -220,7 +227,7 @@ impl Store for Broken {
                 };
             }
             (Fault::ReplaceInTwoSteps, Ok(Some(there))) => {
-                let begun = Record { data: Arc::clone(&there.data), ..record.clone() };
+                let begun = changed(record, |record| record.data = Arc::clone(&there.data));
                 Store::replace(&self.inner, key, &begun, expected).await?;
                 yield_now().await;
                 return Store::replace(&self.inner, key, record, record.revision).await;
@@ -267,22 +274,22 @@ impl Store for Broken {
                 if let Some(touched) = self.record(key).await?
                     && alive
                 {
-                    let revision = Revision::new(there.revision.get() + 1_000_000);
-                    Store::replace(&self.inner, key, &Record { revision, ..touched }, there.revision).await?;
+                    let revised = changed(&touched, |record| {
+                        record.revision = Revision::new(there.revision.get() + 1_000_000);
+                    });
+                    Store::replace(&self.inner, key, &revised, there.revision).await?;
                 }
                 return Ok(alive);
             }
             (Fault::TouchForgetsTheSubject, Ok(Some(there))) => {
                 let alive = Store::touch(&self.inner, key, now, expires_at).await?;
                 if let Some(touched) = self.record(key).await? {
-                    Store::replace(&self.inner, key, &Record { subject: None, ..touched }, there.revision)
-                        .await?;
+                    Store::replace(&self.inner, key, &touched.with_subject(None), there.revision).await?;
                 }
                 return Ok(alive);
             }
             (Fault::TouchMovesBack, Ok(Some(there))) if there.expires_at > now => {
-                let revision = there.revision;
-                Store::replace(&self.inner, key, &Record { expires_at, ..there }, revision).await?;
+                Store::replace(&self.inner, key, &expiring(expires_at, &there), there.revision).await?;
                 return Ok(true);
             }
             (Fault::TouchRevives, Ok(Some(there))) if there.expires_at < now => {
@@ -292,8 +299,7 @@ impl Store for Broken {
                 return Store::touch(&self.inner, key, Timestamp::from_millis(0), expires_at).await;
             }
             (Fault::TouchCreates, Ok(None)) => {
-                let record =
-                    Record { revision: Revision::new(0), expires_at, subject: None, data: [].into() };
+                let record = Record::new(Revision::new(0), expires_at, []);
                 Store::create(&self.inner, key, &record).await?;
                 return Ok(true);
             }
@@ -311,17 +317,15 @@ impl Store for Broken {
                 yield_now().await;
                 if let Some(now_there) = self.record(key).await? {
                     let expires_at = now_there.expires_at.max(expires_at);
-                    let record = Record { expires_at, ..there };
+                    let record = expiring(expires_at, &there);
                     Store::replace(&self.inner, key, &record, now_there.revision).await?;
                     return Ok(true);
                 }
                 return Ok(false);
             }
             (Fault::TouchInTwoSteps, Ok(Some(there))) if there.expires_at > now => {
-                let begun =
-                    Record { expires_at: now.saturating_add(std::time::Duration::from_millis(1)), ..there };
-                let revision = begun.revision;
-                Store::replace(&self.inner, key, &begun, revision).await?;
+                let begun = expiring(now.saturating_add(Duration::from_millis(1)), &there);
+                Store::replace(&self.inner, key, &begun, there.revision).await?;
                 yield_now().await;
                 return Store::touch(&self.inner, key, now, expires_at.max(there.expires_at)).await;
             }
@@ -372,11 +376,14 @@ impl Store for Broken {
                 return Ok(there);
             }
             (Fault::DeleteInTwoSteps, Ok(Some(there))) => {
-                let revision = there.revision;
-                Store::replace(&self.inner, key, &Record { data: [].into(), ..there }, revision).await?;
+                let emptied = changed(&there, |record| record.data = [].into());
+                Store::replace(&self.inner, key, &emptied, there.revision).await?;
                 yield_now().await;
             }
             (Fault::DeleteClaimsForeign, Err(_)) => return Ok(true),
+            (Fault::DeleteLeavesLaterVersions, Err(error)) if error.kind() == ErrorKind::UnknownVersion => {
+                return Err(error);
+            }
             _ => {}
         }
         self.remove(key).await
@@ -458,15 +465,17 @@ impl Store for Broken {
         Ok(if self.has(Fault::PurgeCountsTwice) && removed > 1 { 2 * removed } else { removed })
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        if self.has(Fault::HidesLeases) { None } else { Some(self) }
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        if self.has(Fault::HidesSubjects) { None } else { Some(self) }
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        if self.has(Fault::HidesScan) { None } else { Some(self) }
+    fn facets(&self) -> Facets<'_> {
+        let mut facets = Facets::none().leases(self).subjects(self).scan(self);
+        match self.fault {
+            Fault::HidesLeases => facets.leases = None,
+            Fault::HidesSubjects => facets.subjects = None,
+            Fault::HidesScan => facets.scan = None,
+            Fault::TurnsAndPassesLeases => facets = facets.leases(&self.inner),
+            Fault::TurnsAndPassesScan => facets = facets.scan(&self.inner),
+            Fault::TurnsAndPassesSubjects => facets = facets.subjects(&self.inner),
+            _ => {}
+        }
+        facets
     }
 }

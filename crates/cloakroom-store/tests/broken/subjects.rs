@@ -1,4 +1,6 @@
-use cloakroom_store::{Error, Key, Record, Result, Store, Subject, Subjects, Timestamp};
+use cloakroom_store::{
+    Cursor, Error, Key, Page, Record, Result, Store, Subject, SubjectEntry, Subjects, Timestamp,
+};
 
 use super::{Broken, Fault, NOW, yield_now};
 
@@ -6,6 +8,53 @@ impl Broken {
     fn enrolled(&self, subject: &Subject) -> Vec<Key> {
         let memory = self.memory();
         memory.enrolled.iter().filter(|(enrolled, _)| enrolled == subject).map(|(_, key)| *key).collect()
+    }
+
+    async fn records_of(&self, subject: &Subject) -> Vec<(Key, Record)> {
+        let mut records = self.all().await;
+        records.retain(|(_, record)| record.subject.as_ref() == Some(subject));
+        records
+    }
+
+    /// The page of these entries after the cursor, which is the last key of the page before.
+    fn list_page(
+        &self,
+        entries: Vec<SubjectEntry>,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<SubjectEntry>> {
+        let limit = if self.has(Fault::ListIgnoresTheLimit) { usize::MAX } else { limit };
+        if self.has(Fault::ListCursorsAreOfOneHandle)
+            && cursor.is_some_and(|cursor| !self.cursors.lock().unwrap().contains(cursor.as_bytes()))
+        {
+            return Err(Error::corrupt("an unknown cursor"));
+        }
+        let seen = cursor.map(Cursor::as_bytes);
+        let counts_off = self.has(Fault::ListCountsOff);
+        let mut rest: Vec<_> = if counts_off {
+            let start = seen.map_or(0, |seen| u64::from_le_bytes(seen.try_into().unwrap()));
+            entries.into_iter().skip(start as usize).collect()
+        } else {
+            entries
+                .into_iter()
+                .filter(|entry| seen.is_none_or(|seen| &entry.key.as_bytes()[..] > seen))
+                .collect()
+        };
+        let more = rest.len() > limit;
+        rest.truncate(limit);
+        if self.has(Fault::SmallListsSkipOne) && limit < 5 && rest.len() > 1 {
+            rest.remove(0);
+        }
+        let next = rest.last().filter(|_| more).map(|last| {
+            let start =
+                seen.filter(|_| counts_off).map_or(0, |seen| u64::from_le_bytes(seen.try_into().unwrap()));
+            match counts_off {
+                true => Cursor::new((start + limit as u64).to_le_bytes()),
+                false => Cursor::new(*last.key.as_bytes()),
+            }
+        });
+        self.cursors.lock().unwrap().extend(next.iter().map(|cursor| cursor.as_bytes().to_vec()));
+        Ok(Page::new(rest, next))
     }
 }
 
@@ -16,14 +65,19 @@ impl Subjects for Broken {
             && let Some(record) = self.record(key).await?
         {
             let revision = record.revision;
-            let marked = Record { subject: Some(subject.clone()), ..record };
+            let marked = record.with_subject(subject.clone());
             Store::replace(&self.inner, key, &marked, revision).await?;
         }
         Subjects::enroll(&self.inner, subject, key, until).await
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
-        let mut list = Subjects::list(&self.inner, subject).await?;
+    async fn list(
+        &self,
+        subject: &Subject,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<SubjectEntry>> {
+        let mut list = self.records_of(subject).await;
         match self.fault {
             Fault::ListsOneOnly => list.truncate(1),
             Fault::ListsTheCreatedRecord => {
@@ -90,13 +144,16 @@ impl Subjects for Broken {
                 list.extend(planted.into_iter().filter_map(|key| Some((key, self.any_record(&key)?))));
             }
             Fault::RestartLosesTheIndex if self.memory().restarted => list.clear(),
+            Fault::ListShowsAllToAll => list = self.all().await,
             _ => {}
         }
-        Ok(list)
+        let entries: Vec<_> =
+            list.into_iter().map(|(key, record)| SubjectEntry::new(key, record.expires_at)).collect();
+        self.list_page(entries, cursor, limit)
     }
 
     async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
-        let mut list = Subjects::list(&self.inner, subject).await?;
+        let mut list = self.records_of(subject).await;
         let mut ended = 0;
         match self.fault {
             Fault::EndAllEndsEverybodys => {

@@ -6,13 +6,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cloakroom_redb::RedbStore;
+use cloakroom_store::conformance::block_on as run;
 use cloakroom_store::{Key, Record, Revision, Store, Timestamp, encode};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
@@ -106,30 +104,7 @@ fn key(number: u64) -> Key {
 }
 
 fn record(revision: u64) -> Record {
-    Record {
-        revision: Revision::new(revision),
-        expires_at: Timestamp::from_millis(EXPIRES),
-        subject: None,
-        data: vec![revision as u8; DATA_LEN].into(),
-    }
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
+    Record::new(Revision::new(revision), Timestamp::from_millis(EXPIRES), vec![revision as u8; DATA_LEN])
 }
 
 const BARE: TableDefinition<'_, &[u8; Key::LEN], &[u8]> = TableDefinition::new("bare");

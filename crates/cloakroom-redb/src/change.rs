@@ -1,13 +1,13 @@
-//! What the writer thread can be asked to do, and what each does inside a write transaction.
+//! The changes that the writer thread makes, and what each does inside a write transaction.
 
 use std::result;
 
-use cloakroom_store::{Error, Key, Record, Result, Revision, Subject, Timestamp, decode, encode};
+use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Revision, Subject, Timestamp, decode, encode};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::tables::{Attempt, EXPIRY, KeyBytes, RECORDS, SUBJECTS, keys_of};
 
-/// One conditional change. It owns what it needs: it outlives whoever asked for it.
+/// One conditional change. It owns what it needs, because it can outlive its caller.
 #[derive(Debug)]
 pub(crate) enum Change {
     Create {
@@ -74,8 +74,7 @@ impl<'file> Tables<'file> {
         })
     }
 
-    /// Makes one change. An answer of `Err` inside has changed nothing; an `Err` outside leaves the
-    /// transaction fit to be aborted only.
+    /// Makes one change. An `Err` inside has changed nothing; after an `Err` outside the transaction can only be aborted.
     pub(crate) fn apply(&mut self, change: &Change) -> Attempt<Done> {
         match change {
             Change::Create { key, record } => self.create(key, record),
@@ -112,7 +111,7 @@ impl<'file> Tables<'file> {
     }
 
     fn touch(&mut self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Attempt<Done> {
-        let stored = match self.get(key)? {
+        let mut stored = match self.get(key)? {
             None => return unchanged(0),
             Some(Err(corrupt)) => return Ok(Err(corrupt)),
             Some(Ok(stored)) => stored,
@@ -124,7 +123,8 @@ impl<'file> Tables<'file> {
             return unchanged(1);
         }
         self.unindex(key, &stored)?;
-        self.put(key, &Record { expires_at, ..stored })?;
+        stored.expires_at = expires_at;
+        self.put(key, &stored)?;
         Ok(Ok(Done { records: 1, effect: Effect::Touched(now) }))
     }
 
@@ -132,7 +132,7 @@ impl<'file> Tables<'file> {
         match self.get(key)? {
             None => return unchanged(0),
             Some(Ok(stored)) => self.unindex(key, &stored)?,
-            // Which index rows it had is not known any more; readers of the indexes expect such rows.
+            // Its index rows are not known; readers of the indexes expect rows without a record.
             Some(Err(_)) => {}
         }
         self.records.remove(key.as_bytes())?;
@@ -146,7 +146,7 @@ impl<'file> Tables<'file> {
             self.expiry.remove((expires_at.as_millis(), key.as_bytes()))?;
             effect = Effect::Changed;
             match self.get(&key)? {
-                // A row that outlived a damaged record, or its successor under the same key.
+                // A row that outlived a damaged record, or one that its record does not have any more.
                 None => continue,
                 Some(Ok(stored)) if stored.expires_at != expires_at => continue,
                 Some(Ok(stored)) => self.unindex(&key, &stored)?,
@@ -158,21 +158,31 @@ impl<'file> Tables<'file> {
         Ok(Ok(Done { records: removed, effect }))
     }
 
+    /// Takes the keys from the index a few at a time, so that a user with many records needs no memory for all of them.
     fn end_all(&mut self, subject: &Subject, except: Option<&Key>) -> Attempt<Done> {
-        let mut ended = 0;
-        for key in keys_of(&self.subjects, subject)? {
-            if Some(&key) == except {
-                continue;
-            }
-            if let Some(Ok(stored)) = self.get(&key)?
-                && stored.subject.as_ref() == Some(subject)
-            {
-                self.unindex(&key, &stored)?;
-                self.records.remove(key.as_bytes())?;
-                ended += 1;
+        let (mut ended, mut last) = (0, None);
+        loop {
+            let keys = keys_of(&self.subjects, subject, last.as_ref(), KEYS_AT_ONCE)?;
+            let Some(key) = keys.last() else { return changed(ended) };
+            last = Some(*key);
+            for key in keys.iter().filter(|key| Some(*key) != except) {
+                ended += usize::from(self.end(key, subject)?);
             }
         }
-        changed(ended)
+    }
+
+    /// Removes the record if it is the subject's.
+    fn end(&mut self, key: &Key, subject: &Subject) -> Storage<bool> {
+        match self.get(key)? {
+            Some(Ok(stored)) if stored.subject.as_ref() == Some(subject) => self.unindex(key, &stored)?,
+            // The index says whose it is. Its expiry is not known: a purge removes that row.
+            Some(Err(error)) if error.kind() == ErrorKind::UnknownVersion => {
+                self.subjects.remove((subject.as_str(), key.as_bytes()))?;
+            }
+            _ => return Ok(false),
+        }
+        self.records.remove(key.as_bytes())?;
+        Ok(true)
     }
 
     fn get(&self, key: &Key) -> Storage<Option<Result<Record>>> {
@@ -203,6 +213,8 @@ impl<'file> Tables<'file> {
         Ok(())
     }
 }
+
+const KEYS_AT_ONCE: usize = 256;
 
 fn unchanged(records: usize) -> Attempt<Done> {
     Ok(Ok(Done { records, effect: Effect::Nothing }))

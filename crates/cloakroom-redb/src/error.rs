@@ -1,76 +1,18 @@
-use std::error::Error as StdError;
-use std::path::{Path, PathBuf};
-use std::{fmt, io};
+use std::io;
+use std::path::Path;
 
-/// Why a file could not be opened. No data in it has been changed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The file is open already, in another process or elsewhere in this one.
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is something else at this path: another program's file, or no database at all.
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file was written by a version of this crate, or of redb, that this one does not know.
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The version it has.
-        found: u64,
-    },
-    /// The file could not be read or written, or is damaged beyond redb's repair.
-    Failed {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: Box<dyn StdError + Send + Sync>,
-    },
-}
+use cloakroom_store::OpenError;
 
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse { path } => write!(
-                f,
-                "{} is in use: a session file belongs to one process; stop the other one, or give each a file \
-                 of its own",
-                path.display()
-            ),
-            Self::Foreign { path } => write!(
-                f,
-                "{} is not a session file and has been left as it is: choose another path",
-                path.display()
-            ),
-            Self::Version { path, found } => write!(
-                f,
-                "{} has format version {found}, which this version of cloakroom-redb does not know",
-                path.display()
-            ),
-            Self::Failed { path, .. } => write!(f, "cannot open the session file {}", path.display()),
-        }
-    }
-}
-
-impl StdError for OpenError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Failed { source, .. } => Some(&**source),
-            _ => None,
-        }
-    }
-}
-
-/// An [`OpenError`] that does not know its path yet.
+/// Why a file cannot be opened, before its path is known.
 #[derive(Debug)]
 pub(crate) enum Problem {
+    /// The file is open already, in another process or elsewhere in this one.
     InUse,
+    /// There is something else: another program's file, or no database at all.
     Foreign,
+    /// A version of this crate, or of redb, wrote the file that this one does not know.
     Version(u64),
+    /// The file cannot be read or written, or is damaged beyond redb's repair.
     Failed(redb::Error),
 }
 
@@ -81,14 +23,46 @@ impl Problem {
         ))
     }
 
+    /// The error for this file, which says what to change.
     pub(crate) fn at(self, path: &Path) -> OpenError {
-        let path = path.to_owned();
-        match self {
-            Self::InUse => OpenError::InUse { path },
-            Self::Foreign => OpenError::Foreign { path },
-            Self::Version(found) => OpenError::Version { path, found },
-            Self::Failed(error) => OpenError::Failed { path, source: error.into() },
+        let path = path.display();
+        let error = match self {
+            Self::InUse => {
+                return OpenError::refused(format!(
+                    "{path} is in use: a session file belongs to one process; stop the other one, or give each a \
+                     file of its own"
+                ));
+            }
+            Self::Foreign => {
+                return OpenError::refused(format!(
+                    "{path} is not a session file and is left unchanged: choose another path"
+                ));
+            }
+            Self::Version(found) => {
+                return OpenError::refused(format!(
+                    "{path} has format version {found}, which this version of cloakroom-redb does not know: open it \
+                     with a later version"
+                ));
+            }
+            Self::Failed(error) => error,
+        };
+        match &error {
+            redb::Error::Io(cause) if cause.kind() == io::ErrorKind::NotFound => OpenError::refused(format!(
+                "cannot make the session file {path}: its folder does not exist; create it"
+            )),
+            redb::Error::Io(cause)
+                if matches!(
+                    cause.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                OpenError::refused(format!(
+                    "cannot write the session file {path}: give this process the rights to it and its folder"
+                ))
+            }
+            _ => OpenError::other(format!("cannot open the session file {path}")),
         }
+        .because(error)
     }
 }
 

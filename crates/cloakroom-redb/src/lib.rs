@@ -13,25 +13,14 @@
 //! let store = RedbStore::open(path)?;
 //!
 //! let key = Key::new([7; 32]);
-//! let record = Record {
-//!     revision: Revision::new(1),
-//!     expires_at: Timestamp::from_millis(1_800_000_000_000),
-//!     subject: None,
-//!     data: b"opaque".as_slice().into(),
-//! };
+//! let expires_at = Timestamp::from_millis(1_800_000_000_000);
+//! let record = Record::new(Revision::new(1), expires_at, b"opaque".as_slice());
 //! store.create(&key, &record).await?; // on disk when this returns
 //! assert_eq!(store.load(&key).await?, Some(record));
 //! # Ok(()) }
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = folder.path().join("sessions.redb");
-//! # let mut future = std::pin::pin!(example(&path));
-//! # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-//! # loop {
-//! #     match future.as_mut().poll(&mut context) {
-//! #         std::task::Poll::Ready(result) => break result.unwrap(),
-//! #         std::task::Poll::Pending => std::thread::yield_now(),
-//! #     }
-//! # }
+//! # cloakroom_store::conformance::block_on(example(&path)).unwrap();
 //! ```
 //!
 //! # What is promised
@@ -42,10 +31,9 @@
 //!   [`touch`](cloakroom_store::Store::touch), which is synced at most one second of traffic or 256
 //!   commits later: a crash may take back the last lengthening of a session's life, nothing else.
 //! - **Sharing.** The file belongs to one process and to one [`RedbStore`] in it, held by a file lock;
-//!   a second [`open`](RedbStore::open) fails with [`OpenError::InUse`]. Within the process share it in an
-//!   [`Arc`](std::sync::Arc).
+//!   a second [`open`](RedbStore::open) is refused. Within the process share it in an [`Arc`](std::sync::Arc).
 //! - **Failures.** After a failed commit nothing is read or written until the file was closed, opened and
-//!   repaired, which the next call attempts; until then calls answer
+//!   repaired, which the next call attempts; until then calls fail with
 //!   [`Unavailable`](cloakroom_store::ErrorKind::Unavailable).
 //!
 //! The README says what each costs.
@@ -61,6 +49,5 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use error::OpenError;
-pub use open::Builder;
-pub use store::RedbStore;
+pub use cloakroom_store::{OpenError, OpenErrorKind};
+pub use store::{Builder, RedbStore};

@@ -1,74 +1,28 @@
-//! Opening the file: making it, telling ours from anybody else's, and saying what is wrong.
+//! Opening the file: making it, telling a session file from others, and saying what is wrong.
 
 use std::fs::{self, File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 use std::{io, process};
 
 use redb::{Database, ReadableDatabase, TableError};
 
 use crate::error::Problem;
 use crate::tables::{EXPIRY, FORMAT, RECORDS, SUBJECTS, VERSION, VERSION_ROW};
-use crate::writer::Writer;
-use crate::{OpenError, RedbStore};
 
-/// Settings of a [`RedbStore`]; [`RedbStore::open`] uses their defaults.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    cache_bytes: usize,
-}
-
-impl Builder {
-    pub(crate) fn new() -> Self {
-        Self { cache_bytes: 64 << 20 }
-    }
-
-    /// How much memory the file's pages may take in this process, in bytes.
-    ///
-    /// The operating system caches the file as well, so a page that is not in here usually costs a
-    /// system call and no disk access. Defaults to 64 MiB.
-    #[must_use]
-    pub fn cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache_bytes = bytes;
-        self
-    }
-
-    /// Opens the file at `path`, or makes it if there is none (readable for its owner only, on Unix); its folder must
-    /// exist.
-    ///
-    /// Blocks: a file that was not closed properly is repaired first, which reads all of it.
-    ///
-    /// # Errors
-    /// [`OpenError`]; no data in whatever is at `path` has been changed.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<RedbStore, OpenError> {
-        let path = path.as_ref().to_owned();
-        let cache_bytes = self.cache_bytes;
-        self.open_by(path.clone(), move |how| open_file(&path, cache_bytes, how))
-    }
-
-    /// Opens what `open` opens: the way in for tests that keep the bytes themselves.
-    pub(crate) fn open_by(
-        &self,
-        path: PathBuf,
-        open: impl Fn(How) -> Result<Database, Problem> + Send + 'static,
-    ) -> Result<RedbStore, OpenError> {
-        let at = path.clone();
-        let open = move |how| {
-            // A damaged page makes redb panic; that is no reason to take the application along.
-            let opened = catch_unwind(AssertUnwindSafe(|| {
-                let file = open(how)?;
-                check_format(&file, how)?;
-                Ok(file)
-            }));
-            opened.unwrap_or_else(|_| Err(Problem::damaged())).map_err(|problem: Problem| problem.at(&at))
-        };
-        let file = Arc::new(RwLock::new(Some(open(How::Create)?)));
-        let writer = Writer::start(Arc::clone(&file), Box::new(move || open(How::Again)))
-            .map_err(|error| Problem::from(error).at(&path))?;
-        Ok(RedbStore::new(path, file, writer))
-    }
+/// Opens a database by `open` and checks that it is a session file.
+pub(crate) fn open_checked(
+    open: impl FnOnce(How) -> Result<Database, Problem>,
+    how: How,
+) -> Result<Database, Problem> {
+    // A damaged page makes redb panic; that must not take the application along.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let file = open(how)?;
+        check_format(&file, how)?;
+        Ok(file)
+    }));
+    opened.unwrap_or_else(|_| Err(Problem::damaged()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +54,8 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Makes the file under another name and links it to its own when it is complete: a half-made one, which redb
-/// would refuse for ever, is never found there. If somebody else was quicker, theirs is kept.
+/// Makes the file under another name and links it to its own name when it is complete. So an incomplete file, which redb
+/// would refuse forever, is never found there. If another process was quicker, its file is kept.
 fn place_new(path: &Path) -> Result<(), Problem> {
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let mut draft = path.as_os_str().to_owned();

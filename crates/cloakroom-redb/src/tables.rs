@@ -3,9 +3,12 @@
 //! A record is stored as [`cloakroom_store::encode`] writes it, key and checksum inside. The two indexes hold no
 //! values; they change in the same transaction as the record they follow from.
 
+use std::ops::Bound;
 use std::result;
 
-use cloakroom_store::{Cursor, Error, Key, Page, Record, Result, Subject, decode};
+use cloakroom_store::{
+    Cursor, Error, ErrorKind, Key, Page, Record, Result, Subject, SubjectEntry, Timestamp, decode,
+};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 /// What the file is: one row, [`VERSION_ROW`] to [`VERSION`].
@@ -23,7 +26,7 @@ pub(crate) const EXPIRY: TableDefinition<'_, (u64, KeyBytes), ()> = TableDefinit
 pub(crate) const SUBJECTS: TableDefinition<'_, (&str, KeyBytes), ()> =
     TableDefinition::new("cloakroom.subjects");
 
-/// Outside, whether the file could be read or written at all; inside, what the call answers.
+/// Outside, whether the file could be read or written at all; inside, the result of the call.
 pub(crate) type Attempt<T> = result::Result<Result<T>, redb::Error>;
 
 pub(crate) fn load(file: &ReadTransaction, key: &Key) -> Attempt<Option<Record>> {
@@ -32,59 +35,96 @@ pub(crate) fn load(file: &ReadTransaction, key: &Key) -> Attempt<Option<Record>>
     Ok(decode(key, row.value()).map(Some))
 }
 
-pub(crate) fn list(file: &ReadTransaction, subject: &Subject) -> Attempt<Vec<(Key, Record)>> {
+/// The cursors of `list` and `page` are the last key that was looked at.
+pub(crate) fn list(
+    file: &ReadTransaction,
+    subject: &Subject,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Attempt<Page<SubjectEntry>> {
+    let after = match last_key(cursor) {
+        Ok(after) => after,
+        Err(foreign) => return Ok(Err(foreign)),
+    };
     let records = file.open_table(RECORDS)?;
-    let mut found = Vec::new();
-    for key in keys_of(&file.open_table(SUBJECTS)?, subject)? {
-        // A damaged record names nobody.
-        if let Some(row) = records.get_owned(key.as_bytes())?
+    let limit = limit.max(1);
+    let keys = keys_of(&file.open_table(SUBJECTS)?, subject, after.as_ref(), limit)?;
+    let next = if keys.len() == limit { keys.last().map(cursor_at) } else { None };
+    let mut entries = Vec::with_capacity(keys.len());
+    for key in keys {
+        // A record that cannot be decoded names no subject.
+        if let Some(row) = records.get(key.as_bytes())?
             && let Ok(record) = decode(&key, row.value())
             && record.subject.as_ref() == Some(subject)
         {
-            found.push((key, record));
+            entries.push(SubjectEntry::new(key, record.expires_at));
         }
     }
-    Ok(Ok(found))
+    Ok(Ok(Page::new(entries, next)))
 }
 
-/// The keys that the index knows of this subject.
+/// The first `limit` keys after `after` that the index knows of this subject.
 pub(crate) fn keys_of(
     subjects: &impl ReadableTable<(&'static str, KeyBytes), ()>,
     subject: &Subject,
+    after: Option<&Key>,
+    limit: usize,
 ) -> result::Result<Vec<Key>, redb::Error> {
-    let rows =
-        subjects.range((subject.as_str(), &[0; Key::LEN])..=(subject.as_str(), &[u8::MAX; Key::LEN]))?;
-    rows.map(|row| Ok(Key::new(*row?.0.value().1))).collect()
+    let subject = subject.as_str();
+    let start = match after {
+        None => Bound::Included((subject, &[0; Key::LEN])),
+        Some(key) => Bound::Excluded((subject, key.as_bytes())),
+    };
+    let rows = subjects.range((start, Bound::Included((subject, &[u8::MAX; Key::LEN]))))?;
+    rows.take(limit).map(|row| Ok(Key::new(*row?.0.value().1))).collect()
 }
 
-/// A cursor is the last key of the page before.
-pub(crate) fn page(file: &ReadTransaction, cursor: Option<&Cursor>, limit: usize) -> Attempt<Page> {
-    let records = file.open_table(RECORDS)?;
-    let rows = match cursor.map(|cursor| <&[u8; Key::LEN]>::try_from(cursor.as_bytes())) {
-        None => records.range::<KeyBytes>(..)?,
-        Some(Ok(last)) => {
-            records.range::<&[u8; Key::LEN]>((std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded))?
-        }
-        Some(Err(_)) => {
-            let foreign = "the cursor is not one of this store's";
-            return Ok(Err(Error::new(cloakroom_store::ErrorKind::Other).because(foreign)));
-        }
+pub(crate) fn page(
+    file: &ReadTransaction,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Attempt<Page<(Key, Record)>> {
+    let after = match last_key(cursor) {
+        Ok(after) => after,
+        Err(foreign) => return Ok(Err(foreign)),
     };
+    let records = file.open_table(RECORDS)?;
+    let start = after.as_ref().map_or(Bound::Unbounded, |key| Bound::Excluded(key.as_bytes()));
+    let rows = records.range::<&[u8; Key::LEN]>((start, Bound::Unbounded))?;
     let mut page = Page::default();
     let limit = limit.max(1);
     for (seen, row) in rows.take(limit).enumerate() {
         let (key, value) = row?;
         let key = Key::new(*key.value());
         if let Ok(record) = decode(&key, value.value()) {
-            page.records.push((key, record));
+            page.items.push((key, record));
         }
         if seen + 1 == limit {
-            page.next = Some(Cursor::new(*key.as_bytes()));
+            page.next = Some(cursor_at(&key));
         }
     }
     Ok(Ok(page))
 }
 
-pub(crate) fn count(file: &ReadTransaction) -> Attempt<u64> {
-    Ok(Ok(file.open_table(RECORDS)?.len()?))
+fn last_key(cursor: Option<&Cursor>) -> Result<Option<Key>> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let bytes = cursor.as_bytes().try_into();
+    let bytes =
+        bytes.map_err(|_| Error::new(ErrorKind::Other).because("the cursor is not one of this store's"))?;
+    Ok(Some(Key::new(bytes)))
+}
+
+fn cursor_at(key: &Key) -> Cursor {
+    Cursor::new(*key.as_bytes())
+}
+
+/// The rows of all records, less those that have expired: the former number is kept, the latter rows are few.
+pub(crate) fn count(file: &ReadTransaction, now: Timestamp) -> Attempt<u64> {
+    let rows = file.open_table(EXPIRY)?;
+    let mut live = rows.len()?;
+    for expired in rows.range(..=(now.as_millis(), &[u8::MAX; Key::LEN]))? {
+        expired?;
+        live -= 1;
+    }
+    Ok(Ok(live))
 }

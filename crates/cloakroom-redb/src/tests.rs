@@ -7,34 +7,14 @@ mod failures;
 mod files;
 mod group_commit;
 
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
-use cloakroom_store::{Key, Record, Revision, Subject, Timestamp};
+use cloakroom_store::conformance::block_on as run;
+use cloakroom_store::{Key, OpenError, Record, Revision, Subject, Timestamp};
 
-use crate::RedbStore;
+use crate::store::RedbStore;
 use disk::Disk;
-
-/// Runs a future on this thread; no executor is needed, which is the point.
-fn run<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 /// A call that was polled once, which queues its change, and not waited for yet.
 struct Begun<'a, T> {
@@ -70,23 +50,18 @@ fn subject(name: &str) -> Subject {
 }
 
 fn record(revision: u64, expires_at: u64) -> Record {
-    Record {
-        revision: Revision::new(revision),
-        expires_at: at(expires_at),
-        subject: None,
-        data: format!("data {revision}").into_bytes().into(),
-    }
+    Record::new(Revision::new(revision), at(expires_at), format!("data {revision}").into_bytes())
 }
 
 fn of(name: &str, record: Record) -> Record {
-    Record { subject: Some(subject(name)), ..record }
+    record.with_subject(subject(name))
 }
 
 fn open(disk: &Disk) -> RedbStore {
     try_open(disk, 1 << 20).unwrap()
 }
 
-fn try_open(disk: &Disk, cache_bytes: usize) -> Result<RedbStore, crate::OpenError> {
+fn try_open(disk: &Disk, cache_bytes: usize) -> Result<RedbStore, OpenError> {
     let disk = disk.clone();
     RedbStore::builder().open_by("a disk".into(), move |_| {
         Ok(redb::Database::builder().set_cache_size(cache_bytes).create_with_backend(disk.clone())?)

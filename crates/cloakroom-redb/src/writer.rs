@@ -10,11 +10,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{io, mem};
 
-use cloakroom_store::{Error, Result, Timestamp};
+use cloakroom_store::{Error, OpenError, Result, Timestamp};
 use redb::{Database, Durability};
 
 use crate::change::{Change, Effect, Tables};
-use crate::error::OpenError;
 use crate::reply::{self, Reply};
 
 /// How many changes may wait. More than an engine sends while it waits for its own deadlines; a disk that

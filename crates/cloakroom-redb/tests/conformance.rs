@@ -56,6 +56,7 @@ impl Harness for Fresh {
             let bytes = match foreign {
                 Foreign::Bytes(bytes) => bytes,
                 Foreign::CopyOf(other) => records.get(other.as_bytes()).unwrap().unwrap().value().to_vec(),
+                _ => return Outcome::Impossible,
             };
             records.insert(key.as_bytes(), bytes.as_slice()).unwrap();
             drop(records);

@@ -1,13 +1,13 @@
 //! The contract, as far as this store could get it wrong in ways of its own; the conformance suite has the rest.
 
 use cloakroom_store::{
-    Cursor, ErrorKind, Key, Page, Record, Revision, Scan, Store, Subjects, decode, encode,
+    Cursor, ErrorKind, Key, Page, Record, Revision, Scan, Store, SubjectEntry, Subjects, decode, encode,
 };
 use redb::{Database, ReadableDatabase};
 
 use super::disk::Disk;
 use super::{at, key, of, open, record, run, subject};
-use crate::RedbStore;
+use crate::store::RedbStore;
 use crate::tables::{EXPIRY, RECORDS, SUBJECTS};
 
 #[test]
@@ -42,7 +42,8 @@ fn a_touch_moves_a_living_expiry_forward_and_nothing_else() {
         assert!(store.touch(&key(1), at(50), at(150)).await.unwrap());
         assert!(store.touch(&key(1), at(50), at(120)).await.unwrap(), "never back");
         assert!(!store.touch(&key(1), at(150), at(900)).await.unwrap(), "never revives");
-        let expected = Record { expires_at: at(150), ..stored };
+        let mut expected = stored;
+        expected.expires_at = at(150);
         assert_eq!(store.load(&key(1)).await.unwrap(), Some(expected));
         assert_eq!(store.purge(at(150), 10).await.unwrap(), 0);
         assert_eq!(store.purge(at(151), 10).await.unwrap(), 1);
@@ -65,7 +66,9 @@ fn a_purge_takes_the_soonest_up_to_its_limit_over_several_transactions() {
         assert!(store.load(&number(2)).await.unwrap().is_some());
         assert_eq!(store.purge(at(1_550), 500).await.unwrap(), 500);
         assert_eq!(store.purge(at(1_550), 500).await.unwrap(), 48);
-        assert_eq!(store.count().await.unwrap(), 50);
+        assert_eq!(store.count(at(0)).await.unwrap(), 50);
+        assert_eq!(store.count(at(1_599)).await.unwrap(), 0);
+        assert_eq!(store.count(at(1_598)).await.unwrap(), 1);
         assert_eq!(store.purge(at(9_999), 0).await.unwrap(), 0);
     });
 }
@@ -81,8 +84,15 @@ fn a_users_records_are_listed_and_ended_wherever_they_went() {
         store.replace(&key(1), &of("annabel", record(10, 100)), Revision::new(1)).await.unwrap();
         store.replace(&key(2), &record(20, 100), Revision::new(2)).await.unwrap();
 
-        let listed = store.list(&ann).await.unwrap().into_iter().map(|(key, _)| key);
-        assert_eq!(listed.collect::<Vec<_>>(), [key(0), key(255)]);
+        let entry = |number: u8| SubjectEntry::new(key(number), at(100));
+        let whole = store.list(&ann, None, 10).await.unwrap();
+        assert_eq!(whole, Page::new(vec![entry(0), entry(255)], None));
+        let first = store.list(&ann, None, 1).await.unwrap();
+        assert_eq!(first.items, [entry(0)]);
+        let second = store.list(&ann, first.next.as_ref(), 1).await.unwrap();
+        assert_eq!(second.items, [entry(255)]);
+        let end = store.list(&ann, second.next.as_ref(), 1).await.unwrap();
+        assert_eq!(end, Page::default());
         assert_eq!(store.end_all(&ann, Some(&key(255))).await.unwrap(), 1);
         assert_eq!(store.end_all(&annabel, None).await.unwrap(), 2);
         assert_eq!(store.load(&key(0)).await.unwrap(), None);
@@ -100,16 +110,19 @@ fn a_walk_sees_every_record_once_and_ends() {
         }
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
-            let Page { records, next } = store.page(cursor.as_ref(), 3).await.unwrap();
-            assert!(records.len() <= 3);
-            seen.extend(records.into_iter().map(|(key, _)| key));
-            cursor = next;
+            let page = store.page(cursor.as_ref(), 3).await.unwrap();
+            assert!(page.items.len() <= 3);
+            seen.extend(page.items.into_iter().map(|(key, _)| key));
+            cursor = page.next;
             if cursor.is_none() {
                 break;
             }
         }
         assert_eq!(seen, (0..7).map(key).collect::<Vec<_>>());
-        let error = store.page(Some(&Cursor::new(b"another store's")), 3).await.unwrap_err();
+        let foreign = Cursor::new(b"another store's");
+        let error = store.page(Some(&foreign), 3).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Other);
+        let error = store.list(&subject("ann"), Some(&foreign), 3).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Other);
     });
 }
@@ -139,15 +152,48 @@ fn a_damaged_record_is_corrupt_to_who_asks_for_it_and_in_nobody_elses_way() {
             let created = store.create(&key(number), &fresh).await;
             assert_eq!(created.err().map(|e| e.kind()), Some(ErrorKind::Exists), "never overwritten");
         }
-        assert_eq!(store.list(&subject("ann")).await.unwrap().len(), 1);
-        assert_eq!(store.page(None, 10).await.unwrap().records.len(), 1);
+        assert_eq!(store.list(&subject("ann"), None, 10).await.unwrap().items.len(), 1);
+        assert_eq!(store.page(None, 10).await.unwrap().items.len(), 1);
         assert!(store.delete(&key(1)).await.unwrap());
         assert_eq!(store.load(&key(1)).await.unwrap(), None);
         assert_eq!(store.purge(at(101), 10).await.unwrap(), 2, "damaged ones expire like any other");
-        assert_eq!(store.count().await.unwrap(), 0);
+        assert_eq!(store.count(at(0)).await.unwrap(), 0);
     });
     drop(store);
     assert_eq!(index_rows(&disk).0, 0, "a purge leaves no expiry rows behind");
+}
+
+#[test]
+fn ending_a_users_sessions_ends_those_of_a_later_version_too() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    run(store.create(&key(1), &of("ann", record(1, 100)))).unwrap();
+    drop(store);
+    plant(&disk, &key(1), LATER_VERSION_OF_KEY_1);
+    let store = open(&disk);
+    run(async {
+        assert_eq!(store.load(&key(1)).await.unwrap_err().kind(), ErrorKind::UnknownVersion);
+        assert_eq!(store.end_all(&subject("bob"), None).await.unwrap(), 0);
+        assert_eq!(store.end_all(&subject("ann"), None).await.unwrap(), 1);
+        assert_eq!(store.load(&key(1)).await.unwrap(), None);
+        assert_eq!(store.purge(at(101), 10).await.unwrap(), 0);
+    });
+    drop(store);
+    assert_eq!(index_rows(&disk), (0, 0));
+}
+
+#[test]
+fn ending_more_sessions_than_are_looked_up_at_once_ends_all_but_the_exception() {
+    let store = open(&Disk::default());
+    let record = of("ann", record(1, 100));
+    let keys: Vec<_> = (0..600).map(number).collect();
+    let calls: Vec<_> = keys.iter().map(|key| super::begin(store.create(key, &record))).collect();
+    calls.into_iter().for_each(|call| call.finish().unwrap());
+    run(async {
+        assert_eq!(store.end_all(&subject("ann"), Some(&number(255))).await.unwrap(), 599);
+        let left = store.list(&subject("ann"), None, 10).await.unwrap();
+        assert_eq!(left, Page::new(vec![SubjectEntry::new(number(255), at(100))], None));
+    });
 }
 
 #[test]
@@ -167,7 +213,7 @@ fn a_stale_index_row_ends_nothing_that_it_should_not() {
 
     let store = open(&disk);
     run(async {
-        assert_eq!(store.list(&subject("bob")).await.unwrap(), []);
+        assert_eq!(store.list(&subject("bob"), None, 10).await.unwrap(), Page::default());
         assert_eq!(store.end_all(&subject("bob"), None).await.unwrap(), 0);
         assert_eq!(store.purge(at(8), 1).await.unwrap(), 0);
     });
@@ -186,7 +232,7 @@ fn a_stale_index_row_ends_nothing_that_it_should_not() {
 #[test]
 fn a_record_above_the_limit_is_refused_and_one_at_the_limit_is_kept() {
     let store = open(&Disk::default());
-    let sized = |size: usize| Record { data: vec![1; size].into(), ..record(1, 100) };
+    let sized = |size: usize| Record::new(Revision::new(1), at(100), vec![1; size]);
     run(async {
         let over = store.create(&key(1), &sized(RedbStore::MAX_DATA_LEN + 1)).await;
         assert_eq!(over.unwrap_err().kind(), ErrorKind::TooLarge);
@@ -199,7 +245,8 @@ fn a_record_above_the_limit_is_refused_and_one_at_the_limit_is_kept() {
 #[test]
 fn it_offers_subjects_and_scan_and_no_leases_and_prints_no_records() {
     let store = open(&Disk::default());
-    assert!(store.leases().is_none() && store.subjects().is_some() && store.scan().is_some());
+    let facets = store.facets();
+    assert!(facets.leases.is_none() && facets.subjects.is_some() && facets.scan.is_some());
     assert_eq!(format!("{store:?}"), r#"RedbStore { path: "a disk", .. }"#);
 }
 
@@ -235,3 +282,8 @@ fn index_rows(disk: &Disk) -> (u64, u64) {
     let file = file.begin_read().unwrap();
     (file.open_table(EXPIRY).unwrap().len().unwrap(), file.open_table(SUBJECTS).unwrap().len().unwrap())
 }
+
+/// The record of a later version under `key(1)`: its checksum is that of Python's `zlib.crc32`.
+const LATER_VERSION_OF_KEY_1: &[u8] = b"CR\x02\
+    \x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\
+    another layout\x51\x75\x53\xbe";

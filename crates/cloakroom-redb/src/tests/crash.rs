@@ -88,7 +88,7 @@ fn check(image: Vec<u8>, issued: usize, steps: &[Step]) {
 }
 
 fn state_of(store: &RedbStore) -> State {
-    run(store.page(None, 1_000)).unwrap().records.into_iter().collect()
+    run(store.page(None, 1_000)).unwrap().items.into_iter().collect()
 }
 
 /// Both indexes say what follows from the records, and no damaged record is hidden among them.
@@ -130,9 +130,8 @@ enum Ask {
 
 /// Alone, and then in groups that share commits; every kind of change, and records of several pages.
 fn script() -> Vec<Vec<Ask>> {
-    let large = |revision, size: usize| Record {
-        data: vec![revision as u8; size].into(),
-        ..record(revision, 5_000 + revision)
+    let large = |revision: u64, size: usize| {
+        Record::new(Revision::new(revision), at(5_000 + revision), vec![revision as u8; size])
     };
     let mut groups = vec![
         vec![Ask::Create(key(1), record(1, 1_000))],

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cloakroom_store::Key;
+use cloakroom_store::{Key, OpenError};
 
 /// Where one server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +21,15 @@ impl fmt::Display for Address {
     }
 }
 
-/// Reads `memcached://host:port,host:port` or `memcached+unix:///path`. What is wrong with it otherwise, without the URL itself:
-/// somebody may have put a password into it.
-pub(crate) fn read_url(url: &str) -> Result<Vec<Address>, &'static str> {
+/// Reads `memcached://host:port,host:port` or `memcached+unix:///path`.
+///
+/// # Errors
+/// What is wrong with it, without the URL itself: it may contain a password.
+pub(crate) fn read_url(url: &str) -> Result<Vec<Address>, OpenError> {
+    addresses(url).map_err(|reason| OpenError::config(format!("the URL of memcached is not valid: {reason}")))
+}
+
+fn addresses(url: &str) -> Result<Vec<Address>, &'static str> {
     if let Some(path) = url.strip_prefix("memcached+unix://") {
         if !path.starts_with('/') || path.contains(['\0', '?', '#']) {
             return Err("after memcached+unix:// comes the absolute path of a socket");
@@ -73,9 +79,9 @@ fn host_and_port(text: &str) -> Result<String, &'static str> {
     Ok(format!("{}:{port}", host.to_ascii_lowercase()))
 }
 
-/// Which of the servers has this key: the one with the highest score (rendezvous hashing). So their order does not matter, and
+/// The server that has this key: the one with the highest score (rendezvous hashing). So their order does not matter, and
 /// when one is added or removed only the keys that it gets or had move.
-pub(crate) fn place<'a, T>(servers: &'a [T], seed: impl Fn(&T) -> u64, key: &Key) -> &'a T {
+pub(crate) fn server_of<'a, T>(servers: &'a [T], seed: impl Fn(&T) -> u64, key: &Key) -> &'a T {
     let best = servers.iter().max_by_key(|server| scramble(seed(server) ^ key.prefix()));
     best.expect("there is at least one server")
 }

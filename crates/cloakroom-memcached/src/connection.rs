@@ -5,16 +5,16 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use cloakroom_store::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
-use crate::deadline::Deadline;
 use crate::protocol::{Command, Expected, Kind, NOOP, Outcome, encode, read_answer};
 use crate::settings::Settings;
 
@@ -67,7 +67,27 @@ impl Connection {
     }
 }
 
-/// A request on its way, and who waits for its answer.
+/// The time that one call has, for all its steps together.
+#[derive(Debug)]
+pub(crate) struct Deadline(Pin<Box<Sleep>>);
+
+impl Deadline {
+    /// The call ends this long from now.
+    pub(crate) fn after(time: Duration) -> Self {
+        Self(Box::pin(sleep(time)))
+    }
+
+    /// Returns what the step returns, or `None` if the time is over before.
+    pub(crate) async fn bound<T>(&mut self, step: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            result = step => Some(result),
+            () = &mut self.0 => None,
+        }
+    }
+}
+
+/// A request on its way, and the caller that waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Call {
     bytes: Vec<u8>,
@@ -78,18 +98,49 @@ pub(crate) struct Call {
 /// There is no answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Lost {
-    /// Whether the server may have seen the request.
-    pub(crate) sent: bool,
+    pub(crate) effect: Effect,
     why: Arc<str>,
+}
+
+/// Whether a request without an answer may have had an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The server has not seen it.
+    None,
+    /// The server may have seen it.
+    Maybe,
+    /// The server has not seen it, and takes none as it was started.
+    Refused,
 }
 
 impl Lost {
     pub(crate) fn unsent(why: impl Into<Arc<str>>) -> Self {
-        Self { sent: false, why: why.into() }
+        Self { effect: Effect::None, why: why.into() }
+    }
+
+    pub(crate) fn refused(why: impl Into<Arc<str>>) -> Self {
+        Self { effect: Effect::Refused, why: why.into() }
     }
 
     fn unanswered(why: impl Into<Arc<str>>) -> Self {
-        Self { sent: true, why: why.into() }
+        Self { effect: Effect::Maybe, why: why.into() }
+    }
+
+    /// The error of a call that changes nothing.
+    pub(crate) fn of_read(self) -> Error {
+        match self.effect {
+            Effect::None | Effect::Maybe => Error::unavailable(self),
+            Effect::Refused => Error::refused(self),
+        }
+    }
+
+    /// The error of a call that changes something.
+    pub(crate) fn of_write(self) -> Error {
+        match self.effect {
+            Effect::None => Error::unavailable(self),
+            Effect::Maybe => Error::maybe_applied(self),
+            Effect::Refused => Error::refused(self),
+        }
     }
 }
 
@@ -102,7 +153,7 @@ impl fmt::Display for Lost {
 impl std::error::Error for Lost {}
 
 /// Carries requests and answers over `stream` until it breaks, gets out of step, or is silent for `patience` although an answer is
-/// due; now and then one is asked for. Then no request is left without a reply. Answers whether the server ever answered.
+/// due; now and then one is asked for. Then no request is left without a reply. Returns whether the server ever answered.
 pub(crate) async fn drive(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     mut queue: mpsc::Receiver<Call>,
@@ -113,7 +164,8 @@ pub(crate) async fn drive(
     let why: Arc<str> = wire.carry(stream, &mut queue, patience).await.into();
     queue.close();
     for waiting in wire.waiting {
-        let lost = Lost { sent: waiting.begins < wire.sent, why: Arc::clone(&why) };
+        let was_sent = waiting.begins < wire.sent;
+        let lost = if was_sent { Lost::unanswered(Arc::clone(&why)) } else { Lost::unsent(Arc::clone(&why)) };
         let _ = waiting.reply.send(Err(lost));
     }
     while let Some(call) = queue.recv().await {
@@ -147,7 +199,7 @@ struct Waiting {
 }
 
 impl Wire {
-    /// Answers why it ended.
+    /// Returns why it ended.
     async fn carry(
         &mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -199,7 +251,7 @@ impl Wire {
         self.waiting.is_empty() && self.out.is_empty()
     }
 
-    /// Whoever has gone away before is not asked for.
+    /// A call whose caller has gone away is not sent.
     fn put(&mut self, call: Call) {
         if call.reply.is_closed() {
             return;
@@ -209,8 +261,8 @@ impl Wire {
         self.out.extend(call.bytes);
     }
 
-    /// Asks whether the server is still there. A peer that went away without a word would else be noticed by the next
-    /// caller, who had to wait.
+    /// Asks whether the server is still there. Otherwise the next caller would notice, and wait for, a
+    /// peer that went away silently.
     fn put_noop(&mut self) {
         let (reply, _) = oneshot::channel();
         let expected = Expected { kind: Kind::Noop, key: "".into(), number: 0 };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloakroom_store::{Error, Key, LeaseId, Record, Result, Timestamp, decode, encode};
+use cloakroom_store::codec::strip_prefix;
+use cloakroom_store::{Error, ErrorKind, Key, LeaseId, Record, Result, Timestamp, decode, encode};
 
 /// What is kept under one key. Every change writes all of it, since memcached replaces items whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,19 +44,32 @@ impl Item {
     }
 
     /// Reads what [`write`](Self::write) wrote for this key.
+    ///
+    /// In every version the record begins at the same byte, so that an item of a later version can be told from a damaged one.
     pub(crate) fn read(key: &Key, bytes: &[u8]) -> Result<Self> {
         let mut rest = bytes;
-        let [version, held] = take(&mut rest)?;
+        if bytes.first().is_some_and(|version| *version != VERSION) {
+            return Err(other_version(key, bytes.get(LEASE_LEN..).unwrap_or_default()));
+        }
+        let [_, held] = take(&mut rest)?;
         let holder = u64::from_le_bytes(take(&mut rest)?);
         let until = u64::from_le_bytes(take(&mut rest)?);
-        let lease = match (version, held) {
-            (VERSION, FREE) if (holder, until) == (0, 0) => None,
-            (VERSION, HELD) if until <= Timestamp::MAX.as_millis() => {
+        let lease = match held {
+            FREE if (holder, until) == (0, 0) => None,
+            HELD if until <= Timestamp::MAX.as_millis() => {
                 Some(Lease { holder: LeaseId::new(holder), until: Timestamp::from_millis(until) })
             }
-            _ => return Err(Error::corrupt("no item of this version")),
+            _ => return Err(Error::corrupt("not a lease")),
         };
         Ok(Self { lease, record: decode(key, rest)? })
+    }
+}
+
+/// The error of an item whose first byte is not our version, by the record that is in it.
+fn other_version(key: &Key, record: &[u8]) -> Error {
+    match strip_prefix(key, record).err().filter(|error| error.kind() != ErrorKind::UnknownVersion) {
+        Some(_) => Error::corrupt("not an item"),
+        None => Error::unknown_version("the item has another version"),
     }
 }
 

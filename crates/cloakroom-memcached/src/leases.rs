@@ -1,16 +1,15 @@
 use std::time::Duration;
 
+use cloakroom_store::codec::jitter;
 use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision, Timestamp};
 use tokio::time::{sleep, timeout};
 
-use crate::MemcachedStore;
 use crate::item::{Item, Lease};
-use crate::server::jittered;
-use crate::store::Change;
+use crate::store::{ItemChange, MemcachedStore};
 
-/// The lease is part of the item, and its time is that of whoever asks, since memcached tells none: the clocks of all processes
+/// The lease is part of the item, and its time is that of the caller, because memcached tells none: the clocks of all processes
 /// have to agree to well within the time a lease lasts. Where they do not, a lease is taken over too early or too late, but never
-/// blocks for ever; no update is lost by that, since a takeover changes the revision.
+/// blocks forever; no update is lost by that, since a takeover changes the revision.
 impl Leases for MemcachedStore {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let acquired = self.change(key, |mut found| {
@@ -18,12 +17,12 @@ impl Leases for MemcachedStore {
                 if !lasts(lease, claim.now) {
                     found.record.revision = claim.takeover;
                 } else if lease.holder != claim.lease {
-                    return Ok(Change::None(Acquired::Busy));
+                    return Ok(ItemChange::None(Acquired::Busy));
                 }
             }
             found.lease = Some(granted(claim));
-            let answer = Acquired::Held(found.record.clone());
-            Ok(Change::Put(found, answer))
+            let held = Acquired::Held(found.record.clone());
+            Ok(ItemChange::Put(found, held))
         });
         Ok(acquired.await?.unwrap_or(Acquired::Missing))
     }
@@ -31,17 +30,17 @@ impl Leases for MemcachedStore {
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
         let renewed = self.change(key, |found| match found.lease {
             Some(lease) if lease.holder == claim.lease && lasts(lease, claim.now) => {
-                Ok(Change::Put(Item { lease: Some(granted(claim)), ..found }, true))
+                Ok(ItemChange::Put(Item { lease: Some(granted(claim)), ..found }, true))
             }
-            _ => Ok(Change::None(false)),
+            _ => Ok(ItemChange::None(false)),
         });
         Ok(renewed.await?.unwrap_or(false))
     }
 
     async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
         let released = self.change(key, |found| match found.lease {
-            Some(held) if held.holder == lease => Ok(Change::Put(Item { lease: None, ..found }, true)),
-            _ => Ok(Change::None(false)),
+            Some(held) if held.holder == lease => Ok(ItemChange::Put(Item { lease: None, ..found }, true)),
+            _ => Ok(ItemChange::None(false)),
         });
         Ok(released.await?.unwrap_or(false))
     }
@@ -58,22 +57,22 @@ impl Leases for MemcachedStore {
                 return Err(Error::conflict());
             }
             let others = found.lease.filter(|held| held.holder != lease);
-            Ok(Change::Put(Item { lease: others, record: record.clone() }, ()))
+            Ok(ItemChange::Put(Item { lease: others, record: record.clone() }, ()))
         });
         replaced.await?.ok_or(Error::missing())
     }
 
-    /// Looks every now and then: memcached tells nobody about a change.
+    /// Polls: memcached notifies no client of a change.
     async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
         let free = async {
             let mut pause = SHORTEST_PAUSE;
             while self.lease(key).await?.is_some() {
-                sleep(jittered(pause)).await;
+                sleep(jitter(pause)).await;
                 pause = (2 * pause).min(LONGEST_PAUSE);
             }
             Ok(())
         };
-        // Whoever asked knows the time, and so whether the lease has run out: they are to look now and then.
+        // The caller knows the time, and so whether the lease has run out: it has to look now and then.
         timeout(at_most.min(LONGEST_WAIT), free).await.unwrap_or(Ok(()))
     }
 }

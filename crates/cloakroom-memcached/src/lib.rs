@@ -12,12 +12,8 @@
 //! let store = MemcachedStore::connect("memcached://10.0.0.1:11211,10.0.0.2:11211").await?;
 //!
 //! let key = Key::new([7; 32]);
-//! let record = Record {
-//!     revision: Revision::new(1),
-//!     expires_at: Timestamp::from_millis(1_800_000_000_000),
-//!     subject: None,
-//!     data: b"opaque".as_slice().into(),
-//! };
+//! let expires_at = Timestamp::from_millis(1_800_000_000_000);
+//! let record = Record::new(Revision::new(1), expires_at, b"opaque".as_slice());
 //! store.create(&key, &record).await?;
 //! assert_eq!(store.load(&key).await?, Some(record));
 //! # Ok(()) }
@@ -32,22 +28,18 @@
 //! - **Sharing.** Any number of processes with the same list of servers and the same prefix.
 //! - **Failures.** A server that is down makes its own sessions [`Unavailable`](cloakroom_store::ErrorKind::Unavailable);
 //!   they are never looked for on another one. No write is sent twice. Connections come back by themselves.
-//! - **Absent.** The sessions of one user cannot be listed or ended together
-//!   ([`subjects`](cloakroom_store::Store::subjects) is `None`), and there is no walk over all of them
-//!   ([`scan`](cloakroom_store::Store::scan) is `None`): memcached can do neither.
+//! - **Absent.** The sessions of one user cannot be listed or ended together, and there is no walk over all of them: memcached can do
+//!   neither, so [`facets`](cloakroom_store::Store::facets) lists leases only.
 //!
 //! The README says what follows from that.
 
 mod address;
 mod builder;
 mod connection;
-mod deadline;
-mod error;
 mod item;
 mod leases;
 mod open;
 mod protocol;
-mod resolve;
 mod server;
 mod settings;
 mod store;
@@ -58,5 +50,5 @@ mod store;
 pub mod fuzzing;
 
 pub use builder::Builder;
-pub use error::ConnectError;
+pub use cloakroom_store::{OpenError, OpenErrorKind};
 pub use store::MemcachedStore;

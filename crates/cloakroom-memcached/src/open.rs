@@ -1,17 +1,20 @@
-//! A connection from its beginning: to the right server, which says what it is.
+//! A connection from its beginning: which address the name of a server stands for, and what the server there says it is.
+//!
+//! Invariant: a name is one server. If it were several, a session would be looked for on one of them and be on another: an
+//! outage of one would read as "no session", and what was deleted would come back.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 use std::{fmt, io};
 
+use cloakroom_store::OpenError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::ConnectError;
 use crate::address::Address;
-use crate::resolve::{Location, check, resolve};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, Unfit};
 
 /// A new connection, and what the server at its end is.
 pub(crate) struct Opened {
@@ -19,14 +22,14 @@ pub(crate) struct Opened {
     pub(crate) settings: Settings,
 }
 
-/// Where a server was found, to make the connection anew.
+/// Where a server was found, to connect to it again.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum Endpoint {
     Tcp(Location),
     Unix(String),
 }
 
-impl Place {
+impl Endpoint {
     /// Finds the server at this address, and makes the first connection.
     pub(crate) async fn find(address: &Address) -> Result<(Self, Opened), Problem> {
         let name = match address {
@@ -51,7 +54,7 @@ impl Place {
     }
 
     /// Makes another connection to the same server.
-    pub(crate) async fn open_again(&mut self) -> Result<Opened, Problem> {
+    pub(crate) async fn reopen(&mut self) -> Result<Opened, Problem> {
         match self {
             Self::Tcp(location) => {
                 let at = location.look_up().await;
@@ -60,6 +63,81 @@ impl Place {
                 Ok(opened)
             }
             Self::Unix(path) => in_time(open_unix(path)).await,
+        }
+    }
+}
+
+/// The name of a server that was connected to, and at which address.
+pub(crate) struct Location {
+    name: String,
+    /// Where it was when a connection was made last.
+    last: SocketAddr,
+    /// A question that took too long to be waited for. It is kept, and not asked again: behind it is a thread that
+    /// cannot be stopped.
+    pending: Option<Pin<Box<Lookup>>>,
+}
+
+type Lookup = dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+impl Location {
+    fn new(name: String, at: SocketAddr) -> Self {
+        Self { name, last: at, pending: None }
+    }
+
+    /// Where to look for the server after its connection ended. It may have moved; but if its name leads to several
+    /// addresses now, or to none, or nowhere within [`LONGEST_LOOKUP`], it is where it was.
+    async fn look_up(&mut self) -> SocketAddr {
+        let pending = self.pending.get_or_insert_with(|| Box::pin(resolve(self.name.clone())));
+        let Ok(found) = timeout(LONGEST_LOOKUP, pending).await else { return self.last };
+        self.pending = None;
+        match found.as_deref() {
+            Ok([moved]) => *moved,
+            _ => self.last,
+        }
+    }
+
+    /// There is a connection to it at this address.
+    fn found(&mut self, at: SocketAddr) {
+        self.last = at;
+        // The next time this would be an old answer.
+        self.pending = None;
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Location").field("name", &self.name).field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+/// All addresses of `name`, a host and a port.
+async fn resolve(name: String) -> io::Result<Vec<SocketAddr>> {
+    let mut found = Vec::new();
+    for address in lookup_host(name).await? {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+    Ok(found)
+}
+
+/// Fails if these may be the addresses of several servers. One machine's own two, as `localhost` has, are those of one.
+fn check(found: &[SocketAddr]) -> Result<(), Unfit> {
+    match found {
+        [] => Err(Unfit::new("its name has no address")),
+        [_] => Ok(()),
+        [one, other]
+            if one.ip().is_loopback() && other.ip().is_loopback() && one.is_ipv4() != other.is_ipv4() =>
+        {
+            Ok(())
+        }
+        several => {
+            let list: Vec<_> = several.iter().map(|address| address.ip().to_string()).collect();
+            Err(Unfit::new(format!(
+                "its name has {} addresses ({}), which may be as many servers: name each server, or write its address",
+                list.len(),
+                list.join(", ")
+            )))
         }
     }
 }
@@ -116,7 +194,7 @@ pub(crate) enum Problem {
     Failed(io::Error),
     /// The server has as many connections as it takes.
     Crowded,
-    Unsuitable(String),
+    Unsuitable(Unfit),
 }
 
 impl Problem {
@@ -124,14 +202,22 @@ impl Problem {
         Self::Failed(io::ErrorKind::TimedOut.into())
     }
 
-    pub(crate) fn at(self, address: &Address) -> ConnectError {
-        let server = address.to_string();
-        let reason = match self {
-            Self::Failed(error) => format!("{error}; is it running?"),
-            Self::Crowded => CROWDED.into(),
-            Self::Unsuitable(reason) => return ConnectError::Unsuitable { server, reason },
-        };
-        ConnectError::Unreachable { server, reason }
+    /// Whether the server itself says that it takes no sessions as it was started.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unsuitable(Unfit { is_memcached: true, .. }))
+    }
+
+    /// The error of opening a store on the server at this address.
+    pub(crate) fn at(self, address: &Address) -> OpenError {
+        let cannot_reach =
+            |reason: &str| OpenError::unavailable(format!("cannot reach memcached at {address}: {reason}"));
+        match self {
+            Self::Failed(error) => cannot_reach(&format!("{error}; is it running?")),
+            Self::Crowded => cannot_reach(CROWDED),
+            Self::Unsuitable(Unfit { reason, .. }) => {
+                OpenError::refused(format!("memcached at {address} cannot keep sessions: {reason}"))
+            }
+        }
     }
 }
 
@@ -140,7 +226,7 @@ impl fmt::Display for Problem {
         match self {
             Self::Failed(error) => write!(f, "no connection: {error}"),
             Self::Crowded => write!(f, "no connection: {CROWDED}"),
-            Self::Unsuitable(reason) => write!(f, "the server cannot keep sessions: {reason}"),
+            Self::Unsuitable(unfit) => write!(f, "the server cannot keep sessions: {}", unfit.reason),
         }
     }
 }
@@ -152,7 +238,9 @@ impl From<io::Error> for Problem {
 }
 
 const CROWDED: &str = "it has as many connections as it takes: start it with a larger -c";
-/// How long it may take to make a connection anew, from the address on.
+/// How long a name is asked for, before the address is tried that was good until now.
+pub(crate) const LONGEST_LOOKUP: Duration = Duration::from_millis(250);
+/// How long it may take to connect again, from the address on.
 pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

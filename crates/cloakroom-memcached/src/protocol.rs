@@ -62,7 +62,7 @@ pub(crate) enum Kind {
     Add,
     Swap,
     Delete,
-    /// [`NOOP`]. Its answer names nothing, and is nobody's.
+    /// [`NOOP`]. Its answer names nothing, and no caller waits for it.
     Noop,
 }
 

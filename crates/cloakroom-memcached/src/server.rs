@@ -1,20 +1,18 @@
-//! One server: the connection to it, made anew whenever it ends.
+//! One server: the connection to it, made again whenever it ends.
 
-use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloakroom_store::OpenError;
+use cloakroom_store::codec::jitter;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::ConnectError;
 use crate::address::{Address, seed};
-use crate::connection::{Call, Connection, Lost, drive};
-use crate::deadline::Deadline;
-use crate::open::{LONGEST_ATTEMPT, Opened, Place, Problem};
-use crate::resolve::LONGEST_LOOKUP;
+use crate::connection::{Call, Connection, Deadline, Lost, drive};
+use crate::open::{Endpoint, LONGEST_ATTEMPT, LONGEST_LOOKUP, Opened, Problem};
 
 /// One server of a store.
 #[derive(Debug)]
@@ -22,53 +20,54 @@ pub(crate) struct Server {
     address: Address,
     seed: u64,
     may_evict: bool,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<ConnectionState>,
     task: AbortHandle,
 }
 
 /// Whether there is a connection.
 #[derive(Clone, Debug)]
-enum State {
+enum ConnectionState {
     Up(Arc<Connection>),
-    /// It ended; the first attempt to make it anew is not over.
+    /// It ended; the first attempt to connect again is not over.
     Renewing,
     /// The last attempt failed, or the connection was good for nothing; there will be others.
-    Down(Arc<str>),
+    Down(Lost),
 }
 
 impl Server {
-    pub(crate) async fn connect(address: Address, deadline: Duration) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(address: Address, deadline: Duration) -> Result<Self, OpenError> {
         let found =
-            timeout(deadline, Place::find(&address)).await.unwrap_or_else(|_| Err(Problem::timed_out()));
-        let (place, opened) = found.map_err(|problem| problem.at(&address))?;
+            timeout(deadline, Endpoint::find(&address)).await.unwrap_or_else(|_| Err(Problem::timed_out()));
+        let (endpoint, opened) = found.map_err(|problem| problem.at(&address))?;
         let settings = opened.settings;
         let (connection, queue) = Connection::new(settings);
-        let (tell, state) = watch::channel(State::Up(Arc::new(connection)));
+        let (tell, state) = watch::channel(ConnectionState::Up(Arc::new(connection)));
         let patience = deadline.min(LONGEST_SILENCE);
-        let task = tokio::spawn(async move { keep_up(place, opened, queue, &tell, patience).await });
+        let task =
+            tokio::spawn(async move { reconnect_loop(endpoint, opened, queue, &tell, patience).await });
         let seed = seed(&address);
         Ok(Self { address, seed, may_evict: settings.may_evict, state, task: task.abort_handle() })
     }
 
-    /// The connection, or why there is none. An outage is told at once; only while a connection that just ended is
-    /// made anew, callers wait for that.
+    /// The connection, or why there is none. An outage is reported at once; callers wait only for the first attempt
+    /// after a connection ended.
     pub(crate) async fn connection(&self, deadline: &mut Deadline) -> Result<Arc<Connection>, Lost> {
-        if let State::Up(connection) = &*self.state.borrow()
+        if let ConnectionState::Up(connection) = &*self.state.borrow()
             && !connection.is_closed()
         {
             return Ok(Arc::clone(connection));
         }
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| match state {
-            State::Up(connection) => !connection.is_closed(),
-            State::Renewing => false,
-            State::Down(_) => true,
+            ConnectionState::Up(connection) => !connection.is_closed(),
+            ConnectionState::Renewing => false,
+            ConnectionState::Down(_) => true,
         });
         match deadline.bound(settled).await {
             Some(Ok(state)) => match &*state {
-                State::Up(connection) => Ok(Arc::clone(connection)),
-                State::Down(why) => Err(Lost::unsent(Arc::clone(why))),
-                State::Renewing => Err(Lost::unsent("there is no connection")),
+                ConnectionState::Up(connection) => Ok(Arc::clone(connection)),
+                ConnectionState::Down(lost) => Err(lost.clone()),
+                ConnectionState::Renewing => Err(Lost::unsent("there is no connection")),
             },
             Some(Err(_)) => Err(Lost::unsent("the runtime that the store was connected on is gone")),
             None => Err(Lost::unsent("no connection in time")),
@@ -95,37 +94,42 @@ impl Drop for Server {
     }
 }
 
-/// Carries calls over the connection, and makes it anew whenever it ended, for ever.
-async fn keep_up(
-    mut place: Place,
+/// Carries calls over the connection, and connects again whenever it ended, forever.
+async fn reconnect_loop(
+    mut endpoint: Endpoint,
     mut opened: Opened,
     mut queue: mpsc::Receiver<Call>,
-    tell: &watch::Sender<State>,
+    tell: &watch::Sender<ConnectionState>,
     patience: Duration,
 ) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        if live(opened, queue, patience).await {
+        if run(opened, queue, patience).await {
             pause = SHORTEST_PAUSE;
-            tell.send_replace(State::Renewing);
+            tell.send_replace(ConnectionState::Renewing);
         } else {
-            be_down(tell, "the server ends connections as soon as they are made", &mut pause).await;
+            let lost = Lost::unsent("the server ends connections as soon as they are made");
+            mark_down(tell, lost, &mut pause).await;
         }
         opened = loop {
-            match place.open_again().await {
+            match endpoint.reopen().await {
                 Ok(opened) => break opened,
-                Err(problem) => be_down(tell, problem.to_string(), &mut pause).await,
+                Err(problem) => {
+                    let why = problem.to_string();
+                    let lost = if problem.is_refusal() { Lost::refused(why) } else { Lost::unsent(why) };
+                    mark_down(tell, lost, &mut pause).await;
+                }
             }
         };
         let connection;
         (connection, queue) = Connection::new(opened.settings);
-        tell.send_replace(State::Up(Arc::new(connection)));
+        tell.send_replace(ConnectionState::Up(Arc::new(connection)));
     }
 }
 
 /// The whole life of one connection. Whether it was good for something: the server answered, or it lasted for a while. Else
 /// the next one is likely to end as quickly.
-async fn live(opened: Opened, queue: mpsc::Receiver<Call>, patience: Duration) -> bool {
+async fn run(opened: Opened, queue: mpsc::Receiver<Call>, patience: Duration) -> bool {
     let mut life = pin!(drive(opened.stream, queue, opened.settings, patience));
     tokio::select! {
         answered = &mut life => answered,
@@ -137,17 +141,10 @@ async fn live(opened: Opened, queue: mpsc::Receiver<Call>, patience: Duration) -
 }
 
 /// Lets the callers know, and waits: for longer each time.
-async fn be_down(tell: &watch::Sender<State>, why: impl Into<Arc<str>>, pause: &mut Duration) {
-    tell.send_replace(State::Down(why.into()));
-    sleep(jittered(*pause)).await;
+async fn mark_down(tell: &watch::Sender<ConnectionState>, lost: Lost, pause: &mut Duration) {
+    tell.send_replace(ConnectionState::Down(lost));
+    sleep(jitter(*pause)).await;
     *pause = (2 * *pause).min(LONGEST_PAUSE);
-}
-
-/// Between half and the whole of `pause`, so that many who wait do not come back in step. The seeds that the standard library
-/// gives every hasher are random enough for that.
-pub(crate) fn jittered(pause: Duration) -> Duration {
-    let dice = RandomState::new().hash_one(0) as u32;
-    pause.mul_f64(0.5 + 0.5 * f64::from(dice) / f64::from(u32::MAX))
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

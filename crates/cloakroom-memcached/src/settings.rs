@@ -27,19 +27,36 @@ impl Settings {
     }
 }
 
-/// Reads the answer to [`QUESTION`]: `None` while it is not complete. In words why no sessions can be kept there, if so.
-pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
+/// Why no sessions can be kept in a server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// In words, with what to do.
+    pub(crate) reason: String,
+    /// Whether memcached itself says so. What is not memcached may be something between that has its own troubles, and they may pass.
+    pub(crate) is_memcached: bool,
+}
+
+impl Unfit {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_memcached: true }
+    }
+}
+
+/// Reads the answer to [`QUESTION`]: `None` while it is not complete.
+///
+/// # Errors
+/// If no sessions can be kept there.
+pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, Unfit> {
     let complete = input.windows(2).rposition(|end| end == b"\r\n").map_or(0, |at| at + 2);
     // A setting may be a path in whatever encoding.
     let text = String::from_utf8_lossy(&input[..complete]);
     let mut lines = text.split_terminator("\r\n");
     match lines.next() {
         Some("CLIENT_ERROR unauthenticated") => {
-            return Err(
+            return Err(Unfit::new(
                 "it asks for a password, which is not supported: start it without -Y, where only your \
-                        own machines reach it"
-                    .into(),
-            );
+                 own machines reach it",
+            ));
         }
         Some(line) => check_version(line.strip_prefix("VERSION ").ok_or_else(not_memcached)?)?,
         None if !input.is_ascii() => return Err(not_memcached()),
@@ -57,40 +74,40 @@ pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, String> {
     unfinished(input)
 }
 
-fn check_settings(settings: &HashMap<&str, &str>) -> Result<Settings, String> {
+fn check_settings(settings: &HashMap<&str, &str>) -> Result<Settings, Unfit> {
     let setting = |name| settings.get(name).copied().ok_or_else(not_memcached);
     if setting("cas_enabled")? != "yes" {
-        return Err(
+        return Err(Unfit::new(
             "it runs with -C, which takes away the CAS numbers that keep updates from being lost: start \
-                    it without -C"
-                .into(),
-        );
+             it without -C",
+        ));
     }
     let largest_item = setting("item_size_max")?.parse().map_err(|_| not_memcached())?;
     if largest_item < LEAST_LARGEST_ITEM {
-        return Err(format!(
+        return Err(Unfit::new(format!(
             "its largest item has {largest_item} bytes, too few for sessions: start it with -I 1m"
-        ));
+        )));
     }
     Ok(Settings { largest_item, may_evict: setting("evictions")? != "off" })
 }
 
-fn check_version(version: &str) -> Result<(), String> {
+fn check_version(version: &str) -> Result<(), Unfit> {
     let mut parts = version.split(['.', '-', '_', ' ']).map_while(|part| part.parse::<u32>().ok());
     let found = [(); 3].map(|()| parts.next());
     let [Some(major), Some(minor), Some(patch)] = found else { return Err(not_memcached()) };
     if [major, minor, patch] < OLDEST {
-        return Err(format!("it is memcached {major}.{minor}.{patch}, but 1.6.18 or later is needed"));
+        let reason = format!("it is memcached {major}.{minor}.{patch}, but 1.6.18 or later is needed");
+        return Err(Unfit::new(reason));
     }
     Ok(())
 }
 
-fn unfinished(input: &[u8]) -> Result<Option<Settings>, String> {
+fn unfinished(input: &[u8]) -> Result<Option<Settings>, Unfit> {
     if input.len() > LONGEST_ANSWER { Err(not_memcached()) } else { Ok(None) }
 }
 
-fn not_memcached() -> String {
-    "what answers there does not seem to be memcached".into()
+fn not_memcached() -> Unfit {
+    Unfit { reason: "the server there does not seem to be memcached".into(), is_memcached: false }
 }
 
 /// The oldest version that this was tried with.

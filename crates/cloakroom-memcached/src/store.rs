@@ -2,17 +2,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Record, Result, Revision, Store, Timestamp,
-};
+use cloakroom_store::{Error, ErrorKind, Facets, Key, Record, Result, Revision, Store, Timestamp};
 
-use crate::address::place;
-use crate::connection::{Connection, Lost};
-use crate::deadline::Deadline;
+use crate::address::server_of;
+use crate::connection::{Connection, Deadline, Lost};
 use crate::item::{Item, Lease, forget_at};
 use crate::protocol::{Command, Outcome};
 use crate::server::Server;
-use crate::{Builder, ConnectError};
 
 /// Sessions in memcached. See the [crate] for what it promises.
 ///
@@ -24,23 +20,6 @@ pub struct MemcachedStore {
 }
 
 impl MemcachedStore {
-    /// Connects to every server in `url`: `memcached://host:port,host:port`, or `memcached+unix:///path`.
-    /// [`Builder::connect`] with default settings.
-    ///
-    /// # Errors
-    /// [`ConnectError`] if the URL is no good, or if a server cannot be reached or is unsuitable.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime with I/O and time enabled.
-    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        Self::builder().connect(url).await
-    }
-
-    /// Settings to connect with.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     pub(crate) fn new(servers: Vec<Server>, prefix: String, deadline: Duration) -> Self {
         Self { servers, prefix, deadline }
     }
@@ -63,23 +42,23 @@ impl MemcachedStore {
     pub(crate) async fn change<T>(
         &self,
         key: &Key,
-        decide: impl Fn(Item) -> Result<Change<T>> + Send,
+        decide: impl Fn(Item) -> Result<ItemChange<T>> + Send,
     ) -> Result<Option<T>> {
         let mut deadline = Deadline::after(self.deadline);
         let name = self.name(key);
         loop {
             let Some(found) = self.read(key, &mut deadline).await? else { return Ok(None) };
-            let (item, answer) = match decide(found.item)? {
-                Change::None(answer) => return Ok(Some(answer)),
-                Change::Put(item, answer) => (item, answer),
+            let (item, result) = match decide(found.item)? {
+                ItemChange::None(result) => return Ok(Some(result)),
+                ItemChange::Put(item, result) => (item, result),
             };
             let value = checked(item.write(key), &name, &found.connection)?;
             let expires = forget_at(item.record.expires_at);
             let command = Command::Swap { value: &value, expires, cas: found.cas };
-            // Over the connection that the CAS number came from: a server that was started anew since begins
+            // Over the connection that the CAS number came from: a server that was restarted since begins
             // with the same numbers again.
-            match found.connection.call(&name, &command, &mut deadline).await.map_err(of_write)? {
-                Outcome::Done => return Ok(Some(answer)),
+            match found.connection.call(&name, &command, &mut deadline).await.map_err(Lost::of_write)? {
+                Outcome::Done => return Ok(Some(result)),
                 Outcome::Changed => {}
                 Outcome::Missing => return Ok(None),
                 Outcome::TooLarge => return Err(removed(FOUND_TOO_LARGE)),
@@ -89,11 +68,11 @@ impl MemcachedStore {
         }
     }
 
-    async fn read(&self, key: &Key, deadline: &mut Deadline) -> Result<Option<Found>> {
-        let connection = self.server(key).connection(deadline).await.map_err(Error::unavailable)?;
-        match connection.call(&self.name(key), &Command::Get, deadline).await.map_err(Error::unavailable)? {
+    async fn read(&self, key: &Key, deadline: &mut Deadline) -> Result<Option<ReadItem>> {
+        let connection = self.connection(key, deadline).await?;
+        match connection.call(&self.name(key), &Command::Get, deadline).await.map_err(Lost::of_read)? {
             Outcome::Found { cas, value } => {
-                Ok(Some(Found { item: Item::read(key, &value)?, cas, connection }))
+                Ok(Some(ReadItem { item: Item::read(key, &value)?, cas, connection }))
             }
             Outcome::Missing => Ok(None),
             other => Err(Error::unavailable(format!("an unexpected answer: {other:?}"))),
@@ -110,20 +89,21 @@ impl MemcachedStore {
         format!("{}{key}", self.prefix)
     }
 
-    fn server(&self, key: &Key) -> &Server {
-        place(&self.servers, Server::seed, key)
+    /// The connection to the server that has this key.
+    async fn connection(&self, key: &Key, deadline: &mut Deadline) -> Result<Arc<Connection>> {
+        server_of(&self.servers, Server::seed, key).connection(deadline).await.map_err(Lost::of_read)
     }
 }
 
 /// An item as it was read, and what it takes to put another one in its place.
-struct Found {
+struct ReadItem {
     item: Item,
     cas: u64,
     connection: Arc<Connection>,
 }
 
-/// What becomes of an item that was read, with the answer to whoever asked.
-pub(crate) enum Change<T> {
+/// What becomes of an item that was read, and what the caller gets.
+pub(crate) enum ItemChange<T> {
     None(T),
     Put(Item, T),
 }
@@ -132,11 +112,11 @@ impl Store for MemcachedStore {
     async fn create(&self, key: &Key, record: &Record) -> Result<()> {
         let mut deadline = Deadline::after(self.deadline);
         let name = self.name(key);
-        let connection = self.server(key).connection(&mut deadline).await.map_err(Error::unavailable)?;
+        let connection = self.connection(key, &mut deadline).await?;
         let item = Item { lease: None, record: record.clone() };
         let value = checked(item.write(key), &name, &connection)?;
         let command = Command::Add { value: &value, expires: forget_at(record.expires_at) };
-        match connection.call(&name, &command, &mut deadline).await.map_err(of_write)? {
+        match connection.call(&name, &command, &mut deadline).await.map_err(Lost::of_write)? {
             Outcome::Done => Ok(()),
             Outcome::Exists => Err(Error::exists()),
             Outcome::TooLarge => Err(removed(FOUND_TOO_LARGE)),
@@ -154,7 +134,7 @@ impl Store for MemcachedStore {
             if found.record.revision != expected {
                 return Err(Error::conflict());
             }
-            Ok(Change::Put(Item { record: record.clone(), ..found }, ()))
+            Ok(ItemChange::Put(Item { record: record.clone(), ..found }, ()))
         });
         replaced.await?.ok_or(Error::missing())
     }
@@ -163,18 +143,22 @@ impl Store for MemcachedStore {
         let touched = self.change(key, |mut found| {
             let record = &mut found.record;
             if record.expires_at <= now || record.expires_at >= expires_at {
-                return Ok(Change::None(record.expires_at > now));
+                return Ok(ItemChange::None(record.expires_at > now));
             }
             record.expires_at = expires_at;
-            Ok(Change::Put(found, true))
+            Ok(ItemChange::Put(found, true))
         });
         Ok(touched.await?.unwrap_or(false))
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
         let mut deadline = Deadline::after(self.deadline);
-        let connection = self.server(key).connection(&mut deadline).await.map_err(Error::unavailable)?;
-        match connection.call(&self.name(key), &Command::Delete, &mut deadline).await.map_err(of_write)? {
+        let connection = self.connection(key, &mut deadline).await?;
+        match connection
+            .call(&self.name(key), &Command::Delete, &mut deadline)
+            .await
+            .map_err(Lost::of_write)?
+        {
             Outcome::Done => Ok(true),
             Outcome::Missing => Ok(false),
             other => Err(unexpected(other)),
@@ -186,18 +170,9 @@ impl Store for MemcachedStore {
         Ok(0)
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    /// None: memcached has no index, and one that eviction may punch holes into is worse than none.
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        None
-    }
-
-    /// None: memcached cannot be walked over.
-    fn scan(&self) -> Option<&dyn DynScan> {
-        None
+    /// Leases alone. Memcached has no index of users, and one that eviction may punch holes into is worse than none; and no walk.
+    fn facets(&self) -> Facets<'_> {
+        Facets::none().leases(self)
     }
 }
 
@@ -218,10 +193,6 @@ fn checked(value: Vec<u8>, name: &str, connection: &Connection) -> Result<Vec<u8
         return Err(Error::new(ErrorKind::TooLarge));
     }
     Ok(value)
-}
-
-fn of_write(lost: Lost) -> Error {
-    if lost.sent { Error::maybe_applied(lost) } else { Error::unavailable(lost) }
 }
 
 /// A server that cannot store a value removes the one that it has under the key, even where it was to store it only if there

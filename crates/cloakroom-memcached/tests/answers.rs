@@ -7,22 +7,18 @@ mod support {
     pub(crate) mod record;
 }
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloakroom_memcached::MemcachedStore;
-use cloakroom_store::ErrorKind::{self, Corrupt, Unavailable};
-use cloakroom_store::{Applied, Claim, Error, LeaseId, Leases, Revision, Store, encode};
+use cloakroom_store::ErrorKind::{self, Corrupt};
+use cloakroom_store::{LeaseId, Leases, Revision, Store, encode};
 use support::fake::{Fake, GREETING, Reaction, item, say};
-use support::record::{at, key, record};
+use support::record::{CLEARLY_NOT, MAYBE, at, claim, key, kind, record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-
-const CLEARLY_NOT: ErrorKind = Unavailable(Applied::No);
-const MAYBE: ErrorKind = Unavailable(Applied::Maybe);
 
 /// A store on a server that reacts like this to a get, to a set and to a delete.
 async fn store_on(get: Reaction, set: Reaction, delete: Reaction) -> (MemcachedStore, Fake) {
@@ -46,19 +42,14 @@ fn value(n: u64, revision: u64) -> Vec<u8> {
     [&[1, 0][..], &[0; 16], &encode(&key(n), &record(revision, b"data"))].concat()
 }
 
-fn kind<T: fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
-    result.unwrap_err().kind()
-}
-
 /// All writes that read first, and what they failed with; each over a connection that is still good.
 async fn all_changes(fake: &Fake) -> [ErrorKind; 4] {
     let (before, lease) = (at(0).saturating_sub(Duration::from_secs(1)), LeaseId::new(1));
-    let claim = Claim { lease, now: at(0), ttl: Duration::from_secs(9), takeover: Revision::new(9) };
     let (new, read) = (record(2, b"new"), Revision::new(1));
     [
         kind(connect(fake).await.replace(&key(1), &new, read).await),
         kind(connect(fake).await.touch(&key(1), before, at(1)).await),
-        kind(connect(fake).await.acquire(&key(1), &claim).await),
+        kind(connect(fake).await.acquire(&key(1), &claim(1, at(0))).await),
         kind(connect(fake).await.replace_and_release(&key(1), &new, read, lease).await),
     ]
 }

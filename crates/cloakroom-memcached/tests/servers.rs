@@ -10,22 +10,15 @@ mod support {
 use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 
-use cloakroom_memcached::{ConnectError, MemcachedStore};
-use cloakroom_store::ErrorKind::{Exists, Missing, TooLarge, Unavailable};
-use cloakroom_store::{Acquired, Applied, Claim, ErrorKind, LeaseId, Leases, Record, Revision, Store};
+use cloakroom_memcached::MemcachedStore;
+use cloakroom_store::ErrorKind::{Exists, Missing, Refused, TooLarge};
+use cloakroom_store::{Acquired, Leases, OpenErrorKind, Revision, Store};
 use cloakroom_test_services::server::Memcached;
 use support::raw::{Raw, unique_prefix};
-use support::record::{at, key, record};
-
-const CLEARLY_NOT: ErrorKind = Unavailable(Applied::No);
-const MAYBE: ErrorKind = Unavailable(Applied::Maybe);
+use support::record::{CLEARLY_NOT, MAYBE, at, claim, key, kind, record};
 
 async fn connect(server: &Memcached) -> MemcachedStore {
     MemcachedStore::connect(server.url()).await.unwrap()
-}
-
-fn kind<T: std::fmt::Debug>(result: cloakroom_store::Result<T>) -> ErrorKind {
-    result.unwrap_err().kind()
 }
 
 fn address(server: &Memcached) -> &str {
@@ -111,7 +104,7 @@ async fn a_server_that_is_down_at_start_is_one_clear_line() {
     let url = server.url().to_owned();
     server.kill();
     let error = MemcachedStore::connect(&url).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+    assert_eq!(error.kind(), OpenErrorKind::Unavailable, "{error}");
     let line = error.to_string();
     let at = url.strip_prefix("memcached://").unwrap();
     assert!(line.starts_with(&format!("cannot reach memcached at {at}: ")), "{line}");
@@ -270,15 +263,10 @@ async fn the_largest_record_that_is_taken_can_be_leased_touched_and_replaced() {
         }
         assert!(fits > largest_item - 1_024, "little is given away: {fits}");
         let (key, largest) = (key(fits as u64), record(1, &vec![0; fits]));
-        let claim = Claim {
-            lease: LeaseId::new(u64::MAX),
-            now: at(0),
-            ttl: Duration::from_secs(60),
-            takeover: Revision::new(9),
-        };
-        assert_eq!(store.acquire(&key, &claim).await.unwrap(), Acquired::Held(largest.clone()));
+        let acquired = store.acquire(&key, &claim(u64::MAX, at(0))).await.unwrap();
+        assert_eq!(acquired, Acquired::Held(largest.clone()));
         assert!(store.touch(&key, at(0).saturating_sub(Duration::from_secs(1)), at(1)).await.unwrap());
-        let new = Record { revision: Revision::new(2), ..largest };
+        let new = record(2, &largest.data);
         store.replace(&key, &new, Revision::new(1)).await.unwrap();
         assert_eq!(store.load(&key).await.unwrap(), Some(new));
     }
@@ -297,7 +285,7 @@ async fn a_server_that_takes_no_more_connections_is_not_taken_for_something_else
     }
     assert!(others.len() < 40, "it is full by now");
     let error = MemcachedStore::connect(server.url()).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+    assert_eq!(error.kind(), OpenErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("start it with a larger -c"), "{error}");
 }
 
@@ -320,12 +308,7 @@ async fn a_lease_from_a_clock_that_is_far_ahead_does_not_last() {
     let server = Memcached::start();
     let store = connect(&server).await;
     store.create(&key(1), &record(1, b"data")).await.unwrap();
-    let claim = |lease, ahead| Claim {
-        lease: LeaseId::new(lease),
-        now: at(ahead),
-        ttl: Duration::from_secs(60),
-        takeover: Revision::new(lease),
-    };
+    let claim = |lease, ahead| claim(lease, at(ahead));
     let hour = 60 * 60 * 1_000;
     assert!(matches!(store.acquire(&key(1), &claim(7, 24 * hour)).await.unwrap(), Acquired::Held(_)));
     assert!(!store.renew(&key(1), &claim(7, 0)).await.unwrap(), "it has not got it any more");
@@ -346,8 +329,24 @@ async fn a_lease_from_a_clock_that_is_far_ahead_does_not_last() {
 async fn a_server_without_cas_numbers_is_refused() {
     let server = Memcached::start_with(&["-C"]);
     let error = MemcachedStore::connect(server.url()).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Unsuitable { .. }), "{error:?}");
+    assert_eq!(error.kind(), OpenErrorKind::Refused, "{error}");
     assert!(error.to_string().contains("start it without -C"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_and_can_keep_no_sessions_is_refused() {
+    let mut server = Memcached::start();
+    let store = connect(&server).await;
+    server.kill();
+    let _other = KilledOnDrop::start_on(&server, &["-C"]);
+    let back = now();
+    while kind(store.load(&key(1)).await) != Refused {
+        assert!(back.elapsed().unwrap() < Duration::from_secs(10), "it says so when it is connected to");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refused = store.create(&key(1), &record(1, b"data")).await.unwrap_err();
+    assert_eq!(refused.kind(), Refused);
+    assert!(format!("{refused:?}").contains("start it without -C"), "{refused:?}");
 }
 
 #[tokio::test]
@@ -362,7 +361,9 @@ async fn a_prefix_that_cannot_begin_a_key_is_refused_before_anything_is_asked() 
     let longest = "p".repeat(186);
     for bad in ["a b", "a\n", "a\0", "\u{7f}", "\u{e9}", &format!("{longest}p")] {
         let refused = MemcachedStore::builder().prefix(bad).connect("memcached://127.0.0.1:1").await;
-        assert_eq!(refused.unwrap_err(), ConnectError::Prefix { prefix: bad.to_owned() });
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), OpenErrorKind::Config);
+        assert!(refused.to_string().contains("cannot be the prefix"), "{refused}");
     }
     let server = Memcached::start();
     for good in ["", &longest] {
@@ -393,7 +394,7 @@ async fn a_unix_socket_is_an_address_as_well() {
     let path = folder.path().join("m.sock");
     let url = format!("memcached+unix://{}", path.display());
     let refused = MemcachedStore::connect(&url).await.unwrap_err();
-    assert!(matches!(refused, ConnectError::Unreachable { .. }), "{refused}");
+    assert_eq!(refused.kind(), OpenErrorKind::Unavailable, "{refused}");
 
     let program = cloakroom_test_services::find_program("memcached").expect("memcached is installed");
     let options = ["-s", path.to_str().unwrap(), "-a", "777", "-u", "nobody"];
@@ -413,6 +414,16 @@ async fn a_unix_socket_is_an_address_as_well() {
 }
 
 struct KilledOnDrop(Child);
+
+impl KilledOnDrop {
+    /// Another server in the place of one that was killed.
+    fn start_on(gone: &Memcached, options: &[&str]) -> Self {
+        let program = cloakroom_test_services::find_program("memcached").expect("memcached is installed");
+        let port = address(gone).rsplit_once(':').unwrap().1;
+        let place = ["-l", "127.0.0.1", "-p", port, "-U", "0", "-u", "nobody"];
+        Self(Command::new(program).args(place).args(options).spawn().unwrap())
+    }
+}
 
 impl Drop for KilledOnDrop {
     fn drop(&mut self) {

@@ -93,10 +93,5 @@ fn key(n: u64) -> Key {
 }
 
 fn record(revision: u64) -> Record {
-    Record {
-        revision: Revision::new(revision),
-        expires_at: Timestamp::from_millis(4_102_444_860_000),
-        subject: None,
-        data: [7; 200].as_slice().into(),
-    }
+    Record::new(Revision::new(revision), Timestamp::from_millis(4_102_444_860_000), [7; 200].as_slice())
 }

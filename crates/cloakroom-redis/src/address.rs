@@ -1,10 +1,11 @@
 //! The URLs that name a server, sentinels or a cluster.
 
-use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use std::fmt;
 use std::time::Duration;
 
-use crate::ConnectError;
+use cloakroom_store::OpenError;
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 /// What a URL names.
 #[derive(Clone, Debug)]
@@ -21,9 +22,8 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
-        let (scheme, rest) =
-            url.split_once("://").ok_or_else(|| ConnectError::url("there is no :// in it"))?;
+    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| no_url("there is no :// in it"))?;
         match scheme {
             "redis" | "rediss" | "valkey" | "valkeys" | "unix" | "redis+unix" | "valkey+unix" => {
                 Ok(Self::One(server(url)?))
@@ -32,20 +32,18 @@ impl Address {
             "rediss+sentinel" | "valkeys+sentinel" => Self::sentinel("rediss", rest),
             "redis+cluster" | "valkey+cluster" => Self::cluster("redis", rest),
             "rediss+cluster" | "valkeys+cluster" => Self::cluster("rediss", rest),
-            _ => Err(ConnectError::url(
+            _ => Err(no_url(
                 "known are redis, rediss, unix, redis+unix, redis+sentinel, redis+cluster, and valkey instead of redis",
             )),
         }
     }
 
     /// `user:password@host:port,host:port/name/database`
-    fn sentinel(scheme: &str, rest: &str) -> Result<Self, ConnectError> {
+    fn sentinel(scheme: &str, rest: &str) -> Result<Self, OpenError> {
         let Parts { login, hosts, path, tail } = Parts::of(rest);
         let (name, database) = path.split_once('/').unwrap_or((path, ""));
         if name.is_empty() {
-            return Err(ConnectError::url(
-                "the name of the primary is missing: redis+sentinel://host:port/name",
-            ));
+            return Err(no_url("the name of the primary is missing: redis+sentinel://host:port/name"));
         }
         let sentinels =
             hosts.split(',').map(|host| server(&format!("{scheme}://{}{tail}", or_port(host, 26379))));
@@ -57,10 +55,10 @@ impl Address {
     }
 
     /// `user:password@host:port,host:port`
-    fn cluster(scheme: &str, rest: &str) -> Result<Self, ConnectError> {
+    fn cluster(scheme: &str, rest: &str) -> Result<Self, OpenError> {
         let Parts { login, hosts, path, tail } = Parts::of(rest);
         if !matches!(path, "" | "0") {
-            return Err(ConnectError::url("a cluster has one database, the number 0"));
+            return Err(no_url("a cluster has one database, the number 0"));
         }
         let nodes = hosts.split(',').map(|host| server(&format!("{scheme}://{login}{host}{tail}")));
         Ok(Self::Cluster(nodes.collect::<Result<_, _>>()?))
@@ -113,19 +111,23 @@ fn or_port(host: &str, port: u16) -> String {
 }
 
 /// One server's URL, as the driver reads it.
-fn server(url: &str) -> Result<ConnectionInfo, ConnectError> {
-    let info = url.into_connection_info().map_err(|error| ConnectError::url(error.to_string()))?;
+fn server(url: &str) -> Result<ConnectionInfo, OpenError> {
+    let info = url.into_connection_info().map_err(no_url)?;
     Ok(tuned(info))
 }
 
+fn no_url(reason: impl fmt::Display) -> OpenError {
+    OpenError::config(format!("this is no URL of Redis: {reason}"))
+}
+
 /// With our settings of the protocol and of the socket.
-pub(crate) fn tuned(info: ConnectionInfo) -> ConnectionInfo {
-    // The third version of the protocol tells at once when a connection breaks, and takes messages beside answers.
+fn tuned(info: ConnectionInfo) -> ConnectionInfo {
+    // The third version of the protocol tells at once when a connection breaks, and carries messages beside replies.
     let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     info.set_redis_settings(redis).set_tcp_settings(tcp())
 }
 
-pub(crate) fn tcp() -> TcpSettings {
+fn tcp() -> TcpSettings {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
     let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     #[cfg(target_os = "linux")]
@@ -133,7 +135,7 @@ pub(crate) fn tcp() -> TcpSettings {
     settings
 }
 
-/// After so long without a word the other side is asked whether it is still there; and what it does not acknowledge for so long ends the
+/// After so much silence the other side is asked whether it is still there; and what it does not acknowledge for so long ends the
 /// connection, where the system can do that.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 

@@ -1,29 +1,28 @@
 //! A cluster: which node has which key, and what to do when that changes.
 //!
 //! Each primary has a connection of its own, which is found broken, given up and made again as the one to a single server is. So a node that is away
-//! concerns nobody but those who want its keys. Whenever anything looks as if the cluster had changed its nodes are asked, in the background, who
+//! concerns only the calls for its keys. Whenever anything looks as if the cluster had changed its nodes are asked, in the background, who
 //! has what.
 
-mod lookout;
 pub(crate) mod map;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{
     Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates, Value,
 };
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Fault, Redirection};
-use crate::gather::gather;
 use crate::link::{Link, Live, Sent};
-use crate::route::{CONNECT_TIMEOUT, Route, at, client, patient, timed_out};
-use lookout::{Lookout, SHORTEST_PAUSE};
+use crate::lock::{lock, read, write};
+use crate::route::{CONNECT_TIMEOUT, Route, at, client, gather, patient, timed_out};
 use map::{Map, Node, View, slot};
 
 /// A cluster, as far as it is known.
@@ -32,9 +31,9 @@ pub(crate) struct Cluster {
     named: Vec<Node>,
     access: Access,
     map: RwLock<Arc<Map<Shard>>>,
-    /// The nodes that were ever wanted; who left is forgotten when the cluster is looked at again.
+    /// The nodes that were ever used; those that left are forgotten at the next refresh.
     shards: Mutex<HashMap<Node, Arc<Shard>>>,
-    lookout: Lookout,
+    refresher: TopologyRefresher,
     /// Held while nodes are asked, so that what is believed is what was told last.
     asking: tokio::sync::Mutex<()>,
     /// Whom to ask first the next time.
@@ -65,11 +64,11 @@ impl Cluster {
             access: Access { server, certificates: certificates.cloned() },
             map: RwLock::default(),
             shards: Mutex::default(),
-            lookout: Lookout::default(),
+            refresher: TopologyRefresher::default(),
             asking: tokio::sync::Mutex::default(),
             turn: AtomicUsize::new(0),
         };
-        cluster.look().await?;
+        cluster.refresh().await?;
         Ok(cluster)
     }
 
@@ -82,29 +81,29 @@ impl Cluster {
         sent: &Sent,
     ) -> Result<Value, Fault> {
         let Some(mut shard) = self.map().of(slot(key)).cloned() else {
-            self.look_again();
+            self.refresh_soon();
             return Err(Fault::unsent((ErrorKind::Io, "no node of the cluster has this slot").into()));
         };
-        let mut answer = shard.link.send(command, sent).await;
+        let mut reply = shard.link.send(command, sent).await;
         for pause in REDIRECTIONS {
-            let Some((redirection, node)) = answer.as_ref().err().and_then(Fault::redirection) else { break };
+            let Some((redirection, node)) = reply.as_ref().err().and_then(Fault::redirection) else { break };
             let Some(node) = Node::parse(node, &shard.node.host) else { break };
             sent.take_back();
             sleep(pause).await;
             shard = self.shard(&node).map_err(Fault::unsent)?;
-            answer = match redirection {
+            reply = match redirection {
                 Redirection::Once => shard.link.send_asking(command, sent).await,
                 Redirection::FromNowOn => {
-                    self.lookout.moved();
-                    self.look_again();
+                    self.refresher.moved();
+                    self.refresh_soon();
                     shard.link.send(command, sent).await
                 }
             };
         }
-        if answer.as_ref().is_err_and(Fault::tells_of_change) {
-            self.look_again();
+        if reply.as_ref().is_err_and(Fault::tells_of_change) {
+            self.refresh_soon();
         }
-        answer
+        reply
     }
 
     /// Sends a command to one node.
@@ -112,7 +111,7 @@ impl Cluster {
         self.shard(node).map_err(Fault::unsent)?.link.send(command, sent).await
     }
 
-    /// Connects to any node, which is answered too; `pushes` is told what it says unasked.
+    /// Connects to any node, which is returned too; `pushes` is told what it says unasked.
     pub(crate) async fn listen(
         self: &Arc<Self>,
         pushes: impl AsyncPushSender + Clone,
@@ -127,7 +126,7 @@ impl Cluster {
                 Err(error) => failure = error,
             }
         }
-        self.look_again();
+        self.refresh_soon();
         Err(failure)
     }
 
@@ -149,22 +148,22 @@ impl Cluster {
     }
 
     /// Asks in the background who has what: now, or after a pause if that was done just before.
-    pub(crate) fn look_again(self: &Arc<Self>) {
-        self.lookout.want(|| {
+    pub(crate) fn refresh_soon(self: &Arc<Self>) {
+        self.refresher.request(|| {
             let cluster = Arc::clone(self);
             tokio::spawn(async move {
                 let mut pause = SHORTEST_PAUSE;
-                while cluster.lookout.is_wanted() {
-                    // Failing that, all stays as it was, and whoever fails the next time looks again.
-                    let changed = cluster.look().await.unwrap_or(false);
-                    pause = cluster.lookout.pause(pause, changed).await;
+                while cluster.refresher.take_request() {
+                    // If this fails, all stays as it was, and the next call that fails requests it again.
+                    let changed = cluster.refresh().await.unwrap_or(false);
+                    pause = cluster.refresher.pause(pause, changed).await;
                 }
             })
         });
     }
 
-    /// Asks some nodes who has what, and believes what most of them tell. Answers whether anything is different.
-    pub(crate) async fn look(&self) -> RedisResult<bool> {
+    /// Asks some nodes who has what, and believes what most of them tell. Returns whether anything is different.
+    pub(crate) async fn refresh(&self) -> RedisResult<bool> {
         let _asking = self.asking.lock().await;
         let mut asked = JoinSet::new();
         for node in whom_to_ask(&self.named, &self.map().nodes, self.turn.fetch_add(1, Ordering::Relaxed)) {
@@ -179,12 +178,12 @@ impl Cluster {
         let map = Map::new(view, |node| self.shard(node))?;
         let changed = !map.is_like(&self.map());
         lock(&self.shards).retain(|node, _| map.primaries.contains(node));
-        *self.map.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
+        *write(&self.map) = Arc::new(map);
         Ok(changed)
     }
 
     fn map(&self) -> Arc<Map<Shard>> {
-        Arc::clone(&self.map.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&read(&self.map))
     }
 
     fn shard(&self, node: &Node) -> RedisResult<Arc<Shard>> {
@@ -232,11 +231,63 @@ impl Access {
             Some(live) => live.connection(),
             None => self.client(node)?.get_multiplexed_async_connection_with_config(&patient()).await?,
         };
-        let answer = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
-        // A node that was sent away knows of nobody.
-        View::read(answer, &node.host)
+        let reply = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+        // A node that was sent away knows of no other.
+        View::read(reply, &node.host)
             .filter(|view| !view.ranges.is_empty())
             .ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "the node knows of no slots")))
+    }
+}
+
+/// When the nodes of a cluster are asked again who has what: a task that refreshes as long as there are requests, with pauses between.
+#[derive(Default)]
+struct TopologyRefresher {
+    state: Mutex<RefreshState>,
+    moved: Notify,
+}
+
+#[derive(Default)]
+struct RefreshState {
+    /// Whether a refresh was requested since the last one began.
+    is_requested: bool,
+    task: Option<JoinHandle<()>>,
+}
+
+impl TopologyRefresher {
+    /// Requests a refresh that begins after this; `start` spawns the task that refreshes while [`Self::take_request`], if none runs.
+    fn request(&self, start: impl FnOnce() -> JoinHandle<()>) {
+        let mut state = lock(&self.state);
+        state.is_requested = true;
+        // One that ended with its runtime does not come back.
+        if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
+            state.task = Some(start());
+        }
+    }
+
+    /// A node has said that something moved: the next refresh does not wait long, whatever the last ones found.
+    fn moved(&self) {
+        self.moved.notify_one();
+    }
+
+    /// Waits after a refresh that `changed` what is known or did not; returns how long to wait the next time.
+    async fn pause(&self, pause: Duration, changed: bool) -> Duration {
+        let pause = if changed { SHORTEST_PAUSE } else { pause };
+        if timeout(pause, self.moved.notified()).await.is_err() {
+            return (pause * 2).min(LONGEST_PAUSE);
+        }
+        sleep(SHORTEST_PAUSE).await;
+        SHORTEST_PAUSE
+    }
+
+    /// Whether a refresh was requested since the last one began. If not, the task has to end.
+    fn take_request(&self) -> bool {
+        let mut state = lock(&self.state);
+        let is_requested = std::mem::take(&mut state.is_requested);
+        if !is_requested {
+            // A request from now on starts another task, though this one may not have ended yet.
+            state.task = None;
+        }
+        is_requested
     }
 }
 
@@ -247,10 +298,6 @@ fn named(address: &ConnectionAddr) -> Option<Node> {
         }
         _ => None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long to wait before each time that a command is sent where it was pointed to. Nodes learn of a move one after the other, and may
@@ -267,6 +314,10 @@ const REDIRECTIONS: [Duration; 5] = [
 const AT_MOST: usize = 8;
 /// How many of these are named in the URL.
 const AT_MOST_NAMED: usize = 3;
+
+/// What the first pause is.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -1,99 +1,89 @@
-//! What went wrong: at the start, and in a call.
+//! What the driver reports, as errors of the contract: when a store is opened, and in a call.
 
-use std::fmt;
-
-use cloakroom_store::{Error, ErrorKind};
+use cloakroom_store::{Error, ErrorKind, OpenError};
 use redis::{RedisError, ServerErrorKind};
 
-/// Why a store could not be connected. Printed, it is one line that says what to do; passwords are not in it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// This is no URL of a Redis server.
-    Url {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A setting that cannot be.
-    Setting {
-        /// Which, and why.
-        reason: String,
-    },
-    /// The server cannot be reached, or does not want us.
-    Failed {
-        /// Its address, without user and password.
-        server: String,
-        /// What went wrong.
-        reason: String,
-    },
-}
-
-impl ConnectError {
-    pub(crate) fn url(reason: impl Into<String>) -> Self {
-        Self::Url { reason: reason.into() }
-    }
-
-    pub(crate) fn failed(server: &str, tls: bool, error: &RedisError) -> Self {
-        Self::Failed { server: server.to_owned(), reason: in_words(error, tls) }
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url { reason } => write!(f, "this is no URL of Redis: {reason}"),
-            Self::Setting { reason } => f.write_str(reason),
-            Self::Failed { server, reason } => write!(f, "cannot use Redis at {server}: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {}
-
-/// What the driver says, in one line, with what to do about it.
-fn in_words(error: &RedisError, tls: bool) -> String {
+/// Why the server at this address cannot be used, in one line with what to do about it. Passwords are not in it.
+pub(crate) fn open_error(server: &str, uses_tls: bool, error: &RedisError) -> OpenError {
     let said = error.to_string().replace(['\r', '\n'], " ");
+    let (of_kind, advice) = advice(error, &said, uses_tls);
+    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+    of_kind(format!("cannot use Redis at {server}: {said}{advice}"))
+}
+
+/// Makes the error of one kind.
+type OfKind = fn(String) -> OpenError;
+
+/// Whether the failure may pass by itself, and what to check.
+fn advice(error: &RedisError, said: &str, uses_tls: bool) -> (OfKind, Option<&'static str>) {
+    let refused: OfKind = OpenError::refused;
+    let unavailable: OfKind = OpenError::unavailable;
     let code = error.code().unwrap_or("");
     let kind = error.kind();
-    let advice = if error.is_connection_refusal() || said.contains("Connection refused") {
-        "is it running, and is this its address?"
+    if error.is_connection_refusal() || said.contains("Connection refused") {
+        (unavailable, Some("is it running, and is this its address?"))
     } else if matches!(code, "NOAUTH" | "WRONGPASS") || kind == redis::ErrorKind::AuthenticationFailed {
-        "check the user and the password in the URL"
+        (refused, Some("check the user and the password in the URL"))
+    } else if code == "NOPERM" {
+        (refused, Some(MISSING_RIGHT))
+    } else if said.contains("unknown command") {
+        (refused, Some(MISSING_COMMAND))
+    } else if code == "DENIED" {
+        // Protected mode; the server says what to do.
+        (refused, None)
     } else if kind == redis::ErrorKind::MasterNameNotFoundBySentinel {
-        "check the name after the last slash of the URL"
+        (refused, Some("check the name after the last slash of the URL"))
     } else if kind == redis::ErrorKind::RESP3NotSupported {
-        "Redis 6.2 or later, or Valkey, is needed"
+        (refused, Some("Redis 6.2 or later, or Valkey, is needed"))
+    } else if kind == redis::ErrorKind::InvalidClientConfig {
+        (OpenError::config, None)
     } else if said.contains("certificate") {
-        "its certificate is not trusted here: is it for this name, and is its authority known?"
-    } else if tls
+        (
+            refused,
+            Some("its certificate is not trusted here: is it for this name, and is its authority known?"),
+        )
+    } else if uses_tls
         && (error.is_timeout() || error.is_connection_dropped() || said.contains("InvalidContentType"))
     {
-        "does this port speak TLS? If not, the URL begins with redis instead of rediss"
+        (unavailable, Some("does this port speak TLS? If not, the URL begins with redis instead of rediss"))
     } else if error.is_timeout() {
-        "is the address right, and can this machine reach it?"
+        (unavailable, Some("is the address right, and can this machine reach it?"))
     } else if error.is_connection_dropped() {
-        "does this port speak TLS? Then the URL begins with rediss instead of redis"
+        (unavailable, Some("does this port speak TLS? Then the URL begins with rediss instead of redis"))
+    } else if error.is_io_error() || PASSING.contains(&code) {
+        (unavailable, None)
     } else {
-        return said;
-    };
-    format!("{said}; {advice}")
+        (OpenError::other, None)
+    }
 }
 
-/// A call without an answer that could be used.
+/// A position that this store did not write.
+pub(crate) fn foreign_cursor() -> Error {
+    Error::new(ErrorKind::Other).because("the cursor of another store")
+}
+
+/// A call without a reply that can be used.
 #[derive(Debug)]
 pub(crate) struct Fault {
     error: RedisError,
     /// Whether anything may have reached the server.
     sent: bool,
+    /// Whether the store was opened on a single server, not on a cluster.
+    on_single_server: bool,
 }
 
 impl Fault {
     pub(crate) fn unsent(error: RedisError) -> Self {
-        Self { error, sent: false }
+        Self { error, sent: false, on_single_server: false }
     }
 
     pub(crate) fn sent(error: RedisError) -> Self {
-        Self { error, sent: true }
+        Self { error, sent: true, on_single_server: false }
+    }
+
+    /// The same fault of a store that knows of one server only.
+    pub(crate) fn on_single_server(self) -> Self {
+        Self { on_single_server: true, ..self }
     }
 
     pub(crate) fn is_unknown_script(&self) -> bool {
@@ -124,27 +114,33 @@ impl Fault {
 
     /// The error of a call that changes nothing.
     pub(crate) fn of_read(self) -> Error {
-        match self.refusal() {
-            Some(Refusal::WrongType) => Error::corrupt("not a hash"),
-            _ => Error::unavailable(self.cause()),
+        // A script that reads has no effect, wherever in it a right was missing.
+        if self.sent && self.is_missing_right_in_script() {
+            return Error::refused(MISSING_RIGHT);
         }
+        self.into_error(Error::unavailable)
     }
 
     /// The error of a call that changes something.
     pub(crate) fn of_write(self) -> Error {
+        self.into_error(Error::maybe_applied)
+    }
+
+    /// `unclear` is the error if the server did not clearly refuse.
+    fn into_error(self, unclear: impl FnOnce(Cause) -> Error) -> Error {
         match self.refusal() {
             _ if !self.sent => Error::unavailable(self.cause()),
             Some(Refusal::WrongType) => Error::corrupt("not a hash"),
-            Some(Refusal::Full) => Error::new(ErrorKind::Full).because(self.cause()),
+            Some(Refusal::Full) => Error::full(self.cause()),
+            Some(Refusal::UntilChanged(what)) => Error::refused(what),
             Some(Refusal::ForNow) => Error::unavailable(self.cause()),
-            None => Error::maybe_applied(self.cause()),
+            None => unclear(self.cause()),
         }
     }
 
-    /// For people. Of what a server says only the first word, for it may repeat what it was sent.
-    fn cause(self) -> Box<dyn std::error::Error + Send + Sync> {
+    /// For people. Of what a server says only the first word, because the rest may repeat what it was sent.
+    fn cause(self) -> Cause {
         match self.error.code() {
-            _ if self.is_unknown_command() => "Redis does not know a command that is needed".into(),
             Some(code) => format!("Redis says {code}").into(),
             None => self.error.into(),
         }
@@ -160,10 +156,17 @@ impl Fault {
         if self.says("OOM") {
             return Some(Refusal::Full);
         }
+        if self.is_unknown_command() {
+            return Some(Refusal::UntilChanged(MISSING_COMMAND));
+        }
         let code = self.error.code()?;
-        let for_now = FOR_NOW.iter().any(|name| self.says(name))
-            || FOR_NOW_CODES.contains(&code)
-            || self.is_unknown_command();
+        if code == "NOPERM" && !self.is_missing_right_in_script() {
+            return Some(Refusal::UntilChanged(MISSING_RIGHT));
+        }
+        if self.on_single_server && ["MOVED", "CROSSSLOT"].contains(&code) {
+            return Some(Refusal::UntilChanged(NODE_OF_CLUSTER));
+        }
+        let for_now = IN_SCRIPTS_TOO.iter().any(|name| self.says(name)) || PASSING.contains(&code);
         for_now.then_some(Refusal::ForNow)
     }
 
@@ -175,15 +178,28 @@ impl Fault {
         self.error.code() == Some(name) || wrapped()
     }
 
-    /// Whether the server lacks a command, or keeps it from everybody.
+    /// Whether the server lacks a command, or keeps it from all users.
     fn is_unknown_command(&self) -> bool {
         self.detail_of_err().is_some_and(|detail| detail.starts_with("unknown command"))
+    }
+
+    /// Whether a right was missing in the middle of a script, as Redis says it since version 7.2 and before. The script may have written
+    /// already.
+    fn is_missing_right_in_script(&self) -> bool {
+        let says = |what| self.error.detail().is_some_and(|detail| detail.contains(what));
+        match self.error.code() {
+            Some("NOPERM") => says("ACL failure in script"),
+            Some("ERR") => says("The user executing the script can't"),
+            _ => false,
+        }
     }
 
     fn detail_of_err(&self) -> Option<&str> {
         self.error.detail().filter(|_| self.error.code() == Some("ERR"))
     }
 }
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// For how long another node has a key.
 pub(crate) enum Redirection {
@@ -194,20 +210,29 @@ pub(crate) enum Redirection {
 enum Refusal {
     WrongType,
     Full,
+    /// It stays so until this is done.
+    UntilChanged(&'static str),
     ForNow,
 }
 
-/// What a node says that has not, or not yet, what is wanted of it.
+const MISSING_RIGHT: &str =
+    "the user of Redis lacks a right: grant those that the README of cloakroom-redis lists";
+const MISSING_COMMAND: &str = "Redis does not know a command that is needed: use Redis 6.2 or later, or Valkey, \
+                               with the commands that the README of cloakroom-redis lists";
+const NODE_OF_CLUSTER: &str =
+    "this server is a node of a cluster: open it with a URL that begins with redis+cluster instead of redis";
+
+/// What a node says that does not have, or not yet, what is wanted of it.
 const OF_CHANGE: [&str; 5] = ["MOVED", "CLUSTERDOWN", "MASTERDOWN", "LOADING", "READONLY"];
 
 /// How Redis 6.2 begins to say what a script met.
 const WRAPPED: &str = "Error running script";
 
 /// What may be said inside of a script, too.
-const FOR_NOW: [&str; 3] = ["READONLY", "MISCONF", "NOREPLICAS"];
+const IN_SCRIPTS_TOO: [&str; 3] = ["READONLY", "MISCONF", "NOREPLICAS"];
 
-/// What is said instead of beginning with a command.
-const FOR_NOW_CODES: [&str; 11] = [
+/// What is said instead of beginning with a command, and may pass.
+const PASSING: [&str; 11] = [
     "LOADING",
     "MASTERDOWN",
     "CLUSTERDOWN",

@@ -1,47 +1,43 @@
-//! Leases, by the server's clock. Who waits is called by a message when its turn has come.
+//! Leases, by the server's clock. A waiter is woken by a message when its turn has come.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{Acquired, Claim, Error, ErrorKind, Key, LeaseId, Leases, Record, Result, Revision};
+use cloakroom_store::codec::prefix;
+use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision};
 use redis::Value;
 
-use crate::bell::Seat;
-use crate::space::Space;
-use crate::store::{RedisStore, Written, replaced};
-use crate::{fields, reply, script};
+use crate::keyspace::{cannot_be_read, not_a_record};
+use crate::record_fields::{self, RecordArgs};
+use crate::store::{RedisStore, replaced};
+use crate::{reply, script};
 
 impl Leases for RedisStore {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let (lease, ttl) = (claim.lease.get().to_string(), ttl(claim));
         let takeover = claim.takeover.get().to_string();
-        let instance = self.space.instance.as_bytes();
+        let instance = self.keyspace.instance.as_bytes();
         let args: [&[u8]; 5] =
-            [key.as_bytes(), lease.as_bytes(), ttl.as_bytes(), takeover.as_bytes(), instance];
-        match self.space.run(&script::ACQUIRE, &self.space.record(key), &args).await? {
-            Value::Array(answer) => {
-                let acquired = acquired(key, answer);
-                if acquired.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
-                    // The server may have taken it for sound. If this fails the lease runs out.
-                    _ = self.release(key, claim.lease).await;
-                }
-                acquired
-            }
-            _ => Err(Error::maybe_applied("an answer that is no list")),
+            [&prefix(key), lease.as_bytes(), ttl.as_bytes(), takeover.as_bytes(), instance];
+        let reply = self.keyspace.run(&script::ACQUIRE, &self.keyspace.record(key), &args).await?;
+        let acquired = acquired(key, reply);
+        if acquired.as_ref().is_err_and(|error| cannot_be_read(error.kind())) {
+            // The server may have taken it for sound. If this fails the lease runs out.
+            _ = self.release(key, claim.lease).await;
         }
+        acquired
     }
 
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
         let (lease, ttl) = (claim.lease.get().to_string(), ttl(claim));
         let args = [lease.as_bytes(), ttl.as_bytes()];
-        Ok(self.space.change(&script::RENEW, &self.space.record(key), &args).await? == 1)
+        Ok(self.keyspace.change(&script::RENEW, key, &args).await? == 1)
     }
 
     async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
         let lease = lease.get().to_string();
-        let [channels, alone] = self.space.calling();
+        let [channels, alone] = self.keyspace.calling();
         let args = [lease.as_bytes(), channels, alone];
-        Ok(self.space.change(&script::RELEASE, &self.space.record(key), &args).await? == 1)
+        Ok(self.keyspace.change(&script::RELEASE, key, &args).await? == 1)
     }
 
     async fn replace_and_release(
@@ -51,77 +47,57 @@ impl Leases for RedisStore {
         expected: Revision,
         lease: LeaseId,
     ) -> Result<()> {
-        let new = Written::new(key, record)?;
+        let new = RecordArgs::new(key, record)?;
         let (expected, lease) = (expected.get().to_string(), lease.get().to_string());
         let args =
-            [&new.args()[..], &[expected.as_bytes(), lease.as_bytes()], &self.space.calling()].concat();
-        replaced(self.space.change(&script::REPLACE_AND_RELEASE, &self.space.record(key), &args).await?)
+            [&new.args()[..], &[expected.as_bytes(), lease.as_bytes()], &self.keyspace.calling()].concat();
+        replaced(self.keyspace.change(&script::REPLACE_AND_RELEASE, key, &args).await?)
     }
 
     async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
-        self.bell.listen(at_most.min(LOOK_AGAIN)).await;
-        // In this order, so that no call between the two is missed.
-        let mut place = Place { seat: self.bell.sit_down(*key), space: Arc::clone(&self.space), leave: true };
-        let args = [self.space.instance.as_bytes()];
-        let left = self.space.change(&script::WAIT, &self.space.record(key), &args).await?;
+        self.wakeups.wait_until_up(at_most.min(LOOK_AGAIN)).await;
+        // In this order, so that no message between the two is missed.
+        let mut waiter = self.wakeups.register(*key);
+        let args = [self.keyspace.instance.as_bytes()];
+        let left = self.keyspace.change(&script::WAIT, key, &args).await?;
         if left <= 0 {
-            place.leave = false;
+            waiter.keep_place();
             return Ok(());
         }
         let left = Duration::from_millis(left.unsigned_abs());
         let patience = left.min(LOOK_AGAIN).min(at_most);
-        let called = tokio::time::timeout(patience, place.seat.called()).await.is_ok();
-        // Who looks again keeps its place in the queue.
-        place.leave = !called && patience == at_most;
+        let was_woken = tokio::time::timeout(patience, waiter.woken()).await.is_ok();
+        // A waiter that looks again keeps its place in the queue.
+        if was_woken || patience != at_most {
+            waiter.keep_place();
+        }
         Ok(())
     }
 }
 
-/// A waiter's place in the queue on the server. Given up, the next one is called instead.
-struct Place {
-    seat: Seat,
-    space: Arc<Space>,
-    leave: bool,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.leave && self.seat.is_last() {
-            leave(&self.space, self.seat.key());
-        }
-    }
-}
-
-/// Takes this instance out of the queue for a lease, in the background. If that fails, its turn passes by itself.
-pub(crate) fn leave(space: &Arc<Space>, key: Key) {
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    let space = Arc::clone(space);
-    runtime.spawn(async move {
-        let [channels, alone] = space.calling();
-        let args = [space.instance.as_bytes(), channels, alone];
-        _ = space.run(&script::LEAVE, &space.record(&key), &args).await;
-    });
-}
-
-fn acquired(key: &Key, answer: Vec<Value>) -> Result<Acquired> {
-    let mut answer = answer.into_iter();
-    let outcome = answer.next().as_ref().and_then(reply::number);
-    match (outcome, <[Value; 4]>::try_from(answer.collect::<Vec<_>>())) {
-        (Some(1), Ok(fields)) => match fields::record(key, fields)? {
+fn acquired(key: &Key, reply: Value) -> Result<Acquired> {
+    let values = match reply {
+        Value::Array(values) => values,
+        Value::BulkString(prefix) => return Err(not_a_record(key, &prefix)),
+        _ => return Err(Error::maybe_applied("a reply that is no list")),
+    };
+    let mut values = values.into_iter();
+    let outcome = values.next().as_ref().and_then(reply::number);
+    match (outcome, <[Value; 4]>::try_from(values.collect::<Vec<_>>())) {
+        (Some(1), Ok(fields)) => match record_fields::record(key, fields)? {
             Some(record) => Ok(Acquired::Held(record)),
             None => Err(Error::corrupt("a lease on no record")),
         },
         (Some(0), _) => Ok(Acquired::Missing),
         (Some(-1), _) => Ok(Acquired::Busy),
-        (Some(-2), _) => Err(Error::corrupt("not a record of this key")),
-        _ => Err(Error::maybe_applied("an answer to another question")),
+        _ => Err(Error::maybe_applied("a reply to another command")),
     }
 }
 
 /// A lease's time in milliseconds.
 fn ttl(claim: &Claim) -> String {
-    fields::millis(u64::try_from(claim.ttl.as_millis()).unwrap_or(u64::MAX))
+    record_fields::millis(u64::try_from(claim.ttl.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// How long a waiter stays without a call before it looks for itself, in case the call was lost with a server or a connection.
+/// How long a waiter stays without a message before it looks for itself, in case the message was lost with a server or a connection.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -11,12 +11,8 @@
 //! let store = RedisStore::builder().prefix("shop:").connect("redis://127.0.0.1").await?;
 //!
 //! let key = Key::new([7; 32]);
-//! let record = Record {
-//!     revision: Revision::new(1),
-//!     expires_at: Timestamp::from_millis(1_800_000_000_000),
-//!     subject: None,
-//!     data: b"opaque".as_slice().into(),
-//! };
+//! let expires_at = Timestamp::from_millis(1_800_000_000_000);
+//! let record = Record::new(Revision::new(1), expires_at, b"opaque".as_slice());
 //! store.create(&key, &record).await?;
 //! assert_eq!(store.load(&key).await?, Some(record));
 //! # Ok(()) }
@@ -28,36 +24,33 @@
 //!   cluster as well.
 //! - **Durability** is what Redis is configured for: with `appendonly yes` and `appendfsync always` a crash loses nothing. A
 //!   failover may lose the last writes, for replication is asynchronous.
-//! - **Writes are never sent twice**, neither here nor by the driver. An answer that is lost is
+//! - **Writes are never sent twice**, neither here nor by the driver. A reply that is lost is
 //!   [`Applied::Maybe`](cloakroom_store::Applied::Maybe).
 //! - **Expiry** is the server's: ten minutes after [`expires_at`](cloakroom_store::Record::expires_at);
 //!   [`purge`](cloakroom_store::Store::purge) has nothing to do.
-//! - **Leases** go by the server's clock. Waiters are called by messages, in the order in which they came.
+//! - **Leases** go by the server's clock. Waiters are woken by messages, in the order in which they came.
 //! - **Eviction** signs users out: [`RedisStore::may_evict`] tells whether the server may.
 //!
-//! The README says what each means for whoever runs the server.
+//! The README says what each means for those who run the server.
 
 mod address;
-mod bell;
 mod builder;
 mod cluster;
 mod error;
-mod eviction;
-mod fields;
-mod gather;
+mod keyspace;
 mod leases;
 mod link;
+mod lock;
+mod record_fields;
 mod reply;
 mod route;
 mod scan;
 mod script;
-mod sentinel;
 mod server;
-mod space;
 mod store;
 mod subjects;
-mod together;
+mod wakeup;
 
 pub use builder::Builder;
-pub use error::ConnectError;
+pub use cloakroom_store::{OpenError, OpenErrorKind};
 pub use store::RedisStore;

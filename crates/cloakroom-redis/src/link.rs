@@ -1,19 +1,20 @@
-//! One connection that everybody shares, and that is made again when it broke.
+//! One connection that all calls share, and that is made again when it broke.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as Slot, PoisonError, RwLock};
+use std::sync::{Arc, Mutex as Slot, RwLock};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::sync::Mutex;
 
 use crate::error::Fault;
+use crate::lock::{lock, read, write};
 use crate::route::Route;
 
 /// A connection to one server.
 ///
-/// Unlike the driver's own manager this tells calls that were not sent from those that may have been, never answers with an
-/// older attempt's failure, and asks the sentinels again for each new connection.
+/// Unlike the driver's own manager this tells calls that were not sent from those that may have been, never fails with the
+/// failure of an older attempt, and asks the sentinels again for each new connection.
 pub(crate) struct Link {
     route: Arc<Route>,
     live: RwLock<Option<Live>>,
@@ -35,12 +36,12 @@ pub(crate) struct Sent(Slot<Option<Live>>);
 
 impl Sent {
     fn on(&self, live: &Live) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+        *lock(&self.0) = Some(live.clone());
     }
 
     /// The server has said that it did nothing.
     pub(crate) fn take_back(&self) -> Option<Live> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 
@@ -54,8 +55,8 @@ impl Live {
         self.connection.clone()
     }
 
-    fn answered(&self, answer: RedisResult<Value>) -> Result<Value, Fault> {
-        answer.map_err(Fault::sent).inspect_err(|fault| {
+    fn checked(&self, reply: RedisResult<Value>) -> Result<Value, Fault> {
+        reply.map_err(Fault::sent).inspect_err(|fault| {
             if fault.ends_connection() {
                 self.give_up();
             }
@@ -72,7 +73,7 @@ impl Link {
     pub(crate) async fn send(&self, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
         let live = self.live().await.map_err(Fault::unsent)?;
         sent.on(&live);
-        live.answered(command.query_async(&mut live.connection.clone()).await)
+        live.checked(command.query_async(&mut live.connection.clone()).await)
     }
 
     /// Sends a command to a node of a cluster that is about to get its key.
@@ -81,14 +82,14 @@ impl Link {
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
         sent.on(&live);
-        // The second answer as it is: the driver would wrap an error up as one of a pipeline.
-        let answer = live.connection.clone().req_packed_commands(&both, 1, 1).await;
-        let answer = answer.and_then(|mut answers| answers.pop().unwrap_or(Value::Nil).extract_error());
-        live.answered(answer)
+        // The second reply as it is: the driver would wrap an error up as one of a pipeline.
+        let reply = live.connection.clone().req_packed_commands(&both, 1, 1).await;
+        let reply = reply.and_then(|mut replies| replies.pop().unwrap_or(Value::Nil).extract_error());
+        live.checked(reply)
     }
 
-    /// The connection; a new one if there is none or the last one broke. Who asks while one is being made gets that one, or its
-    /// failure.
+    /// The connection; a new one if there is none or the last one broke. A caller that comes while one is being made gets that one, or
+    /// its failure.
     async fn live(&self) -> RedisResult<Live> {
         if let Some(live) = self.present() {
             return Ok(live);
@@ -106,7 +107,7 @@ impl Link {
         match self.dial().await {
             Ok(live) => {
                 *last_failure = None;
-                *self.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+                *write(&self.live) = Some(live.clone());
                 Ok(live)
             }
             Err(failure) => {
@@ -119,7 +120,7 @@ impl Link {
 
     /// The connection, if there is one.
     pub(crate) fn present(&self) -> Option<Live> {
-        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let live = read(&self.live);
         live.as_ref().filter(|live| !live.broken.load(Ordering::Acquire)).cloned()
     }
 

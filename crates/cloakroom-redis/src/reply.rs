@@ -1,8 +1,8 @@
-//! What Redis answers, taken apart.
+//! Replies of Redis, taken apart.
 
 use redis::Value;
 
-/// A number; `None` if the answer is something else.
+/// A number; `None` if the reply is something else.
 pub(crate) fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),

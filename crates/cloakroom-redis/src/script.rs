@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
+use cloakroom_store::codec::PREFIX_LEN;
 use redis::Cmd;
 
-/// A script that changes one key.
+/// A script that works on one key.
 #[derive(Debug)]
 pub(crate) struct Script {
-    source: &'static str,
+    source: String,
     hash: String,
 }
 
@@ -19,22 +20,25 @@ macro_rules! script {
 }
 
 pub(crate) static CREATE: LazyLock<Script> = script!("create");
-pub(crate) static REPLACE: LazyLock<Script> = script!("replacing", "replace");
-pub(crate) static TOUCH: LazyLock<Script> = script!("touch");
+pub(crate) static REPLACE: LazyLock<Script> = script!("records", "replace");
+pub(crate) static TOUCH: LazyLock<Script> = script!("records", "touch");
 pub(crate) static DELETE: LazyLock<Script> = script!("leases", "delete");
-pub(crate) static ACQUIRE: LazyLock<Script> = script!("leases", "acquire");
+pub(crate) static ACQUIRE: LazyLock<Script> = script!("records", "leases", "acquire");
 pub(crate) static RENEW: LazyLock<Script> = script!("leases", "renew");
 pub(crate) static RELEASE: LazyLock<Script> = script!("leases", "release");
-pub(crate) static REPLACE_AND_RELEASE: LazyLock<Script> =
-    script!("leases", "replacing", "replace_and_release");
+pub(crate) static REPLACE_AND_RELEASE: LazyLock<Script> = script!("records", "leases", "replace_and_release");
 pub(crate) static WAIT: LazyLock<Script> = script!("leases", "wait");
 pub(crate) static LEAVE: LazyLock<Script> = script!("leases", "leave");
 pub(crate) static ENROLL: LazyLock<Script> = script!("enroll");
+pub(crate) static LIST: LazyLock<Script> = script!("list");
+pub(crate) static LIST_ENTRY: LazyLock<Script> = script!("records", "list_entry");
 pub(crate) static DELETE_OF: LazyLock<Script> = script!("leases", "delete_of");
 
 impl Script {
-    fn new(source: &'static str) -> Self {
-        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    /// Each script begins with the one number that it shares with the record codec.
+    fn new(files: &str) -> Self {
+        let source = format!("local PREFIX_LEN = {PREFIX_LEN}\n{files}");
+        Self { hash: redis::Script::new(&source).get_hash().to_owned(), source }
     }
 
     /// Runs the script if the server knows it, and else does nothing (`NOSCRIPT`).
@@ -44,7 +48,7 @@ impl Script {
 
     /// Runs the script, which the server knows from then on.
     pub(crate) fn by_source(&self, key: &str, args: &[&[u8]]) -> Cmd {
-        command("EVAL", self.source, key, args)
+        command("EVAL", &self.source, key, args)
     }
 }
 

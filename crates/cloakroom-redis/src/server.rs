@@ -1,4 +1,4 @@
-//! The server, or the cluster: one command, one answer, one deadline.
+//! The server, or the cluster: one command, one reply, one deadline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::link::{Link, Sent};
 use crate::route::{Route, timed_out};
 use crate::script::Script;
 
-/// Whom commands are sent to. Nothing is ever sent twice, but for what the server said that it has not carried out.
+/// Where commands are sent. A command is sent a second time only if the server said that it has not carried it out.
 pub(crate) struct Server {
-    kind: Kind,
+    kind: ServerKind,
     deadline: Duration,
 }
 
-enum Kind {
+enum ServerKind {
     One(Link, Arc<Route>),
     Cluster(Arc<Cluster>),
 }
@@ -27,17 +27,17 @@ enum Kind {
 impl Server {
     pub(crate) fn one(route: Route, deadline: Duration) -> Self {
         let route = Arc::new(route);
-        Self { kind: Kind::One(Link::new(Arc::clone(&route)), route), deadline }
+        Self { kind: ServerKind::One(Link::new(Arc::clone(&route)), route), deadline }
     }
 
     pub(crate) fn cluster(cluster: Cluster, deadline: Duration) -> Self {
-        Self { kind: Kind::Cluster(Arc::new(cluster)), deadline }
+        Self { kind: ServerKind::Cluster(Arc::new(cluster)), deadline }
     }
 
     pub(crate) fn as_cluster(&self) -> Option<&Arc<Cluster>> {
         match &self.kind {
-            Kind::One(..) => None,
-            Kind::Cluster(cluster) => Some(cluster),
+            ServerKind::One(..) => None,
+            ServerKind::Cluster(cluster) => Some(cluster),
         }
     }
 
@@ -45,14 +45,14 @@ impl Server {
         self.deadline
     }
 
-    /// Connects to whoever sends messages, in a cluster to the node that is answered too; `pushes` is told what comes.
+    /// Connects to the server that sends messages, in a cluster to the node that is returned too; `pushes` receives them.
     pub(crate) async fn listen(
         &self,
         pushes: impl AsyncPushSender + Clone,
     ) -> RedisResult<(MultiplexedConnection, Option<Node>)> {
         match &self.kind {
-            Kind::One(_, route) => Ok((route.connect(pushes).await?, None)),
-            Kind::Cluster(cluster) => {
+            ServerKind::One(_, route) => Ok((route.connect(pushes).await?, None)),
+            ServerKind::Cluster(cluster) => {
                 let (connection, node) = cluster.listen(pushes).await?;
                 Ok((connection, Some(node)))
             }
@@ -70,7 +70,7 @@ impl Server {
         let sent = Sent::default();
         let call = async {
             match (&self.kind, node) {
-                (Kind::Cluster(cluster), Some(node)) => cluster.send_to(node, command, &sent).await,
+                (ServerKind::Cluster(cluster), Some(node)) => cluster.send_to(node, command, &sent).await,
                 _ => self.send("", command, &sent).await,
             }
         };
@@ -87,7 +87,7 @@ impl Server {
                     sent.take_back();
                     self.send(key, &script.by_source(key, args), &sent).await
                 }
-                answer => answer,
+                reply => reply,
             }
         };
         self.in_time(&sent, run).await
@@ -98,13 +98,16 @@ impl Server {
         sent: &Sent,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        if let Ok(answer) = tokio::time::timeout(self.deadline, call).await {
-            return answer;
+        if let Ok(reply) = tokio::time::timeout(self.deadline, call).await {
+            return match &self.kind {
+                ServerKind::One(..) => reply.map_err(Fault::on_single_server),
+                ServerKind::Cluster(_) => reply,
+            };
         }
-        if let Kind::Cluster(cluster) = &self.kind {
-            cluster.look_again();
+        if let ServerKind::Cluster(cluster) = &self.kind {
+            cluster.refresh_soon();
         }
-        let error = timed_out("no answer within the deadline");
+        let error = timed_out("no reply within the deadline");
         let Some(live) = sent.take_back() else { return Err(Fault::unsent(error)) };
         // Perhaps the network swallows everything: the next call tries another connection.
         live.give_up();
@@ -113,8 +116,8 @@ impl Server {
 
     async fn send(&self, key: &str, command: &Cmd, sent: &Sent) -> Result<Value, Fault> {
         match &self.kind {
-            Kind::One(link, _) => link.send(command, sent).await,
-            Kind::Cluster(cluster) => cluster.send(key, command, sent).await,
+            ServerKind::One(link, _) => link.send(command, sent).await,
+            ServerKind::Cluster(cluster) => cluster.send(key, command, sent).await,
         }
     }
 }

@@ -1,42 +1,29 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Record, Result, Revision, Store, Timestamp,
-    encode,
-};
+use cloakroom_store::codec::prefix;
+use cloakroom_store::{Error, Facets, Key, Record, Result, Revision, Store, Timestamp};
 
-use crate::bell::Bell;
-use crate::space::Space;
-use crate::{Builder, ConnectError, fields, script};
+use crate::keyspace::Keyspace;
+use crate::record_fields::{self, RecordArgs};
+use crate::script;
+use crate::wakeup::WakeupListener;
 
 /// Sessions in Redis or Valkey. See the [crate] for what it promises.
 pub struct RedisStore {
-    pub(crate) space: Arc<Space>,
-    pub(crate) bell: Bell,
+    pub(crate) keyspace: Arc<Keyspace>,
+    pub(crate) wakeups: WakeupListener,
     shown: String,
     may_evict: Option<String>,
 }
 
 impl RedisStore {
     /// The largest [`data`](Record::data) a record may have, in bytes: 16 MiB.
-    pub const MAX_DATA_LEN: usize = 16 << 20;
+    pub const MAX_DATA_LEN: usize = record_fields::MAX_DATA_LEN;
 
-    /// Connects to the server, sentinels or cluster of this URL. [`Builder::connect`] with default settings.
-    ///
-    /// # Errors
-    /// [`ConnectError`], which says in one line what is wrong.
-    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        Self::builder().connect(url).await
-    }
-
-    /// Settings to connect with.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    pub(crate) fn new(space: Arc<Space>, shown: String, may_evict: Option<String>) -> Self {
-        Self { bell: Bell::new(Arc::clone(&space)), space, shown, may_evict }
+    pub(crate) fn new(keyspace: Keyspace, shown: String, may_evict: Option<String>) -> Self {
+        let keyspace = Arc::new(keyspace);
+        Self { wakeups: WakeupListener::new(Arc::clone(&keyspace)), keyspace, shown, may_evict }
     }
 
     /// The server's `maxmemory-policy` if it may make room by removing sessions, as it was when the store was connected; `None` if it may not, or
@@ -51,33 +38,34 @@ impl RedisStore {
 
 impl Store for RedisStore {
     async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        let new = Written::new(key, record)?;
-        match self.space.change(&script::CREATE, &self.space.record(key), &new.args()).await? {
+        let new = RecordArgs::new(key, record)?;
+        match self.keyspace.change(&script::CREATE, key, &new.args()).await? {
             1 => Ok(()),
             _ => Err(Error::exists()),
         }
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
-        self.space.load(key).await
+        self.keyspace.load(key).await
     }
 
     async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        let new = Written::new(key, record)?;
+        let new = RecordArgs::new(key, record)?;
         let expected = expected.get().to_string();
         let args = [&new.args()[..], &[expected.as_bytes()]].concat();
-        replaced(self.space.change(&script::REPLACE, &self.space.record(key), &args).await?)
+        replaced(self.keyspace.change(&script::REPLACE, key, &args).await?)
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
-        let (now, new, removal) = (fields::time(now), fields::time(expires_at), fields::removal(expires_at));
-        let args: [&[u8]; 4] = [key.as_bytes(), now.as_bytes(), new.as_bytes(), removal.as_bytes()];
-        Ok(self.space.change(&script::TOUCH, &self.space.record(key), &args).await? == 1)
+        let (now, new) = (record_fields::time(now), record_fields::time(expires_at));
+        let removal = record_fields::removal(expires_at);
+        let args: [&[u8]; 4] = [&prefix(key), now.as_bytes(), new.as_bytes(), removal.as_bytes()];
+        Ok(self.keyspace.change(&script::TOUCH, key, &args).await? == 1)
     }
 
     async fn delete(&self, key: &Key) -> Result<bool> {
-        let args = [self.space.channels.as_bytes()];
-        Ok(self.space.change(&script::DELETE, &self.space.record(key), &args).await? == 1)
+        let args = [self.keyspace.channels.as_bytes()];
+        Ok(self.keyspace.change(&script::DELETE, key, &args).await? == 1)
     }
 
     /// Nothing to do: Redis removes what has expired, ten minutes later.
@@ -85,16 +73,8 @@ impl Store for RedisStore {
         Ok(0)
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        Some(self)
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        Some(self)
+    fn facets(&self) -> Facets<'_> {
+        Facets::none().leases(self).subjects(self).scan(self)
     }
 }
 
@@ -103,51 +83,16 @@ impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
             .field("server", &self.shown)
-            .field("prefix", &self.space.prefix())
+            .field("prefix", &self.keyspace.prefix())
             .finish_non_exhaustive()
     }
 }
 
-/// A record in the form that scripts take.
-pub(crate) struct Written<'a> {
-    bytes: Vec<u8>,
-    revision: String,
-    expires_at: String,
-    removal: String,
-    subject: &'a str,
-}
-
-impl<'a> Written<'a> {
-    pub(crate) fn new(key: &Key, record: &'a Record) -> Result<Self> {
-        if record.data.len() > RedisStore::MAX_DATA_LEN {
-            return Err(Error::new(ErrorKind::TooLarge));
-        }
-        Ok(Self {
-            bytes: encode(key, record),
-            revision: record.revision.get().to_string(),
-            expires_at: fields::time(record.expires_at),
-            removal: fields::removal(record.expires_at),
-            subject: fields::subject(record),
-        })
-    }
-
-    pub(crate) fn args(&self) -> [&[u8]; 5] {
-        [
-            &self.bytes,
-            self.revision.as_bytes(),
-            self.expires_at.as_bytes(),
-            self.removal.as_bytes(),
-            self.subject.as_bytes(),
-        ]
-    }
-}
-
-/// What the scripts that replace a record say.
-pub(crate) fn replaced(answer: i64) -> Result<()> {
-    match answer {
+/// The result of the scripts that replace a record.
+pub(crate) fn replaced(reply: i64) -> Result<()> {
+    match reply {
         1 => Ok(()),
         0 => Err(Error::missing()),
-        -1 => Err(Error::conflict()),
-        _ => Err(Error::corrupt("not a record of this key")),
+        _ => Err(Error::conflict()),
     }
 }

@@ -2,72 +2,134 @@
 
 use std::sync::Arc;
 
-use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Subject, Subjects, Timestamp};
+use cloakroom_store::codec::prefix;
+use cloakroom_store::{
+    Cursor, Error, ErrorKind, Key, Page, Record, Result, Subject, SubjectEntry, Subjects, Timestamp,
+};
 
-use crate::error::Fault;
-use crate::space::Space;
+use crate::error::foreign_cursor;
+use crate::keyspace::{self, Keyspace, for_each_key, read_each_key};
 use crate::store::RedisStore;
-use crate::together::together;
-use crate::{fields, reply, script};
+use crate::{record_fields, reply, script};
 
 impl Subjects for RedisStore {
     async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
-        let (member, until) = (key.to_string(), fields::millis(until.as_millis()));
+        let (member, until) = (key.to_string(), record_fields::millis(until.as_millis()));
         let margin = Record::NATIVE_EXPIRY_MARGIN.as_millis().to_string();
         let args = [member.as_bytes(), until.as_bytes(), margin.as_bytes()];
-        self.space.run(&script::ENROLL, &self.space.index(subject), &args).await?;
+        self.keyspace.run(&script::ENROLL, &self.keyspace.index(subject), &args).await?;
         Ok(())
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
-        let keys = enrolled(&self.space, subject).await?;
-        let mut found = found(&self.space, keys).await?;
-        found.retain(|(_, record)| record.subject.as_ref() == Some(subject));
-        Ok(found)
+    async fn list(
+        &self,
+        subject: &Subject,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<SubjectEntry>> {
+        let from = cursor.map(|cursor| IndexPosition::read(cursor.as_bytes())).transpose()?;
+        let (keys, next) = index_page(&self.keyspace, subject, from, limit).await?;
+        let entry = |keyspace, key| entry(keyspace, key, subject.clone());
+        let entries = read_each_key(&self.keyspace, keys, entry).await?;
+        Ok(Page::new(entries, next.map(|next| Cursor::new(next.write()))))
     }
 
     async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
-        let mut keys = enrolled(&self.space, subject).await?;
-        keys.retain(|key| Some(key) != except);
-        let end = |key| {
-            let (space, subject) = (Arc::clone(&self.space), subject.clone());
-            async move {
-                let args = [subject.as_str().as_bytes(), space.channels.as_bytes()];
-                match space.change(&script::DELETE_OF, &space.record(&key), &args).await {
-                    // Something else is under that key, which is nobody's session.
-                    Err(error) if error.kind() == ErrorKind::Corrupt => Ok(0),
-                    ended => ended,
+        let (mut ended, mut failure, mut from) = (0, None, None);
+        loop {
+            let (mut keys, next) = match index_page(&self.keyspace, subject, from, MOST).await {
+                Ok(page) => page,
+                // Nothing was ended yet.
+                Err(error) if ended == 0 && failure.is_none() => return Err(error),
+                Err(error) => return Err(Error::maybe_applied(error)),
+            };
+            keys.retain(|key| Some(key) != except);
+            let end = |keyspace, key| end(keyspace, key, subject.clone());
+            // All that can be ended are, also when one fails.
+            for result in for_each_key(&self.keyspace, keys, end).await {
+                match result {
+                    Ok(was_ended) => ended += usize::from(was_ended),
+                    Err(error) => failure = Some(error),
                 }
             }
-        };
-        // All that can be ended are, also when one fails.
-        let ended: Result<Vec<i64>> = together(keys, end).await.into_iter().collect();
-        Ok(ended.map_err(Error::maybe_applied)?.into_iter().filter(|ended| *ended == 1).count())
+            from = next;
+            if from.is_none() {
+                return failure.map_or(Ok(ended), |error| Err(Error::maybe_applied(error)));
+            }
+        }
     }
 }
 
-/// The records under these keys; there may be fewer. What is not sound is left out.
-pub(crate) async fn found(space: &Arc<Space>, keys: Vec<Key>) -> Result<Vec<(Key, Record)>> {
-    let load = |key| {
-        let space = Arc::clone(space);
-        async move {
-            match space.load(&key).await {
-                Ok(record) => Ok(record.map(|record| (key, record))),
-                Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
-                Err(error) => Err(error),
-            }
-        }
-    };
-    let found: Result<Vec<_>> = together(keys, load).await.into_iter().collect();
-    Ok(found?.into_iter().flatten().collect())
+/// The entry of a record, if it names this subject.
+async fn entry(keyspace: Arc<Keyspace>, key: Key, subject: Subject) -> Result<Option<SubjectEntry>> {
+    let args: [&[u8]; 2] = [&prefix(&key), subject.as_str().as_bytes()];
+    let expires_at = keyspace.read(&script::LIST_ENTRY, &keyspace.record(&key), &args).await?;
+    let Some(expires_at) = reply::string(expires_at).flatten() else { return Ok(None) };
+    Ok(Some(SubjectEntry::new(key, record_fields::expires_at(&expires_at)?)))
 }
 
-/// The keys in a user's index. Their records may be gone, or another's.
-async fn enrolled(space: &Space, subject: &Subject) -> Result<Vec<Key>> {
-    let mut command = redis::cmd("ZRANGE");
-    let name = space.index(subject);
-    command.arg(&name).arg(0).arg(-1);
-    let answer = space.server.call(&name, &command).await.map_err(Fault::of_read)?;
-    let members = reply::strings(answer).ok_or_else(|| Error::corrupt("an answer that is no list"))?;
-    Ok(members.iter().filter_map(|member| std::str::from_utf8(member).ok()?.parse().ok()).collect())
+/// Removes a record if it names this subject.
+async fn end(keyspace: Arc<Keyspace>, key: Key, subject: Subject) -> Result<bool> {
+    let args = [subject.as_str().as_bytes(), keyspace.channels.as_bytes()];
+    match keyspace.change(&script::DELETE_OF, &key, &args).await {
+        // Something else is under that key, which is no session.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
+        ended => Ok(ended? == 1),
+    }
 }
+
+/// The last entry of a page of an index.
+///
+/// An entry that is in the index throughout a walk is seen: what is removed moves no other entry to before this position, and an entry
+/// whose end becomes later moves on.
+#[derive(Debug, PartialEq, Eq)]
+struct IndexPosition {
+    /// Its end, in milliseconds: the score, as Redis prints it.
+    end: Vec<u8>,
+    /// Its key.
+    member: Vec<u8>,
+}
+
+impl IndexPosition {
+    /// Both, with a colon between.
+    fn write(&self) -> Vec<u8> {
+        [&self.end[..], b":", &self.member].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self> {
+        let colon = bytes.iter().position(|byte| *byte == b':').ok_or_else(foreign_cursor)?;
+        let (end, member) = (bytes[..colon].to_vec(), bytes[colon + 1..].to_vec());
+        let is_number = std::str::from_utf8(&end).is_ok_and(|end| end.parse::<f64>().is_ok());
+        if !is_number || member.is_empty() {
+            return Err(foreign_cursor());
+        }
+        Ok(Self { end, member })
+    }
+}
+
+/// Some keys in a user's index, and where to go on. Their records may be gone, or another's.
+async fn index_page(
+    keyspace: &Keyspace,
+    subject: &Subject,
+    from: Option<IndexPosition>,
+    limit: usize,
+) -> Result<(Vec<Key>, Option<IndexPosition>)> {
+    let limit = limit.clamp(1, MOST);
+    let count = limit.to_string();
+    let mut args = vec![count.as_bytes()];
+    if let Some(from) = &from {
+        args.extend([&from.end[..], &from.member]);
+    }
+    let reply = keyspace.read(&script::LIST, &keyspace.index(subject), &args).await?;
+    let mut entries = reply::strings(reply).ok_or_else(|| Error::corrupt("a reply that is no list"))?;
+    let keys = entries.chunks_exact(2).filter_map(|entry| keyspace::key(&entry[0])).collect();
+    let is_full = entries.len() == 2 * limit;
+    let last = entries.pop().zip(entries.pop()).map(|(end, member)| IndexPosition { end, member });
+    Ok((keys, last.filter(|_| is_full)))
+}
+
+/// The most entries of an index that are read at once.
+const MOST: usize = 1_000;
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ fn key(n: u64) -> Key {
 
 fn server(key: &Key, servers: &[&str]) -> String {
     let addresses: Vec<_> = servers.iter().map(|name| Address::Tcp((*name).to_owned())).collect();
-    place(&addresses, seed, key).to_string()
+    server_of(&addresses, seed, key).to_string()
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn what_is_no_list_of_servers_is_refused() {
 
 #[test]
 fn a_url_with_a_password_is_refused_and_not_shown() {
-    let reason = read_url("memcached://user:hunter2@cache").unwrap_err();
+    let reason = read_url("memcached://user:hunter2@cache").unwrap_err().to_string();
     assert!(reason.contains("without user and password") && !reason.contains("hunter2"));
 }
 

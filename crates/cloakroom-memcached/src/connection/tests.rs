@@ -60,7 +60,7 @@ impl Wired {
         timeout(2 * PATIENCE, self.driver).await.expect("the connection ends").unwrap();
         assert!(self.connection.is_closed());
         let late = self.connection.call("late", &Command::Delete, &mut Deadline::after(PATIENCE)).await;
-        assert!(!late.unwrap_err().sent, "nothing is sent after the end");
+        assert_eq!(late.unwrap_err().effect, Effect::None, "nothing is sent after the end");
     }
 }
 
@@ -156,7 +156,7 @@ async fn a_server_out_of_step_answers_nobody() {
         wired.answers(lie).await;
         for call in [one, two] {
             let lost = lost(call).await;
-            assert!(lost.sent, "{lie:?}");
+            assert_eq!(lost.effect, Effect::Maybe, "{lie:?}");
             assert!(lost.to_string().starts_with("the server is out of step: "), "{lie:?}: {lost}");
         }
         wired.expect_over().await;
@@ -177,7 +177,7 @@ async fn an_answer_before_its_request_ends_the_connection() {
     let unsent = wired.call("b", Command::Delete).await;
     wired.answers("HD ka O1\r\nHD kb O2\r\n").await;
     assert_eq!(half_sent.await.unwrap().unwrap(), Outcome::Done);
-    assert!(!lost(unsent).await.sent);
+    assert_eq!(lost(unsent).await.effect, Effect::None);
     wired.expect_over().await;
 }
 
@@ -189,7 +189,7 @@ async fn an_answer_cut_off_is_no_answer() {
     wired.answers("VA 1 c1 ka O1\r\nA\r\nVA 4 c1 kb O2\r\nBB").await;
     wired.server.shutdown().await.unwrap();
     assert_eq!(found(one).await, b"A", "what was complete is an answer");
-    assert!(lost(two).await.sent);
+    assert_eq!(lost(two).await.effect, Effect::Maybe);
     wired.expect_over().await;
 }
 
@@ -200,8 +200,8 @@ async fn a_request_of_which_nothing_was_sent_is_told_from_others() {
     let unsent = wired.call("b", Command::Delete).await;
     wired.reads("ms a").await;
     drop(wired.server);
-    assert!(lost(half_sent).await.sent, "the server may have seen it");
-    assert!(!lost(unsent).await.sent, "it stood behind the other");
+    assert_eq!(lost(half_sent).await.effect, Effect::Maybe, "the server may have seen it");
+    assert_eq!(lost(unsent).await.effect, Effect::None, "it stood behind the other");
     wired.driver.await.unwrap();
 }
 
@@ -226,7 +226,7 @@ async fn a_server_that_answered_early_and_reads_no_further_is_given_up() {
     wired.answers("SERVER_ERROR object too large for cache\r\n").await;
     assert_eq!(refused.await.unwrap().unwrap(), Outcome::TooLarge);
     let next = wired.get("b").await;
-    assert!(!lost(next).await.sent);
+    assert_eq!(lost(next).await.effect, Effect::None);
     wired.expect_over().await;
 }
 
@@ -292,7 +292,7 @@ async fn a_call_ends_with_its_deadline_and_its_answer_is_nobodys() {
     let mut wired = Wired::new();
     let mut deadline = Deadline::after(PATIENCE / 2);
     let late = wired.connection.call("a", &Command::Delete, &mut deadline).await.unwrap_err();
-    assert!(late.sent, "it may still be carried out");
+    assert_eq!(late.effect, Effect::Maybe, "it may still be carried out");
     let call = wired.get("b").await;
     wired.reads("O2\r\n").await;
     wired.answers("HD ka O1\r\nVA 1 c1 kb O2\r\nB\r\n").await;

@@ -23,11 +23,6 @@ fn check(data: &[u8]) {
 
 const KEY: Key = Key::new([7; 32]);
 static RECORD: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let record = Record {
-        revision: Revision::new(1),
-        expires_at: Timestamp::from_millis(2),
-        subject: None,
-        data: b"data".as_slice().into(),
-    };
+    let record = Record::new(Revision::new(1), Timestamp::from_millis(2), b"data".as_slice());
     encode(&KEY, &record)
 });

@@ -6,13 +6,8 @@ use super::*;
 const KEY: Key = Key::new([7; 32]);
 
 fn item(lease: Option<Lease>) -> Item {
-    let record = Record {
-        revision: Revision::new(u64::MAX),
-        expires_at: Timestamp::MAX,
-        subject: Some(Subject::new("ann").unwrap()),
-        data: [0xff, 0].as_slice().into(),
-    };
-    Item { lease, record }
+    let record = Record::new(Revision::new(u64::MAX), Timestamp::MAX, [0xff, 0].as_slice());
+    Item { lease, record: record.with_subject(Subject::new("ann").unwrap()) }
 }
 
 /// Written out, so that whoever changes the format notices: what is stored already must stay readable.
@@ -45,18 +40,30 @@ fn an_item_reads_back_as_it_was_written() {
 #[test]
 fn what_is_no_item_of_this_key_is_corrupt() {
     let good = item(None).write(&KEY);
-    let mut versions = [good.clone(), good.clone(), good.clone(), good.clone()];
-    versions[0][0] = 2;
-    versions[1][1] = 2;
-    versions[2][5] = 1;
-    versions[3].push(0);
+    let mut damaged = [good.clone(), good.clone(), good.clone()];
+    damaged[0][1] = 2;
+    damaged[1][5] = 1;
+    damaged[2].push(0);
     let bare = encode(&KEY, &item(None).record);
     let cut = good[..LEASE_LEN].to_vec();
-    for bad in versions.into_iter().chain([bare, cut, vec![], vec![1; 10]]) {
+    for bad in damaged.into_iter().chain([bare, cut, vec![], vec![1; 10], vec![2; 10]]) {
         assert_eq!(Item::read(&KEY, &bad).unwrap_err().kind(), ErrorKind::Corrupt, "{bad:?}");
     }
     let others = Item::read(&Key::new([8; 32]), &good).unwrap_err();
     assert_eq!(others.kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn an_item_of_a_later_version_is_not_taken_for_a_damaged_one() {
+    let good = item(None).write(&KEY);
+    let (mut later_item, mut later_record) = (good.clone(), good);
+    later_item[0] = 2;
+    later_item[1] = 0xff;
+    later_record[0] = 2;
+    later_record[LEASE_LEN + 2] = 2;
+    for later in [later_item, later_record] {
+        assert_eq!(Item::read(&KEY, &later).unwrap_err().kind(), ErrorKind::UnknownVersion);
+    }
 }
 
 #[test]

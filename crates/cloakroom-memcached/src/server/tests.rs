@@ -12,7 +12,7 @@ async fn life(server: impl AsyncFnOnce(DuplexStream)) -> bool {
     let opened = Opened { stream: Box::new(client), settings };
     let mut deadline = Deadline::after(Duration::from_secs(60));
     let call = connection.call("a", &Command::Get, &mut deadline);
-    let (good, _, ()) = tokio::join!(live(opened, queue, Duration::from_secs(9)), call, server(end));
+    let (good, _, ()) = tokio::join!(run(opened, queue, Duration::from_secs(9)), call, server(end));
     good
 }
 

@@ -41,10 +41,10 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Reads the answer of `CLUSTER SLOTS` (redis.io/commands/cluster-slots) from the node at `teller`. A node that has no address is left
+    /// Reads the reply of `CLUSTER SLOTS` (redis.io/commands/cluster-slots) from the node at `teller`. A node that has no address is left
     /// out, and so are the slots of such a primary.
-    pub(crate) fn read(answer: Value, teller: &str) -> Option<Self> {
-        let Value::Array(entries) = answer else { return None };
+    pub(crate) fn read(reply: Value, teller: &str) -> Option<Self> {
+        let Value::Array(entries) = reply else { return None };
         let mut view = Self::default();
         for entry in entries {
             let Value::Array(entry) = entry else { return None };

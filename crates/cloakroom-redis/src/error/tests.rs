@@ -1,4 +1,4 @@
-use cloakroom_store::{Applied, ErrorKind};
+use cloakroom_store::{Applied, OpenErrorKind};
 
 use super::*;
 
@@ -40,7 +40,6 @@ fn what_the_server_refuses_changed_nothing() {
         "MISCONF Errors writing to the AOF file: No space left on device",
         "NOREPLICAS Not enough good replicas to write.",
         "NOAUTH Authentication required.",
-        "ERR unknown command 'EVALSHA', with args beginning with: 'a' 'b'",
     ] {
         assert_eq!(of_write(message), NO, "{message}");
         assert_eq!(of_read(message), NO, "{message}");
@@ -62,7 +61,7 @@ fn a_refusal_within_a_script_is_understood_before_redis_7() {
 fn what_is_not_understood_may_have_changed_something() {
     for message in [
         "ERR something else",
-        "NOPERM this user has no permissions to run the 'pexpireat' command",
+        "ERR Unknown Redis command called from script script: 985c, on @user_script:1.",
         "UNHEARDOF of",
     ] {
         assert_eq!(of_write(message), MAYBE, "{message}");
@@ -75,6 +74,68 @@ fn what_is_not_understood_may_have_changed_something() {
 }
 
 #[test]
+fn what_the_server_refuses_until_somebody_changes_it_is_refused() {
+    let missing_rights = [
+        "NOPERM this user has no permissions to run the 'evalsha' command",
+        "NOPERM this user has no permissions to access one of the keys used as arguments",
+        "NOPERM User site has no permissions to run the 'hmget' command",
+    ];
+    let missing_command = "ERR unknown command 'EVALSHA', with args beginning with: 'a' 'b'";
+    for message in missing_rights.into_iter().chain([missing_command]) {
+        assert_eq!(of_write(message), ErrorKind::Refused, "{message}");
+        assert_eq!(of_read(message), ErrorKind::Refused, "{message}");
+    }
+}
+
+#[test]
+fn a_right_that_a_script_lacks_is_missing_before_or_after_it_wrote() {
+    // Before Redis 7.2, and since.
+    for message in [
+        "ERR The user executing the script can't run this command or subcommand script: 1d29, on @user_script:1.",
+        "NOPERM ACL failure in script: User site has no permissions to run the 'pexpireat' command",
+    ] {
+        assert_eq!(of_write(message), MAYBE, "{message}");
+        assert_eq!(of_read(message), ErrorKind::Refused, "{message}");
+    }
+}
+
+#[test]
+fn a_node_of_a_cluster_is_refused_where_a_single_server_was_opened() {
+    for message in ["MOVED 1 127.0.0.1:7000", "CROSSSLOT Keys in request don't hash to the same slot"] {
+        for (fault, kind) in [
+            (Fault::sent(said(message)), NO),
+            (Fault::sent(said(message)).on_single_server(), ErrorKind::Refused),
+        ] {
+            let error = fault.of_write();
+            assert_eq!(error.kind(), kind, "{message}");
+            assert_eq!(
+                format!("{error:?}").contains("redis+cluster"),
+                kind == ErrorKind::Refused,
+                "{error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failure_to_open_says_whether_it_may_pass() {
+    let io = |kind: std::io::ErrorKind| RedisError::from(std::io::Error::from(kind));
+    for (error, kind) in [
+        (io(std::io::ErrorKind::ConnectionRefused), OpenErrorKind::Unavailable),
+        (io(std::io::ErrorKind::TimedOut), OpenErrorKind::Unavailable),
+        (said("LOADING Redis is loading the dataset in memory"), OpenErrorKind::Unavailable),
+        (said("WRONGPASS invalid username-password pair"), OpenErrorKind::Refused),
+        (said("NOAUTH Authentication required."), OpenErrorKind::Refused),
+        (said("NOPERM this user has no permissions to run the 'info' command"), OpenErrorKind::Refused),
+        (said("ERR unknown command 'INFO', with args beginning with: 'memory'"), OpenErrorKind::Refused),
+        (said("DENIED Redis is running in protected mode"), OpenErrorKind::Refused),
+        (said("ERR something else"), OpenErrorKind::Other),
+    ] {
+        assert_eq!(open_error("host:1", false, &error).kind(), kind, "{error}");
+    }
+}
+
+#[test]
 fn a_refusal_of_something_that_was_not_sent_is_no_refusal() {
     let full = said("OOM command not allowed when used memory > 'maxmemory'.");
     assert_eq!(Fault::unsent(full).of_write().kind(), NO);
@@ -83,12 +144,9 @@ fn a_refusal_of_something_that_was_not_sent_is_no_refusal() {
 #[test]
 fn an_error_is_one_line() {
     let error = said("ERR one\ttwo");
-    assert_eq!(ConnectError::failed("host:1", false, &error).to_string().lines().count(), 1);
+    assert_eq!(open_error("host:1", false, &error).to_string().lines().count(), 1);
     let io = RedisError::from(std::io::Error::other("one\r\ntwo\nthree"));
-    assert_eq!(
-        ConnectError::failed("host:1", false, &io).to_string(),
-        "cannot use Redis at host:1: one  two three"
-    );
+    assert_eq!(open_error("host:1", false, &io).to_string(), "cannot use Redis at host:1: one  two three");
 }
 
 #[test]
@@ -105,7 +163,7 @@ fn a_primary_that_became_a_replica_is_left_whatever_the_version() {
 fn what_a_server_repeats_is_neither_shown_nor_understood() {
     let repeated = "ERR unknown command 'EVALSHA', with args beginning with: 'OOM WRONGTYPE secret' ";
     for error in [Fault::sent(said(repeated)).of_write(), Fault::sent(said(repeated)).of_read()] {
-        assert_eq!(error.kind(), NO);
+        assert_eq!(error.kind(), ErrorKind::Refused);
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("does not know a command") && !shown.contains("secret"), "{shown}");
     }

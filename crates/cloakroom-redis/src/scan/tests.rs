@@ -17,9 +17,9 @@ fn a_position_reads_back_as_it_was_written() {
         "7@::1:6379/ffffffffffffffff",
         "7@host.example:1/0123456789abcdef",
     ] {
-        let position = Position::read(text.as_bytes()).unwrap();
+        let position = ScanPosition::read(text.as_bytes()).unwrap();
         assert_eq!(position.write(), text);
-        assert_eq!(position.place.is_some(), text.contains('@'));
+        assert_eq!(position.in_cluster.is_some(), text.contains('@'));
     }
     for other in [
         "",
@@ -34,9 +34,9 @@ fn a_position_reads_back_as_it_was_written() {
         "1@host:1/x",
         "1@:1/1",
     ] {
-        assert!(Position::read(other.as_bytes()).is_err(), "{other}");
+        assert!(ScanPosition::read(other.as_bytes()).is_err(), "{other}");
     }
-    assert!(Position::read(&[0xff]).is_err());
+    assert!(ScanPosition::read(&[0xff]).is_err());
 }
 
 #[test]

@@ -1,15 +1,15 @@
--- Takes the lease on a record, by this server's clock, and answers with the record. After `leases.lua`.
+-- Takes the lease on a record, by this server's clock, and returns the record. After `records.lua` and `leases.lua`.
 --
 -- KEYS[1]  the record
--- ARGV     1 its key, 2 who asks, 3 for how many milliseconds, 4 the revision if a lease is taken over, 5 the instance
--- answers  {1, bytes, revision, expiry, subject}; {0} if there is no record, {-1} if somebody else has the lease, {-2} if it is
---          not a record of this key
+-- ARGV     1 its prefix, 2 the lease, 3 for how many milliseconds, 4 the revision if a lease is taken over, 5 the instance
+-- returns  {1, bytes, revision, expiry, subject}; {0} if there is no record, {-1} if another has the lease; the prefix of what is
+--          there if it is not a record of this key and version
 local f = redis.call('HMGET', KEYS[1], 'd', 'r', 'e', 's', 'l', 'u', 'w')
 if not f[1] and not f[2] then
   return {0}
 end
-if not f[1] or string.sub(f[1], 4, 35) ~= ARGV[1] then
-  return {-2}
+if prefix(f[1]) ~= ARGV[1] then
+  return prefix(f[1])
 end
 local revision, holder, waiters = f[2], f[5], f[7]
 if holder then

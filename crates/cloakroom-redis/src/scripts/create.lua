@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the record
 -- ARGV     1 its bytes, 2 its revision, 3 its expiry in 19 digits, 4 when Redis may remove it, 5 its subject or ''
--- answers  1, or 0 if there is anything under that key
+-- returns  1, or 0 if there is anything under that key
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end

@@ -1,8 +1,8 @@
--- Removes a record if it names this subject, and calls everybody who waits for its lease. After `leases.lua`.
+-- Removes a record if it names this subject, and calls all that wait for its lease. After `leases.lua`.
 --
 -- KEYS[1]  the record
 -- ARGV     1 the subject, 2 the channels' prefix
--- answers  1, or 0 if there is no record of that subject
+-- returns  1, or 0 if there is no record of that subject
 local stored = redis.call('HMGET', KEYS[1], 's', 'l', 'w')
 if stored[1] ~= ARGV[1] then
   return 0

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the index
 -- ARGV     1 the record's key, 2 until when it is kept, 3 how much longer Redis keeps what is over, both in milliseconds
--- answers  nothing
+-- returns  nothing
 local time = redis.call('TIME')
 local over = time[1] * 1000 - ARGV[3]
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. string.format('%.0f', over))

@@ -48,7 +48,7 @@ local function hand_over(channel, alone)
   end
 end
 
--- Calls everybody who waits for KEYS[1], which was removed with these fields.
+-- Calls all that wait for KEYS[1], which was removed with these fields.
 local function call_all(channel, holder, waiters)
   if holder and string.sub(holder, 1, 1) == '>' then
     call(channel, string.sub(holder, 2))

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the record
 -- ARGV     1 the instance, 2 the channels' prefix, 3 whether the server stands alone
--- answers  nothing
+-- returns  nothing
 local lease = redis.call('HMGET', KEYS[1], 'l', 'w')
 if lease[2] then
   local others, waited = without(lease[2], ARGV[1])

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the record
 -- ARGV     1 the holder, 2 for how many milliseconds from now
--- answers  1, or 0 if it is not held by that holder any more
+-- returns  1, or 0 if it is not held by that holder any more
 local lease = redis.call('HMGET', KEYS[1], 'l', 'u')
 if lease[1] ~= ARGV[1] or tonumber(lease[2]) <= now() then
   return 0

@@ -1,2 +1,2 @@
--- Replaces a record that still has the expected revision. See `replacing.lua`, which comes before this.
+-- Replaces a record that still has the expected revision. After `records.lua`, which says how.
 return replace()

@@ -1,14 +1,18 @@
--- Moves the expiry of a record forward if it has not expired.
+-- Moves the expiry of a record forward if it has not expired. After `records.lua`.
 --
 -- KEYS[1]  the record
--- ARGV     1 its key, 2 now, 3 the new expiry, both in 19 digits, 4 when Redis may remove it
--- answers  1 if the record is alive, 0 if there is none, if it has expired, or if it is not a record of this key
+-- ARGV     1 its prefix, 2 now, 3 the new expiry, both in 19 digits, 4 when Redis may remove it
+-- returns  1 if the record is alive, 0 if there is none or it has expired; the prefix of what is there if it is not a record of this key
+--          and version
 local stored = redis.call('HMGET', KEYS[1], 'd', 'e')
-if not stored[1] or not stored[2] or string.sub(stored[1], 4, 35) ~= ARGV[1] then
+if not stored[1] and not stored[2] then
   return 0
 end
+if prefix(stored[1]) ~= ARGV[1] then
+  return prefix(stored[1])
+end
 -- Digits of equal number are ordered as text like the numbers they are, in every locale.
-if #stored[2] ~= #ARGV[2] or stored[2] <= ARGV[2] then
+if not stored[2] or #stored[2] ~= #ARGV[2] or stored[2] <= ARGV[2] then
   return 0
 end
 if ARGV[3] > stored[2] then

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the record
 -- ARGV     1 the instance
--- answers  in how many milliseconds the lease runs out; 0 if it can be had now, and if there is no record
+-- returns  in how many milliseconds the lease runs out; 0 if it can be had now, and if there is no record
 local lease = redis.call('HMGET', KEYS[1], 'l', 'u', 'w')
 if not lease[1] or lease[1] == '>' .. ARGV[1] then
   return 0

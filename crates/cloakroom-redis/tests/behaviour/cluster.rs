@@ -1,13 +1,13 @@
 //! A cluster whose keys move.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{Applied, ErrorKind, Leases, Revision, Scan, Store};
 use cloakroom_test_services::server::RedisCluster;
 
-use crate::support::raw::Raw;
-use crate::support::{claim, key, record};
+use crate::support::raw::{Raw, nodes, set_slot};
+use crate::support::{at, claim, key, name, now, record};
 
 #[tokio::test]
 async fn a_key_is_found_while_it_moves_and_after() {
@@ -16,44 +16,39 @@ async fn a_key_is_found_while_it_moves_and_after() {
     // One that is there when its slot begins to move, and one that comes to be meanwhile.
     let [old, new] = two_of_one_slot();
     store.create(&old, &record(1)).await.unwrap();
-    let slot = slot(&mut Raw::connect(server.url()).await, &name(&old)).await;
-    let mut nodes = Vec::new();
-    for node in server.url().strip_prefix("redis+cluster://").unwrap().split(',') {
-        let mut raw = Raw::connect(&format!("redis://{node}")).await;
-        let id: String = raw.call(redis::cmd("CLUSTER").arg("MYID")).await;
+    let slot = Raw::connect(server.url()).await.slot_of(&name(&old)).await;
+    let mut counted = Vec::new();
+    for url in nodes(server.url()) {
+        let mut raw = Raw::connect(&url).await;
+        let id = raw.id().await;
         let count: usize = raw.call(redis::cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot)).await;
-        nodes.push((count, raw, id, node.to_owned()));
+        counted.push((count, raw, id, url));
     }
-    nodes.sort_by_key(|(count, ..)| *count);
-    let (_, mut from, from_id, _) = nodes.pop().unwrap();
-    let (_, mut to, to_id, to_address) = nodes.pop().unwrap();
-    let set = |how: &str, id: &str| {
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("SETSLOT").arg(slot).arg(how).arg(id);
-        command
-    };
+    counted.sort_by_key(|(count, ..)| *count);
+    let (_, mut from, from_id, _) = counted.pop().unwrap();
+    let (_, mut to, to_id, to_url) = counted.pop().unwrap();
 
-    let _: () = to.call(&set("IMPORTING", &from_id)).await;
-    let _: () = from.call(&set("MIGRATING", &to_id)).await;
+    let _: () = to.call(&set_slot(slot, "IMPORTING", &from_id)).await;
+    let _: () = from.call(&set_slot(slot, "MIGRATING", &to_id)).await;
     assert_eq!(store.load(&old).await.unwrap(), Some(record(1)), "it has not moved yet");
     assert_eq!(store.load(&new).await.unwrap(), None);
     store.create(&new, &record(5)).await.expect("where new keys of that slot go");
     assert_eq!(store.load(&new).await.unwrap(), Some(record(5)));
     store.replace(&new, &record(6), Revision::new(5)).await.unwrap();
 
-    let (host, port) = to_address.split_once(':').unwrap();
+    let (host, port) = to_url.strip_prefix("redis://").unwrap().split_once(':').unwrap();
     let mut migrate = redis::cmd("MIGRATE");
     migrate.arg(host).arg(port).arg(name(&old)).arg(0).arg(5_000);
     let _: () = from.call(&migrate).await;
     store.replace(&old, &record(2), Revision::new(1)).await.expect("it has moved");
 
     for raw in [&mut to, &mut from] {
-        let _: () = raw.call(&set("NODE", &to_id)).await;
+        let _: () = raw.call(&set_slot(slot, "NODE", &to_id)).await;
     }
     assert_eq!(store.load(&old).await.unwrap(), Some(record(2)));
     assert_eq!(store.load(&new).await.unwrap(), Some(record(6)));
     store.acquire(&old, &claim(1)).await.unwrap();
-    assert_eq!(store.count().await.unwrap(), 2);
+    assert_eq!(store.count(at(0)).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -134,17 +129,4 @@ fn crc16(name: &str) -> u16 {
         (0..8)
             .fold(crc ^ u16::from(byte) << 8, |crc, _| crc << 1 ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 })
     })
-}
-
-fn name(key: &cloakroom_store::Key) -> String {
-    format!("cloakroom:{key}")
-}
-
-async fn slot(redis: &mut Raw, name: &str) -> u16 {
-    redis.call(redis::cmd("CLUSTER").arg("KEYSLOT").arg(name)).await
-}
-
-#[allow(clippy::disallowed_methods, reason = "measures how long the store takes")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{
-    Applied, ErrorKind, Key, LeaseId, Leases, Record, Revision, Scan, Store, Subject, Subjects,
+    ErrorKind, LeaseId, Leases, OpenErrorKind, Page, Revision, Scan, Store, SubjectEntry, Subjects,
 };
 use cloakroom_test_services::server::{Redis, RedisCluster, RedisSentinel};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use crate::support::raw::Raw;
-use crate::support::{at, claim, key, record};
+use crate::support::raw::{Raw, nodes, set_slot};
+use crate::support::{alice, at, claim, key, name, record, walk};
 
 const PASSWORD: &str = "p4ssw0rd";
 
@@ -20,7 +20,8 @@ const PASSWORD: &str = "p4ssw0rd";
 async fn a_server_that_is_down_is_one_clear_line() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (scheme, path) in [("redis", ""), ("redis+cluster", ""), ("redis+sentinel", "/name")] {
-        let error = refused(&format!("{scheme}://user:{PASSWORD}@127.0.0.1:{port}{path}")).await;
+        let url = format!("{scheme}://user:{PASSWORD}@127.0.0.1:{port}{path}");
+        let error = refused(&url, OpenErrorKind::Unavailable).await;
         let expected = format!("cannot use Redis at 127.0.0.1:{port}{path}: ");
         assert!(error.starts_with(&expected) && error.contains("refused"), "{error}");
         assert!(error.contains("is it running"), "{error}");
@@ -32,7 +33,7 @@ async fn a_login_is_used_and_never_shown() {
     let server = Redis::start_with(&["--requirepass", PASSWORD]);
     let host = server.url().strip_prefix("redis://").unwrap();
     for login in ["", ":wrong-p4ssw0rd@", "somebody:p4ssw0rd@"] {
-        let error = refused(&format!("redis://{login}{host}")).await;
+        let error = refused(&format!("redis://{login}{host}"), OpenErrorKind::Refused).await;
         assert!(error.contains("check the user and the password"), "{error}");
     }
     let store = RedisStore::connect(&format!("redis://:{PASSWORD}@{host}")).await.unwrap();
@@ -46,7 +47,7 @@ async fn a_cluster_and_what_sentinels_watch_may_want_a_login() {
     let server = RedisSentinel::start();
     let mut primary = Raw::connect(server.url()).await;
     let _: () = primary.call(redis::cmd("CONFIG").arg("SET").arg(&["requirepass", PASSWORD])).await;
-    refused(server.url()).await;
+    refused(server.url(), OpenErrorKind::Refused).await;
     let with_login = server.url().replace("://", &format!("://:{PASSWORD}@"));
     let store = RedisStore::connect(&with_login).await.unwrap();
     assert!(!format!("{store:?}").contains(PASSWORD));
@@ -54,11 +55,11 @@ async fn a_cluster_and_what_sentinels_watch_may_want_a_login() {
     drop(server);
 
     let server = RedisCluster::start();
-    for node in server.url().strip_prefix("redis+cluster://").unwrap().split(',') {
-        let mut node = Raw::connect(&format!("redis://{node}")).await;
+    for url in nodes(server.url()) {
+        let mut node = Raw::connect(&url).await;
         let _: () = node.call(redis::cmd("CONFIG").arg("SET").arg(&["requirepass", PASSWORD])).await;
     }
-    refused(server.url()).await;
+    refused(server.url(), OpenErrorKind::Refused).await;
     let with_login = server.url().replace("://", &format!("://:{PASSWORD}@"));
     let store = RedisStore::connect(&with_login).await.unwrap();
     assert!(!format!("{store:?}").contains(PASSWORD));
@@ -83,31 +84,26 @@ async fn a_user_with_the_rights_of_the_readme_can_do_everything() {
         let store = RedisStore::connect(&format!("{scheme}://site:password@{hosts}")).await.unwrap();
         works(&store).await;
         if scheme == "redis+cluster" {
-            migrate_slot_of_works(hosts).await;
+            migrate_slot_of_works(server.url()).await;
             works(&store).await;
         }
     }
 }
 
 /// Lets the slot of the record of [`works`] be on its way from one node to another.
-async fn migrate_slot_of_works(hosts: &str) {
-    let name = format!("cloakroom:{}", key(1));
+async fn migrate_slot_of_works(cluster: &str) {
+    let name = name(&key(1));
     let (mut from, mut to) = (None, None);
-    for node in hosts.split(',') {
-        let mut raw = Raw::connect(&format!("redis://{node}")).await;
-        let id: String = raw.call(redis::cmd("CLUSTER").arg("MYID")).await;
+    for url in nodes(cluster) {
+        let mut raw = Raw::connect(&url).await;
+        let id = raw.id().await;
         let has_it = raw.has(&name).await;
         *(if has_it { &mut from } else { &mut to }) = Some((raw, id));
     }
     let ((mut from, from_id), (mut to, to_id)) = (from.unwrap(), to.unwrap());
-    let slot: u16 = from.call(redis::cmd("CLUSTER").arg("KEYSLOT").arg(&name)).await;
-    let set = |how: &str, id: &str| {
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("SETSLOT").arg(slot).arg(how).arg(id);
-        command
-    };
-    let _: () = to.call(&set("IMPORTING", &from_id)).await;
-    let _: () = from.call(&set("MIGRATING", &to_id)).await;
+    let slot = from.slot_of(&name).await;
+    let _: () = to.call(&set_slot(slot, "IMPORTING", &from_id)).await;
+    let _: () = from.call(&set_slot(slot, "MIGRATING", &to_id)).await;
 }
 
 #[tokio::test]
@@ -115,8 +111,8 @@ async fn a_database_may_be_chosen() {
     let server = Redis::start();
     let store = RedisStore::connect(&format!("{}/3", server.url())).await.unwrap();
     store.create(&key(1), &record(1)).await.unwrap();
-    assert_eq!(RedisStore::connect(server.url()).await.unwrap().count().await.unwrap(), 0);
-    assert_eq!(store.count().await.unwrap(), 1);
+    assert_eq!(RedisStore::connect(server.url()).await.unwrap().count(at(0)).await.unwrap(), 0);
+    assert_eq!(store.count(at(0)).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -128,7 +124,7 @@ async fn a_unix_socket_is_as_good() {
     for scheme in ["unix", "redis+unix", "valkey+unix"] {
         works(&RedisStore::connect(&format!("{scheme}://{socket}")).await.unwrap()).await;
     }
-    let error = refused(&format!("unix://{socket}.other")).await;
+    let error = refused(&format!("unix://{socket}.other"), OpenErrorKind::Unavailable).await;
     assert!(error.contains("redis.sock.other") && error.contains("is it running"), "{error}");
 }
 
@@ -145,10 +141,10 @@ async fn what_is_no_url_of_redis_is_said_without_repeating_it() {
         "redis+cluster://user:p4ssw0rd@",
         "redis://user:p4ssw0rd@host/0?protocol=9",
     ] {
-        let error = refused(url).await;
+        let error = refused(url, OpenErrorKind::Config).await;
         assert!(error.starts_with("this is no URL of Redis: "), "{url}: {error}");
     }
-    let known = refused("http://host").await;
+    let known = refused("http://host", OpenErrorKind::Config).await;
     assert!(known.contains("redis+sentinel") && known.contains("valkey"), "{known}");
 }
 
@@ -175,7 +171,7 @@ async fn a_server_that_may_evict_is_warned_of() {
 async fn no_error_shows_a_key_or_data() {
     let server = Redis::start();
     let store = RedisStore::connect(server.url()).await.unwrap();
-    let name = format!("cloakroom:{}", key(1));
+    let name = name(&key(1));
     let _: () = Raw::connect(server.url()).await.call(redis::cmd("SET").arg(&name).arg("data")).await;
     let shown = |error: &dyn Debug| {
         let shown = format!("{error:?}");
@@ -200,15 +196,15 @@ async fn no_error_shows_a_key_or_data() {
     ];
     for error in refused {
         shown(&error);
-        assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::No));
+        assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(format!("{error:?}").contains("does not know a command"), "{error:?}");
     }
 }
 
 /// Every kind of call.
 async fn works(store: &RedisStore) {
-    let alice = Subject::new("alice").unwrap();
-    let alices = |revision| Record { subject: Some(alice.clone()), ..record(revision) };
+    let alice = alice();
+    let alices = |revision| record(revision).with_subject(alice.clone());
     store.enroll(&alice, &key(1), at(60_000)).await.unwrap();
     store.create(&key(1), &alices(1)).await.unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(alices(1)));
@@ -218,28 +214,18 @@ async fn works(store: &RedisStore) {
     store.wait(&key(1), std::time::Duration::from_millis(10)).await.unwrap();
     assert!(store.renew(&key(1), &claim(1)).await.unwrap());
     assert!(store.release(&key(1), LeaseId::new(1)).await.unwrap());
-    assert_eq!(store.list(&alice).await.unwrap(), [(key(1), alices(2))]);
-    assert_eq!(seen(store).await, [key(1)]);
-    assert_eq!(store.count().await.unwrap(), 1);
+    let listed = Page::new(vec![SubjectEntry::new(key(1), at(60_000))], None);
+    assert_eq!(store.list(&alice, None, 10).await.unwrap(), listed);
+    assert_eq!(walk(store).await.unwrap(), [key(1)]);
+    assert_eq!(store.count(at(0)).await.unwrap(), 1);
     assert_eq!(store.end_all(&alice, None).await.unwrap(), 1);
     assert!(!store.delete(&key(1)).await.unwrap());
 }
 
-async fn seen(store: &RedisStore) -> Vec<Key> {
-    let (mut seen, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = store.page(cursor.as_ref(), 100).await.unwrap();
-        seen.extend(page.records.into_iter().map(|(key, _)| key));
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return seen,
-        }
-    }
-}
-
 /// What is said of a server that cannot be used: one line, without any password.
-async fn refused(url: &str) -> String {
+async fn refused(url: &str, kind: OpenErrorKind) -> String {
     let error = RedisStore::connect(url).await.unwrap_err();
+    assert_eq!(error.kind(), kind, "{error}");
     let said = error.to_string();
     for shown in [&said, &format!("{error:?}")] {
         assert!(!shown.contains("p4ssw0rd"), "{shown}");

@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Record, Revision, Store, Subject, Subjects, Timestamp};
+use cloakroom_store::{Record, Revision, Store, Subjects, Timestamp};
 use cloakroom_test_services::redis;
 
 use crate::support::raw::Raw;
-use crate::support::{at, fresh_prefix, key, record};
+use crate::support::{alice, at, fresh_prefix, key, record};
 
 const TEN_MINUTES: u64 = 600_000;
 
@@ -19,7 +19,8 @@ async fn a_record_goes_ten_minutes_after_its_expiry_wherever_that_moves() {
     assert_eq!(goes_at(&mut redis, &name).await, at(60_000).as_millis() + TEN_MINUTES);
     assert!(store.touch(&key(1), at(0), at(90_000)).await.unwrap());
     assert_eq!(goes_at(&mut redis, &name).await, at(90_000).as_millis() + TEN_MINUTES);
-    store.replace(&key(1), &Record { expires_at: at(5), ..record(2) }, Revision::new(1)).await.unwrap();
+    let sooner = Record::new(Revision::new(2), at(5), b"data".as_slice());
+    store.replace(&key(1), &sooner, Revision::new(1)).await.unwrap();
     assert_eq!(goes_at(&mut redis, &name).await, at(5).as_millis() + TEN_MINUTES);
     redis.clear(&prefix).await;
 }
@@ -27,8 +28,8 @@ async fn a_record_goes_ten_minutes_after_its_expiry_wherever_that_moves() {
 #[tokio::test]
 async fn the_end_of_time_is_no_overflow() {
     let (store, prefix, mut redis) = fresh().await;
-    let eternal = Record { expires_at: Timestamp::MAX, ..record(1) };
-    let alice = Subject::new("alice").unwrap();
+    let eternal = Record::new(Revision::new(1), Timestamp::MAX, b"data".as_slice());
+    let alice = alice();
     store.enroll(&alice, &key(1), Timestamp::MAX).await.unwrap();
     store.create(&key(1), &eternal).await.unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(eternal));
@@ -41,7 +42,7 @@ async fn the_end_of_time_is_no_overflow() {
 #[tokio::test]
 async fn an_index_goes_after_the_last_of_its_entries() {
     let (store, prefix, mut redis) = fresh().await;
-    let alice = Subject::new("alice").unwrap();
+    let alice = alice();
     store.enroll(&alice, &key(1), at(2_000)).await.unwrap();
     store.enroll(&alice, &key(2), at(1_000)).await.unwrap();
     let [name] = &redis.names(&prefix).await[..] else { panic!("an index and nothing else") };
@@ -58,7 +59,7 @@ async fn an_index_goes_after_the_last_of_its_entries() {
 #[tokio::test]
 async fn enrolling_removes_entries_whose_time_is_over() {
     let (store, prefix, mut redis) = fresh().await;
-    let alice = Subject::new("alice").unwrap();
+    let alice = alice();
     let minutes_ago = |minutes: u64| Timestamp::from_millis(now() - minutes * 60_000);
     // One that lasts, or the index itself would be gone.
     store.enroll(&alice, &key(1), at(0)).await.unwrap();

@@ -1,6 +1,6 @@
 //! Sentinels make the replica the primary.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{Applied, ErrorKind, Revision, Store};
@@ -8,7 +8,7 @@ use cloakroom_test_services::server::{Redis, RedisSentinel};
 
 use crate::support::fake::Fake;
 use crate::support::raw::Raw;
-use crate::support::{key, record};
+use crate::support::{key, now, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failover_the_new_primary_is_used() {
@@ -94,9 +94,4 @@ async fn a_name_that_no_sentinel_knows_is_one_clear_line() {
     let error = RedisStore::connect(&url).await.unwrap_err().to_string();
     assert!(error.contains("check the name after the last slash"), "{error}");
     assert_eq!(error.lines().count(), 1);
-}
-
-#[allow(clippy::disallowed_methods, reason = "measures how long the store takes")]
-fn now() -> Instant {
-    Instant::now()
 }

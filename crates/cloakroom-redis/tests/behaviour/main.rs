@@ -6,6 +6,7 @@ mod cluster;
 mod connecting;
 mod expiry;
 mod failover;
+mod lists;
 mod namespaces;
 mod outage;
 mod refusals;

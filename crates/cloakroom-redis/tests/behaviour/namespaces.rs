@@ -1,25 +1,25 @@
 //! Stores with different prefixes share nothing.
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Record, Scan, Store, Subject, Subjects};
+use cloakroom_store::{Page, Scan, Store, Subject, Subjects};
 use cloakroom_test_services::redis;
 
 use crate::support::raw::Raw;
-use crate::support::{at, fresh_prefix, key, record};
+use crate::support::{alice, at, fresh_prefix, key, record};
 
 #[tokio::test]
 async fn another_prefix_is_another_store() {
     let prefix = fresh_prefix();
     let (one, other) = (store(&format!("{prefix}a")).await, store(&format!("{prefix}b")).await);
-    let alice = Subject::new("alice").unwrap();
-    let alices = Record { subject: Some(alice.clone()), ..record(1) };
+    let alice = alice();
+    let alices = record(1).with_subject(alice.clone());
     one.enroll(&alice, &key(1), at(60_000)).await.unwrap();
     one.create(&key(1), &alices).await.unwrap();
 
     assert_eq!(other.load(&key(1)).await.unwrap(), None);
-    assert_eq!(other.list(&alice).await.unwrap(), []);
+    assert_eq!(other.list(&alice, None, 10).await.unwrap(), Page::default());
     assert_eq!(other.end_all(&alice, None).await.unwrap(), 0);
-    assert_eq!(other.count().await.unwrap(), 0);
+    assert_eq!(other.count(at(0)).await.unwrap(), 0);
     other.create(&key(1), &record(2)).await.unwrap();
     assert!(other.delete(&key(1)).await.unwrap());
     assert_eq!(one.load(&key(1)).await.unwrap(), Some(alices));
@@ -44,7 +44,7 @@ async fn a_walk_takes_every_character_of_the_prefix_literally() {
             (store(&format!("{prefix}{odd}:")).await, store(&format!("{prefix}{other}:")).await);
         store.create(&key(1), &record(1)).await.unwrap();
         beside.create(&key(2), &record(2)).await.unwrap();
-        assert_eq!(store.count().await.unwrap(), 1, "{odd}");
+        assert_eq!(store.count(at(0)).await.unwrap(), 1, "{odd}");
         assert!(store.delete(&key(1)).await.unwrap());
         assert!(beside.delete(&key(2)).await.unwrap());
     }
@@ -59,9 +59,9 @@ async fn what_is_not_a_record_is_not_counted() {
     // As long as a key, but no key.
     let subject = Subject::new("x".repeat(58)).unwrap();
     outer.enroll(&subject, &key(2), at(60_000)).await.unwrap();
-    assert_eq!(outer.count().await.unwrap(), 0, "the record of the store within, and an index");
+    assert_eq!(outer.count(at(0)).await.unwrap(), 0, "the record of the store within, and an index");
     outer.create(&key(3), &record(1)).await.unwrap();
-    assert_eq!(outer.count().await.unwrap(), 1);
+    assert_eq!(outer.count(at(0)).await.unwrap(), 1);
     clear(&prefix).await;
 }
 

@@ -4,16 +4,16 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{Applied, Cursor, ErrorKind, Key, LeaseId, Leases, Revision, Scan, Store};
+use cloakroom_store::{Applied, ErrorKind, Key, LeaseId, Leases, Revision, Scan, Store};
 use cloakroom_test_services::server::{Redis, RedisCluster};
 
 use crate::support::fake::Fake;
 use crate::support::proxy::Proxy;
-use crate::support::raw::Raw;
-use crate::support::{claim, key, record};
+use crate::support::raw::{Raw, nodes};
+use crate::support::{at, claim, key, name, now, record, walk};
 
 const CLUSTER: [&str; 4] = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
 
@@ -113,17 +113,17 @@ async fn a_walk_and_a_count_fail_rather_than_leave_a_primary_out() {
     for n in 0..30 {
         store.create(&key(n), &record(1)).await.unwrap();
     }
-    assert_eq!(store.count().await.unwrap(), 30);
+    assert_eq!(store.count(at(0)).await.unwrap(), 30);
     server.kill_one(1);
     for _ in 0..20 {
-        assert_eq!(store.count().await.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
+        assert_eq!(store.count(at(0)).await.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
         let walked = walk(&store).await;
         assert_eq!(walked.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     server.start_again();
     let start = now();
-    while store.count().await.is_err() {
+    while store.count(at(0)).await.is_err() {
         assert!(start.elapsed() < Duration::from_secs(5), "it is back");
     }
     // Slots that nobody has hide records as well.
@@ -136,7 +136,7 @@ async fn a_walk_and_a_count_fail_rather_than_leave_a_primary_out() {
     for other in &mut others {
         let _: () = other.call(&forget).await;
     }
-    assert_eq!(store.count().await.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
+    assert_eq!(store.count(at(0)).await.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +151,7 @@ async fn a_waiter_is_called_though_no_node_of_its_url_is_there() {
     server.kill_one(0);
     let waiting = tokio::spawn(async move { waiter.wait(&key, Duration::from_secs(60)).await });
     let mut queue = redis::cmd("HGET");
-    queue.arg(format!("cloakroom:{key}")).arg("w");
+    queue.arg(name(&key)).arg("w");
     while there.call::<Option<String>>(&queue).await.is_none() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -270,29 +270,16 @@ async fn until(happened: &AtomicBool, at_most: Duration) {
     }
 }
 
-async fn walk(store: &RedisStore) -> cloakroom_store::Result<usize> {
-    let (mut seen, mut cursor) = (0, None::<Cursor>);
-    loop {
-        let page = store.page(cursor.as_ref(), 10).await?;
-        seen += page.records.len();
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(seen),
-        }
-    }
-}
-
 fn settings() -> cloakroom_redis::Builder {
     RedisStore::builder().deadline(Duration::from_millis(1_500))
 }
 
 fn port(server: &RedisCluster, index: usize) -> u16 {
-    let hosts = server.url().strip_prefix("redis+cluster://").unwrap();
-    hosts.split(',').nth(index).unwrap().rsplit(':').next().unwrap().parse().unwrap()
+    nodes(server.url())[index].rsplit(':').next().unwrap().parse().unwrap()
 }
 
 async fn node(server: &RedisCluster, index: usize) -> Raw {
-    Raw::connect(&format!("redis://127.0.0.1:{}", port(server, index))).await
+    Raw::connect(&nodes(server.url())[index]).await
 }
 
 /// Some records on this node.
@@ -308,7 +295,7 @@ async fn keys_of(node: &mut Raw, store: &RedisStore) -> Vec<Key> {
 
 /// Makes a server a replica of this primary, and waits until the others know.
 async fn follow(primary: &mut Raw, port: u16, replica: &Redis) {
-    let id: String = primary.call(redis::cmd("CLUSTER").arg("MYID")).await;
+    let id = primary.id().await;
     let mut raw = Raw::connect(replica.url()).await;
     let _: () = raw.call(redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(port)).await;
     let mut replicate = redis::cmd("CLUSTER");
@@ -343,9 +330,4 @@ impl Drop for Hung {
 fn signal(name: &str, process: u32) {
     let sent = Command::new("sh").args(["-c", &format!("kill -s {name} {process}")]).status().unwrap();
     assert!(sent.success());
-}
-
-#[allow(clippy::disallowed_methods, reason = "measures how long the store takes")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
-use cloakroom_store::{
-    Applied, Error, ErrorKind, LeaseId, Leases, Record, Revision, Scan, Store, Subject, Subjects,
-};
-use cloakroom_test_services::server::Redis;
+use cloakroom_store::{Applied, Error, ErrorKind, LeaseId, Leases, Record, Revision, Scan, Store, Subjects};
+use cloakroom_test_services::server::{Redis, RedisCluster};
 
-use crate::support::raw::Raw;
-use crate::support::{at, claim, key, record};
+use crate::support::raw::{Raw, nodes};
+use crate::support::{alice, at, claim, key, name, record};
 
 #[tokio::test]
 async fn a_server_without_room_is_full_and_nothing_changes() {
@@ -75,7 +73,7 @@ async fn a_server_that_is_busy_with_a_script_changes_nothing() {
 #[tokio::test]
 async fn another_kind_of_key_is_corrupt_and_stays() {
     let (_server, store, mut redis) = start().await;
-    let name = format!("cloakroom:{}", key(1));
+    let name = name(&key(1));
     let _: () = redis.call(redis::cmd("SET").arg(&name).arg("somebody else's")).await;
     is(ErrorKind::Corrupt, store.load(&key(1)).await);
     is(ErrorKind::Exists, store.create(&key(1), &record(1)).await);
@@ -89,7 +87,7 @@ async fn another_kind_of_key_is_corrupt_and_stays() {
 #[tokio::test]
 async fn a_damaged_record_is_not_kept_leased() {
     let (_server, store, mut redis) = start().await;
-    let name = format!("cloakroom:{}", key(1));
+    let name = name(&key(1));
     store.create(&key(1), &record(1)).await.unwrap();
     let mut bytes: Vec<u8> = redis.call(redis::cmd("HGET").arg(&name).arg("d")).await;
     *bytes.last_mut().unwrap() ^= 1;
@@ -103,10 +101,10 @@ async fn a_damaged_record_is_not_kept_leased() {
 #[tokio::test]
 async fn all_sessions_that_can_be_ended_are_when_one_cannot() {
     let (_server, store, mut redis) = start().await;
-    let alice = Subject::new("alice").unwrap();
+    let alice = alice();
     for n in 0..200 {
         store.enroll(&alice, &key(n), at(n)).await.unwrap();
-        store.create(&key(n), &Record { subject: Some(alice.clone()), ..record(1) }).await.unwrap();
+        store.create(&key(n), &record(1).with_subject(alice.clone())).await.unwrap();
     }
     // Everything but the first of them.
     let mut rights = redis::cmd("ACL");
@@ -120,9 +118,9 @@ async fn all_sessions_that_can_be_ended_are_when_one_cannot() {
     let error = store.end_all(&alice, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable(Applied::Maybe));
     let _: () = redis.call(redis::cmd("ACL").arg(&["SETUSER", "default", "allkeys"])).await;
-    assert_eq!(store.count().await.unwrap(), 1);
+    assert_eq!(store.count(at(0)).await.unwrap(), 1);
 
-    let name = format!("cloakroom:{}", key(1));
+    let name = name(&key(1));
     let _: () = redis.call(redis::cmd("SET").arg(&name).arg("somebody else's")).await;
     assert_eq!(store.end_all(&alice, None).await.unwrap(), 1, "what is no session is none of theirs");
     assert_eq!(store.load(&key(0)).await.unwrap(), None);
@@ -131,7 +129,7 @@ async fn all_sessions_that_can_be_ended_are_when_one_cannot() {
 #[tokio::test]
 async fn fields_that_do_not_agree_are_corrupt() {
     let (_server, store, mut redis) = start().await;
-    let name = format!("cloakroom:{}", key(1));
+    let name = name(&key(1));
     for (field, value) in [("s", "mallory"), ("r", "x"), ("e", ""), ("d", "CR")] {
         store.create(&key(1), &record(1)).await.unwrap();
         let _: i64 = redis.call(redis::cmd("HSET").arg(&name).arg(field).arg(value)).await;
@@ -149,12 +147,72 @@ async fn fields_that_do_not_agree_are_corrupt() {
 #[tokio::test]
 async fn more_than_the_limit_is_too_large_and_is_not_sent() {
     let (_server, store, _redis) = start().await;
-    let with = |len: usize| Record { data: vec![7; len].into(), ..record(2) };
+    let with = |len: usize| Record::new(Revision::new(2), at(60_000), vec![7; len]);
     store.create(&key(1), &with(RedisStore::MAX_DATA_LEN)).await.unwrap();
     is(ErrorKind::TooLarge, store.create(&key(2), &with(RedisStore::MAX_DATA_LEN + 1)).await);
     let too_much = with(RedisStore::MAX_DATA_LEN + 1);
     is(ErrorKind::TooLarge, store.replace(&key(1), &too_much, Revision::new(2)).await);
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(with(RedisStore::MAX_DATA_LEN)));
+}
+
+/// As a server of a later release leaves it: with fields that are not known here.
+#[tokio::test]
+async fn a_record_of_a_later_version_is_neither_overwritten_nor_kept_leased() {
+    let (_server, store, mut redis) = start().await;
+    store.create(&key(1), &record(1)).await.unwrap();
+    let mut bytes: Vec<u8> = redis.call(redis::cmd("HGET").arg(name(&key(1))).arg("d")).await;
+    bytes[2] = 2;
+    let _: i64 = redis.call(redis::cmd("HSET").arg(name(&key(1))).arg("d").arg(&bytes)).await;
+    let known = ErrorKind::UnknownVersion;
+    is(known, store.replace(&key(1), &record(2), Revision::new(1)).await);
+    is(known, store.replace_and_release(&key(1), &record(2), Revision::new(1), LeaseId::new(1)).await);
+    is(known, store.touch(&key(1), at(0), at(90_000)).await);
+    is(known, store.acquire(&key(1), &claim(1)).await);
+    let kept: Vec<u8> = redis.call(redis::cmd("HGET").arg(name(&key(1))).arg("d")).await;
+    assert_eq!(kept, bytes);
+    let holder: Option<String> = redis.call(redis::cmd("HGET").arg(name(&key(1))).arg("l")).await;
+    assert_eq!(holder, None);
+    is(ErrorKind::Exists, store.create(&key(1), &record(2)).await);
+    assert!(store.delete(&key(1)).await.unwrap(), "it can be ended");
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_refused_and_not_shown_as_an_outage() {
+    let (_server, store, mut redis) = start().await;
+    store.create(&key(1), &record(1)).await.unwrap();
+    let take = |right: &str| {
+        let mut take = redis::cmd("ACL");
+        take.arg(&["SETUSER", "default", &format!("-{right}")]);
+        take
+    };
+    let _: () = redis.call(&take("zcard")).await;
+    let mut refused = vec![store.list(&alice(), None, 10).await.unwrap_err()];
+    let _: () = redis.call(&take("hmget")).await;
+    let _: () = redis.call(&take("evalsha")).await;
+    refused.push(store.load(&key(1)).await.unwrap_err());
+    refused.push(store.replace(&key(1), &record(2), Revision::new(1)).await.unwrap_err());
+    for error in refused {
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(format!("{error:?}").contains("lacks a right"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_that_was_opened_as_a_single_server_is_refused() {
+    let cluster = RedisCluster::start();
+    let store = RedisStore::connect(&nodes(cluster.url())[0]).await.unwrap();
+    let mut refused = 0;
+    for n in 0..20 {
+        match store.create(&key(n), &record(1)).await {
+            Ok(()) => {}
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Refused);
+                assert!(format!("{error:?}").contains("redis+cluster"), "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!((1..20).contains(&refused), "{refused} of 20, where the node has a third of the keys");
 }
 
 async fn start() -> (Redis, RedisStore, Raw) {

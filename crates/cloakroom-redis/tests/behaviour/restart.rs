@@ -1,14 +1,14 @@
 //! The server goes away and comes back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{Applied, ErrorKind, LeaseId, Leases, Revision, Store};
 use cloakroom_test_services::server::{Redis, RedisCluster};
 
 use crate::support::raw::Raw;
-use crate::support::{claim, key, record};
+use crate::support::{claim, key, now, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_a_crash_with_an_append_only_file() {
@@ -190,9 +190,4 @@ async fn a_cluster_that_was_away_is_used_again() {
         assert_eq!(store.load(&key(n)).await.unwrap(), Some(record(1)));
         store.replace(&key(n), &record(2), Revision::new(1)).await.unwrap();
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "measures how long the store takes")]
-fn now() -> Instant {
-    Instant::now()
 }

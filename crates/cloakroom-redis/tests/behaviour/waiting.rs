@@ -1,7 +1,7 @@
 //! Who waits for a lease is called when its turn has come, and never by a timer alone.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
 use cloakroom_store::{Acquired, LeaseId, Leases, Revision, Store};
@@ -9,7 +9,7 @@ use cloakroom_test_services::{redis, redis_cluster};
 use tokio::task::JoinHandle;
 
 use crate::support::raw::Raw;
-use crate::support::{claim, fresh_prefix, key, record};
+use crate::support::{claim, claim_for, fresh_prefix, key, now, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_wakes_a_waiter_of_another_store_at_once() {
@@ -158,7 +158,7 @@ async fn a_waiter_comes_back_when_the_lease_runs_out() {
     let stores = Stores::new(redis(), 2).await;
     let [holder, waiter] = &stores.stores[..] else { unreachable!() };
     holder.create(&key(1), &record(1)).await.unwrap();
-    let short = cloakroom_store::Claim { ttl: Duration::from_millis(200), ..claim(1) };
+    let short = claim_for(1, Duration::from_millis(200));
     holder.acquire(&key(1), &short).await.unwrap();
     let start = now();
     waiter.wait(&key(1), Duration::from_secs(60)).await.unwrap();
@@ -238,9 +238,4 @@ impl Stores {
 async fn held(store: &RedisStore, n: u64) {
     store.create(&key(n), &record(1)).await.unwrap();
     assert_eq!(store.acquire(&key(n), &claim(1)).await.unwrap(), Acquired::Held(record(1)));
-}
-
-#[allow(clippy::disallowed_methods, reason = "measures who was called and who looked for itself")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -65,6 +65,7 @@ impl Harness for Fresh {
                     ]
                 }
                 Foreign::CopyOf(other) => redis.call(redis::cmd("HGETALL").arg(self.name(other))).await,
+                _ => return Outcome::Impossible,
             };
             let _: i64 = redis.call(redis::cmd("HSET").arg(self.name(key)).arg(fields)).await;
             Outcome::Done

@@ -57,11 +57,28 @@ impl Raw {
         said
     }
 
+    /// The identifier of this node of a cluster.
+    pub(crate) async fn id(&mut self) -> String {
+        self.call(redis::cmd("CLUSTER").arg("MYID")).await
+    }
+
+    pub(crate) async fn slot_of(&mut self, name: &str) -> u16 {
+        self.call(redis::cmd("CLUSTER").arg("KEYSLOT").arg(name)).await
+    }
+
     /// How many connections the server has ever had.
     pub(crate) async fn connections(&mut self) -> u64 {
+        self.stat("total_connections_received:").await
+    }
+
+    /// How many bytes the server has ever sent.
+    pub(crate) async fn sent_bytes(&mut self) -> u64 {
+        self.stat("total_net_output_bytes:").await
+    }
+
+    async fn stat(&mut self, name: &str) -> u64 {
         let stats: String = self.call(redis::cmd("INFO").arg("stats")).await;
-        let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-        count.unwrap().parse().unwrap()
+        stats.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
     }
 
     /// The names of all keys that begin like this.
@@ -89,6 +106,19 @@ impl Raw {
             let _: i64 = self.call(redis::cmd("DEL").arg(name)).await;
         }
     }
+}
+
+/// The URL of each server of a cluster.
+pub(crate) fn nodes(cluster: &str) -> Vec<String> {
+    let hosts = cluster.strip_prefix("redis+cluster://").unwrap();
+    hosts.split(',').map(|host| format!("redis://{host}")).collect()
+}
+
+/// Has a slot be imported from, migrated to, or owned by the node with this identifier.
+pub(crate) fn set_slot(slot: u16, how: &str, id: &str) -> Cmd {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SETSLOT").arg(slot).arg(how).arg(id);
+    command
 }
 
 async fn open(url: &str) -> MultiplexedConnection {

@@ -1,8 +1,8 @@
-//! Connections that calls borrow: our own, or those of a pool that the application has.
+//! The connections that calls use: the store's own, or those of a pool that the application has.
 //!
-//! Each call is a single statement on one connection. What is dropped before its answer is there takes its connection
-//! along: the next call never finds an answer that is not its own. A connection of the application's is first rid of the
-//! transaction that somebody may have left open on it, in which what we acknowledge would not be committed.
+//! Each call is a single statement on one connection. A call that is dropped before its reply closes its connection, so that
+//! the next call never reads a reply that belongs to another one. On a connection of the application's pool, an open
+//! transaction is ended first: what the store acknowledges inside it would not be committed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use cloakroom_store::{BoxFuture, Result};
 use sqlx::pool::PoolConnection;
-use sqlx::query::Query;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Database, Executor, IntoArguments, Pool, SqlSafeStr, SqlStr,
     raw_sql,
@@ -19,82 +18,65 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Dialect, Failure, Refusal, refusal};
-
-/// A statement with its parameters.
-pub(crate) type Statement<DB> = Query<'static, DB, <DB as Database>::Arguments>;
+use crate::record::Statement;
 
 /// How to connect to a database.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
-/// Where statements are run.
+/// Runs statements, each on one connection and within the deadline.
 pub(crate) struct Connections<DB: Database> {
     source: Source<DB>,
     deadline: Duration,
 }
 
 enum Source<DB: Database> {
-    Own(Arc<Own<DB>>),
-    Theirs(Pool<DB>),
+    Own(Arc<OwnPool<DB>>),
+    App(AppPool<DB>),
 }
 
-/// Connections of our own: sqlx's pool asks every connection that is given back whether it is still there, which is one
-/// more round trip for each call. Ours asks those that nobody uses.
-struct Own<DB: Database> {
-    options: Options<DB>,
-    /// What each connection begins with.
-    limits: Option<SqlStr>,
-    permits: Semaphore,
-    /// The one that is used next is the last.
-    idle: Mutex<Vec<Idle<DB>>>,
-}
-
-struct Idle<DB: Database> {
-    connection: DB::Connection,
-    /// For how many rounds of [`look_after`] nobody has used it.
-    rounds: u32,
-}
+/// The pool of the application.
+type AppPool<DB> = Pool<DB>;
 
 impl<DB: Dialect> Connections<DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     DB::Arguments: IntoArguments<DB>,
 {
-    /// At most `max` connections of our own, made when they are needed, and kept.
-    pub(crate) fn kept(options: Options<DB>, max: u32, deadline: Duration) -> Self {
-        Self { source: Source::Own(Own::new(options, max, deadline)), deadline }
+    /// At most `max` own connections, made when they are needed and never closed while they work.
+    pub(crate) fn permanent(options: Options<DB>, max: u32, deadline: Duration) -> Self {
+        Self { source: Source::Own(OwnPool::new(options, max, deadline)), deadline }
     }
 
-    /// At most `max` connections of our own, made when they are needed. Those that nobody uses are asked every second
-    /// whether they are still there, so that no write finds one broken that was left over from before a restart of the
-    /// server; after a minute they are closed.
+    /// At most `max` own connections, made when they are needed. A task pings idle connections every second, so that no write
+    /// gets a connection that a restart of the server broke, and closes them after a minute.
     pub(crate) fn own(options: Options<DB>, max: u32, deadline: Duration) -> Self {
-        let own = Own::new(options, max, deadline);
-        tokio::spawn(look_after(Arc::downgrade(&own)));
+        let own = OwnPool::new(options, max, deadline);
+        tokio::spawn(reap_idle(Arc::downgrade(&own)));
         Self { source: Source::Own(own), deadline }
     }
 
     /// The connections of the application's pool.
-    pub(crate) fn theirs(pool: Pool<DB>, deadline: Duration) -> Self {
-        Self { source: Source::Theirs(pool), deadline }
+    pub(crate) fn app_pool(pool: AppPool<DB>, deadline: Duration) -> Self {
+        Self { source: Source::App(pool), deadline }
     }
 
     /// Makes one connection, to see whether that is possible.
     pub(crate) async fn check(&self) -> Result<(), Failure> {
-        let borrow = async { self.borrow().await.map(Borrowed::give_back) };
-        self.in_time(&AtomicBool::new(false), borrow).await
+        let checkout = async { self.checkout().await.map(Checkout::release) };
+        self.in_time(&AtomicBool::new(false), checkout).await
     }
 
-    /// The rows that a statement answers which changes nothing.
+    /// Returns the rows of a statement that changes nothing. See [`fetch`](Connections::fetch).
     pub(crate) async fn read(
         &self,
         statement: impl Fn() -> Statement<DB> + Send + Sync,
     ) -> Result<Vec<DB::Row>> {
-        self.look(statement).await.map_err(Failure::of_read)
+        self.fetch(statement).await.map_err(Failure::of_read)
     }
 
-    /// As [`read`](Connections::read). The statement is run once more, on another connection, if the first one turns out to
-    /// be broken.
-    pub(crate) async fn look(
+    /// Returns the rows of a statement that changes nothing. If the first connection turns out to be broken, the statement is
+    /// sent once more, on another connection.
+    pub(crate) async fn fetch(
         &self,
         statement: impl Fn() -> Statement<DB> + Send + Sync,
     ) -> Result<Vec<DB::Row>, Failure> {
@@ -109,67 +91,68 @@ where
         self.in_time(&sent, rows).await
     }
 
-    /// The rows that a statement answers which changes something. It is sent once at most.
+    /// Returns the rows of a statement that changes something. It is sent at most once.
     pub(crate) async fn write(&self, statement: Statement<DB>) -> Result<Vec<DB::Row>> {
         let sent = AtomicBool::new(false);
         let rows = self.run(&sent, |connection| Box::pin(statement.fetch_all(connection)));
         self.in_time(&sent, rows).await.map_err(Failure::of_write)
     }
 
-    /// What a statement did that answers no rows. It is sent once at most.
-    pub(crate) async fn execute(&self, statement: Statement<DB>) -> Result<DB::QueryResult> {
+    /// Runs a statement that changes something, and returns how many rows it changed. It is sent at most once.
+    pub(crate) async fn change(&self, statement: Statement<DB>) -> Result<usize> {
         let sent = AtomicBool::new(false);
-        let done = self.run(&sent, |connection| Box::pin(statement.execute(connection)));
-        self.in_time(&sent, done).await.map_err(Failure::of_write)
+        let result = self.run(&sent, |connection| Box::pin(statement.execute(connection)));
+        let result = self.in_time(&sent, result).await.map_err(Failure::of_write)?;
+        Ok(DB::rows_affected(&result) as usize)
     }
 
-    /// Runs several statements at once, without parameters, without the deadline and without the limits of our own
-    /// connections. A connection on which it fails is closed, since it may be in a transaction then.
+    /// Runs several statements at once, without parameters, without the deadline, and without the limits of own connections.
+    /// A connection on which it fails is closed, because it may be in a transaction then.
     pub(crate) async fn script(&self, text: SqlStr) -> Result<(), Failure> {
-        let failure = |error| Failure::of::<DB>(true, &error);
+        let failure = |error| Failure::new::<DB>(true, &error);
         match &self.source {
-            Source::Theirs(_) => {
-                let mut borrowed = self.borrow().await?;
-                borrowed.connection().execute(raw_sql(text)).await.map_err(failure)?;
-                borrowed.give_back();
+            Source::App(_) => {
+                let mut checkout = self.checkout().await?;
+                checkout.connection().execute(raw_sql(text)).await.map_err(failure)?;
+                checkout.release();
             }
             Source::Own(own) => {
                 let mut connection = own.options.connect().await.map_err(failure)?;
                 connection.execute(raw_sql(text)).await.map_err(failure)?;
-                // It has done what it was made for, however it ends.
+                // The script has succeeded, whether or not the connection is closed properly.
                 _ = connection.close().await;
             }
         }
         Ok(())
     }
 
-    /// Runs `work` on a connection, which is borrowed again unless it is the connection that failed.
+    /// Runs `work` on a connection, and releases the connection unless it failed itself.
     async fn run<T: Send>(
         &self,
         sent: &AtomicBool,
         work: impl for<'c> FnOnce(&'c mut DB::Connection) -> BoxFuture<'c, sqlx::Result<T>> + Send,
     ) -> Result<T, Failure> {
         sent.store(false, Ordering::Relaxed);
-        let mut borrowed = self.borrow().await?;
+        let mut checkout = self.checkout().await?;
         sent.store(true, Ordering::Relaxed);
-        match work(borrowed.connection()).await {
-            Ok(answer) => {
-                borrowed.give_back();
-                Ok(answer)
+        match work(checkout.connection()).await {
+            Ok(done) => {
+                checkout.release();
+                Ok(done)
             }
             Err(error) => {
                 match refusal::<DB>(&error) {
-                    None | Some(Refusal::Lost) => self.forget_idle(),
-                    Some(Refusal::NotHere) => {}
-                    // The connection is as good as before.
-                    Some(_) => borrowed.give_back(),
+                    None | Some(Refusal::Lost) => self.drain_idle(),
+                    // A new connection may lead elsewhere, or have the rights that were granted meanwhile.
+                    Some(Refusal::NotHere | Refusal::NoRights) => {}
+                    Some(_) => checkout.release(),
                 }
-                Err(Failure::of::<DB>(true, &error))
+                Err(Failure::new::<DB>(true, &error))
             }
         }
     }
 
-    /// Waits for `work` until the deadline; `sent` tells how far it came.
+    /// Waits for `work` until the deadline. `sent` tells whether the statement was sent before that.
     async fn in_time<T>(
         &self,
         sent: &AtomicBool,
@@ -179,26 +162,26 @@ where
         timeout(self.deadline, work).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// How many connections nobody uses.
+    /// How many connections are idle.
     #[cfg(test)]
     pub(crate) fn idle(&self) -> usize {
         match &self.source {
             Source::Own(own) => own.idle().len(),
-            Source::Theirs(pool) => pool.num_idle(),
+            Source::App(pool) => pool.num_idle(),
         }
     }
 
-    async fn borrow(&self) -> Result<Borrowed<'_, DB>, Failure> {
-        let unsent = |error| Failure::of::<DB>(false, &error);
+    async fn checkout(&self) -> Result<Checkout<'_, DB>, Failure> {
+        let unsent = |error| Failure::new::<DB>(false, &error);
         match &self.source {
-            Source::Theirs(pool) => {
+            Source::App(pool) => {
                 let mut others = pool.size();
                 loop {
                     let connection = pool.acquire().await.map_err(unsent)?;
-                    let mut borrowed = Borrowed(Some(Link::Theirs(connection)));
-                    match end_transaction::<DB>(borrowed.connection()).await {
-                        Ok(()) => return Ok(borrowed),
-                        // It is closed. Nothing of the call has been sent, so another one will do.
+                    let mut checkout = Checkout(Some(Link::App(connection)));
+                    match end_transaction::<DB>(checkout.connection()).await {
+                        Ok(()) => return Ok(checkout),
+                        // This one is closed. Nothing of the call has been sent, so another connection will do.
                         Err(_) if others > 0 => others -= 1,
                         Err(error) => return Err(unsent(error)),
                     }
@@ -211,20 +194,20 @@ where
                     Some(Idle { connection, .. }) => connection,
                     None => own.connect().await.map_err(unsent)?,
                 };
-                Ok(Borrowed(Some(Link::Own { connection, own, permit })))
+                Ok(Checkout(Some(Link::Own { connection, own, permit })))
             }
         }
     }
 
-    fn forget_idle(&self) {
+    fn drain_idle(&self) {
         if let Source::Own(own) = &self.source {
-            own.forget_idle();
+            own.drain_idle();
         }
     }
 }
 
-/// Ends a transaction that was left open: when a `begin()` is dropped, sqlx may give the connection back to the pool
-/// inside of it.
+/// Ends a transaction that was left open: when a `begin()` is dropped, sqlx may return the connection to the pool inside the
+/// transaction.
 async fn end_transaction<DB: Dialect>(connection: &mut DB::Connection) -> sqlx::Result<()>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -232,7 +215,24 @@ where
     connection.execute(raw_sql(DB::END_TRANSACTION)).await.map(drop)
 }
 
-impl<DB: Dialect> Own<DB>
+/// The store's own connections. sqlx's pool pings every connection that is released, which doubles the round trips of a
+/// call; this one pings idle connections.
+struct OwnPool<DB: Database> {
+    options: Options<DB>,
+    /// The statement that each connection begins with.
+    limits: Option<SqlStr>,
+    permits: Semaphore,
+    /// The last one is used next.
+    idle: Mutex<Vec<Idle<DB>>>,
+}
+
+struct Idle<DB: Database> {
+    connection: DB::Connection,
+    /// For how many rounds of [`reap_idle`] the connection has not been used.
+    rounds: u32,
+}
+
+impl<DB: Dialect> OwnPool<DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
@@ -251,17 +251,17 @@ where
     }
 }
 
-impl<DB: Database> Own<DB> {
-    /// The connection at this place, if there is one that has not been used since the last round.
+impl<DB: Database> OwnPool<DB> {
+    /// Takes out the connection at this index, if it was not used since the last round.
     fn take_unused(&self, at: usize) -> Option<Idle<DB>> {
         let mut idle = self.idle();
         idle.get(at).is_some_and(|idle| idle.rounds > 0).then(|| idle.remove(at))
     }
 
-    /// When the server went, it left none of them.
-    fn forget_idle(&self) {
-        let forgotten = std::mem::take(&mut *self.idle());
-        drop(forgotten);
+    /// Closes all idle connections: whatever broke one of them broke the others too.
+    fn drain_idle(&self) {
+        let drained = std::mem::take(&mut *self.idle());
+        drop(drained);
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
@@ -269,14 +269,14 @@ impl<DB: Database> Own<DB> {
     }
 }
 
-/// Asks connections that nobody uses whether they are still there, and closes those that were not needed for long.
-async fn look_after<DB: Database>(own: Weak<Own<DB>>) {
+/// Pings idle connections, and closes those that have been idle for a minute.
+async fn reap_idle<DB: Database>(own: Weak<OwnPool<DB>>) {
     loop {
         sleep(ROUND).await;
         let Some(own) = own.upgrade() else { return };
         own.idle().iter_mut().for_each(|idle| idle.rounds += 1);
         let mut at = 0;
-        // Without a permit all are in use, and none is unused.
+        // Without a permit all connections are in use, and none is idle.
         while let Ok(_permit) = own.permits.try_acquire()
             && let Some(mut idle) = own.take_unused(at)
         {
@@ -284,7 +284,7 @@ async fn look_after<DB: Database>(own: Weak<Own<DB>>) {
                 continue;
             }
             let Ok(Ok(())) = timeout(ROUND, idle.connection.ping()).await else {
-                own.forget_idle();
+                own.drain_idle();
                 break;
             };
             let mut others = own.idle();
@@ -295,49 +295,80 @@ async fn look_after<DB: Database>(own: Weak<Own<DB>>) {
     }
 }
 
-/// How often it is looked after idle connections, and after how many of these they are closed.
+/// Interval of the idle check, and number of checks after which an idle connection is closed.
 const ROUND: Duration = Duration::from_secs(1);
 const MOST_ROUNDS: u32 = 60;
 
-/// How long a statement may wait for somebody else's lock: less than the engine waits for the answer (two seconds), so that
-/// it is told that nothing was changed.
-pub(crate) fn lock_patience(deadline: Duration) -> Duration {
+/// How long a statement may wait for a lock: less than the engine waits for the reply (two seconds), so that the engine
+/// learns that nothing was changed.
+pub(crate) fn lock_timeout(deadline: Duration) -> Duration {
     (deadline / 2).clamp(Duration::from_millis(1), Duration::from_secs(1))
 }
 
-/// A connection in use. Dropped without [`give_back`](Borrowed::give_back), it is closed.
-struct Borrowed<'a, DB: Database>(Option<Link<'a, DB>>);
+/// A connection in use. Unless it is [released](Checkout::release), dropping it closes the connection.
+struct Checkout<'a, DB: Database>(Option<Link<'a, DB>>);
 
 enum Link<'a, DB: Database> {
-    Own { connection: DB::Connection, own: &'a Own<DB>, permit: SemaphorePermit<'a> },
-    Theirs(PoolConnection<DB>),
+    Own { connection: DB::Connection, own: &'a OwnPool<DB>, permit: SemaphorePermit<'a> },
+    App(PoolConnection<DB>),
 }
 
-impl<DB: Database> Borrowed<'_, DB> {
+impl<DB: Database> Checkout<'_, DB> {
     fn connection(&mut self) -> &mut DB::Connection {
-        match self.0.as_mut().expect("it is there until it is given back or dropped") {
+        match self.0.as_mut().expect("present until it is released or dropped") {
             Link::Own { connection, .. } => connection,
-            Link::Theirs(connection) => connection,
+            Link::App(connection) => connection,
         }
     }
 
-    fn give_back(mut self) {
+    fn release(mut self) {
         match self.0.take() {
             Some(Link::Own { connection, own, permit }) => {
                 own.idle().push(Idle { connection, rounds: 0 });
                 drop(permit);
             }
-            // Its own `Drop` puts it back.
-            Some(Link::Theirs(connection)) => drop(connection),
+            // Its own `Drop` returns it to the pool.
+            Some(Link::App(connection)) => drop(connection),
             None => {}
         }
     }
 }
 
-impl<DB: Database> Drop for Borrowed<'_, DB> {
+impl<DB: Database> Drop for Checkout<'_, DB> {
     fn drop(&mut self) {
-        if let Some(Link::Theirs(connection)) = self.0.take() {
+        if let Some(Link::App(connection)) = self.0.take() {
             drop(connection.detach());
         }
     }
 }
+
+/// Tests the idle check of a store on a server of its own. Without the check, the first write after an idle time would have
+/// an unknown outcome.
+#[cfg(test)]
+macro_rules! test_restart {
+    ($server:ty, $store:ty) => {
+        #[tokio::test]
+        async fn the_idle_check_removes_connections_that_a_restart_broke() {
+            use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
+
+            let mut server = <$server>::start();
+            let store = <$store>::connect(server.url()).await.unwrap();
+            store.migrate().await.unwrap();
+            assert_eq!(store.connections.idle(), 1);
+            server.kill();
+            server.start_again();
+            for _ in 0..1_000 {
+                if store.connections.idle() == 0 {
+                    let record = Record::new(Revision::new(1), Timestamp::MAX, []);
+                    store.create(&Key::new([1; 32]), &record).await.unwrap();
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            panic!("the broken connection is still there after ten seconds");
+        }
+    };
+}
+
+#[cfg(test)]
+pub(crate) use test_restart;

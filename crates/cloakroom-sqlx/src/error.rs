@@ -1,170 +1,59 @@
-//! What can go wrong: at the start ([`OpenError`]), and in a call (the contract's error, made of the driver's).
+//! What a database says when a statement fails, and what that means for the caller.
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use cloakroom_store::{Error, ErrorKind};
+use cloakroom_store::{Error, ErrorKind, OpenError};
 use sqlx::Database;
 use sqlx::error::DatabaseError;
 
-/// Why a store could not be opened, or its table not be made. One line says what to do; nothing that was
-/// there was changed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The name is none that a table may have.
-    InvalidTable {
-        /// The name.
-        table: String,
-    },
-    /// The URL, or the path, cannot be used.
-    InvalidUrl {
-        /// What is wrong with it. The URL itself may hold a password and is not shown.
-        reason: String,
-    },
-    /// The database cannot be reached, or does not let us in.
-    Connect {
-        /// Where it was looked for, without user and password.
-        place: String,
-        /// What it said.
-        source: Box<dyn StdError + Send + Sync>,
-    },
-    /// The file cannot be opened, or made.
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite, or the operating system, said.
-        source: Box<dyn StdError + Send + Sync>,
-    },
-    /// There is a table of this name, and it is not one of cloakroom's.
-    Foreign {
-        /// The table.
-        table: String,
-    },
-    /// The table was made by a later version of this crate.
-    Version {
-        /// The table.
-        table: String,
-        /// The version it has.
-        found: u32,
-    },
-    /// The table was made, and an index of it was not: something else has its name.
-    Unindexed {
-        /// The table.
-        table: String,
-        /// The column that is without one.
-        column: String,
-    },
-    /// The table could not be made or looked at.
-    Migrate {
-        /// The table.
-        table: String,
-        /// What the database said.
-        source: Box<dyn StdError + Send + Sync>,
-    },
-    /// The database is a version that is known to lose data.
-    Unsafe {
-        /// Which one, and which one to use instead.
-        reason: String,
-    },
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidTable { table } => write!(
-                f,
-                "{table:?} is no name for a table: use up to {} ASCII letters, digits and underscores, and perhaps a \
-                 schema and a dot before them",
-                crate::table::MAX_PART
-            ),
-            Self::InvalidUrl { reason } => write!(f, "the database URL cannot be used: {reason}"),
-            Self::Connect { place, source } => {
-                write!(
-                    f,
-                    "cannot connect to {place}: {source}; is it running, and are the user and password right?"
-                )
-            }
-            Self::Open { path, source } => write!(
-                f,
-                "cannot open the session file {}: {source}; name an SQLite file, or a new one, in a folder that this \
-                 program may write to",
-                path.display()
-            ),
-            Self::Foreign { table } => write!(
-                f,
-                "the table {table} is not one of cloakroom's and has been left as it is: choose another name"
-            ),
-            Self::Version { table, found } => write!(
-                f,
-                "the table {table} has format version {found}, which this version of cloakroom-sqlx does not know: \
-                 update it"
-            ),
-            Self::Unindexed { table, column } => write!(
-                f,
-                "the table {table} has no index over {column}, without which a purge or a sign-out reads all of it: make \
-                 the one in schema(), under another name if something has its name"
-            ),
-            Self::Migrate { table, source } => write!(
-                f,
-                "cannot make the table {table}: {source}; let a user who may create tables run migrate(), or the \
-                 statements of schema()"
-            ),
-            Self::Unsafe { reason } => f.write_str(reason),
-        }
-    }
-}
-
-/// Without a `source()`: the message has it in its place, and whoever prints both would print it twice.
-impl StdError for OpenError {}
-
-impl OpenError {
-    pub(crate) fn connect(place: String, failure: impl fmt::Display) -> Self {
-        Self::Connect { place, source: failure.to_string().into() }
-    }
-}
-
-/// What each database has of its own to tell the driver's errors apart.
+/// What differs between the databases in how connections and errors are handled.
 pub(crate) trait Dialect: Database {
-    /// What the database means by an error that it answered.
+    /// Classifies an error that the database returned.
     fn refusal(error: &dyn DatabaseError) -> Refusal;
 
-    /// Ends the transaction that a connection is in, or fails; succeeds without a word if there is none.
+    /// How many rows a statement changed or, in MySQL, found.
+    fn rows_affected(result: &Self::QueryResult) -> u64;
+
+    /// Ends the transaction that a connection is in, or fails. Succeeds without a warning if there is none.
     const END_TRANSACTION: &'static str;
 
-    /// Makes the server give up on a connection of our own before this deadline does: otherwise it would go on with what
-    /// nobody waits for any more, and what became of it would not be known.
+    /// A statement that makes the server give up on a statement of an own connection before `deadline` ends. Otherwise the
+    /// server would go on with a call that has already failed, and the outcome of a write would not be known.
     fn limits(deadline: Duration) -> Option<String>;
 }
 
-/// What a database means by an error.
+/// The meaning of an error that a database returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The statement had no effect: there is a row with this key.
+    /// The statement had no effect: a row with this key exists.
     Exists,
     /// The statement had no effect: there is no room.
     Full,
-    /// The statement had no effect: it is larger than what is taken.
+    /// The statement had no effect: it is larger than the database accepts.
     TooLarge,
-    /// The statement had no effect, and may work another time.
+    /// The statement had no effect, and may succeed later.
     NotNow,
-    /// The statement had no effect, and may work on another connection: this one leads to a server that cannot change
-    /// anything, or knows the statement in an old form.
+    /// The statement had no effect, and may succeed on another connection: this one leads to a server that cannot write, or
+    /// knows the statement in an old form.
     NotHere,
-    /// The statement had no effect: there is no table.
+    /// The statement had no effect: the table, or its schema, does not exist.
     NoTable,
+    /// The statement had no effect: the user or the process lacks the right to do this.
+    NoRights,
+    /// There is no connection: the server rejects the user, the password or the name of the database.
+    NoLogin,
     /// The connection ends with this error; whether the statement had an effect is not known.
     Lost,
     /// The statement had no effect, for another reason.
     Other,
 }
 
-/// A statement that was not answered as it should.
+/// A statement that failed, or that got no reply in time.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Whether anything of the statement was, or may have been, sent.
+    /// Whether the statement, or a part of it, was sent.
     pub(crate) sent: bool,
     cause: Cause,
 }
@@ -176,7 +65,7 @@ enum Cause {
 }
 
 impl Failure {
-    pub(crate) fn of<DB: Dialect>(sent: bool, error: &sqlx::Error) -> Self {
+    pub(crate) fn new<DB: Dialect>(sent: bool, error: &sqlx::Error) -> Self {
         Self { sent, cause: Cause::Driver { refusal: refusal::<DB>(error), text: describe::<DB>(error) } }
     }
 
@@ -184,48 +73,81 @@ impl Failure {
         Self { sent, cause: Cause::Deadline(deadline) }
     }
 
+    pub(crate) fn other(text: &str) -> Self {
+        Self { sent: true, cause: Cause::Driver { refusal: Some(Refusal::Other), text: text.to_owned() } }
+    }
+
     /// Whether the connection failed, and not the statement on it.
     pub(crate) fn lost_connection(&self) -> bool {
         matches!(self.cause, Cause::Driver { refusal: None | Some(Refusal::Lost), .. })
     }
 
-    /// Whether the same may work another time.
-    pub(crate) fn may_pass(&self) -> bool {
-        matches!(self.cause, Cause::Driver { refusal: Some(Refusal::NotNow | Refusal::NotHere), .. })
-    }
-
     /// The error of a call that changes nothing.
     pub(crate) fn of_read(self) -> Error {
-        Error::unavailable(self.to_string())
+        match self.refusal() {
+            Some(Refusal::NoTable | Refusal::NoRights) => Error::refused(self),
+            _ => Error::unavailable(self),
+        }
     }
 
     /// The error of a call that changes something.
     pub(crate) fn of_write(self) -> Error {
-        let text = self.to_string();
-        match self.cause {
-            _ if !self.sent => Error::unavailable(text),
-            Cause::Deadline(_) | Cause::Driver { refusal: None | Some(Refusal::Lost), .. } => {
-                Error::maybe_applied(text)
+        match self.refusal() {
+            Some(Refusal::NoTable | Refusal::NoRights) => Error::refused(self),
+            _ if !self.sent => Error::unavailable(self),
+            None | Some(Refusal::Lost) => Error::maybe_applied(self),
+            // The message of the database can contain the key.
+            Some(Refusal::Exists) => Error::exists(),
+            Some(Refusal::Full) => Error::full(self),
+            Some(Refusal::TooLarge) => Error::new(ErrorKind::TooLarge).because(self),
+            Some(Refusal::NotNow | Refusal::NotHere | Refusal::NoLogin) => Error::unavailable(self),
+            Some(Refusal::Other) => Error::new(ErrorKind::Other).because(self),
+        }
+    }
+
+    /// The error of connecting. `message` names what failed; this adds what to change.
+    pub(crate) fn of_connect(self, message: impl fmt::Display) -> OpenError {
+        self.of_open(message, CHECK_LOGIN)
+    }
+
+    /// The error of creating a table. `message` names what failed; this adds what to change.
+    pub(crate) fn of_migrate(self, message: impl fmt::Display) -> OpenError {
+        self.of_open(message, "let a user who may create tables run migrate(), or the statements of schema()")
+    }
+
+    fn of_open(self, message: impl fmt::Display, without_rights: &str) -> OpenError {
+        let error = match self.refusal() {
+            Some(Refusal::NoLogin) => OpenError::refused(format!("{message}: {CHECK_LOGIN}")),
+            Some(Refusal::NoTable | Refusal::NoRights) => {
+                OpenError::refused(format!("{message}: {without_rights}"))
             }
-            Cause::Driver { refusal: Some(refusal), .. } => match refusal {
-                // What the database says then may contain the key.
-                Refusal::Exists => Error::exists(),
-                Refusal::Full => Error::new(ErrorKind::Full).because(text),
-                Refusal::TooLarge => Error::new(ErrorKind::TooLarge).because(text),
-                Refusal::NotNow | Refusal::NotHere => Error::unavailable(text),
-                Refusal::NoTable | Refusal::Other | Refusal::Lost => {
-                    Error::new(ErrorKind::Other).because(text)
-                }
-            },
+            None | Some(Refusal::Lost | Refusal::NotNow | Refusal::NotHere) => {
+                OpenError::unavailable(format!("{message}: check that the database is running and reachable"))
+            }
+            Some(Refusal::Full) => OpenError::refused(format!("{message}: make room for it")),
+            Some(Refusal::Exists | Refusal::TooLarge | Refusal::Other) => {
+                OpenError::other(message.to_string())
+            }
+        };
+        error.because(self)
+    }
+
+    /// What the database said; `None` if it was something else that failed, or nothing was said in time.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self.cause {
+            Cause::Driver { refusal, .. } => refusal,
+            Cause::Deadline(_) => None,
         }
     }
 }
+
+const CHECK_LOGIN: &str = "check user, password and database in the URL, and the user's rights";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Driver { text, .. } => f.write_str(text),
-            Cause::Deadline(deadline) if self.sent => write!(f, "no answer within {deadline:?}"),
+            Cause::Deadline(deadline) if self.sent => write!(f, "no reply within {deadline:?}"),
             Cause::Deadline(deadline) => write!(f, "no connection within {deadline:?}"),
         }
     }
@@ -233,13 +155,13 @@ impl fmt::Display for Failure {
 
 impl StdError for Failure {}
 
-/// What the database means, if it is the database that speaks.
+/// Classifies an error that came from the database itself; `None` for any other, after which the connection is unusable.
 pub(crate) fn refusal<DB: Dialect>(error: &sqlx::Error) -> Option<Refusal> {
     error.as_database_error().map(DB::refusal)
 }
 
-/// What went wrong, in one line without anything that was stored: what the driver's `Debug` shows beside it may be
-/// a row.
+/// Describes an error in one line that contains nothing of what is stored. (The `Debug` of the driver's error can contain a
+/// row.)
 pub(crate) fn describe<DB: Dialect>(error: &sqlx::Error) -> String {
     let Some(said) = error.as_database_error() else { return error.to_string() };
     let code = said.code().unwrap_or_default();

@@ -10,53 +10,48 @@
 //! use cloakroom_sqlx::PostgresStore;
 //!
 //! let store = PostgresStore::connect("postgres://user:password@host/database").await?;
-//! store.migrate().await?; // makes the table, if there is none
+//! store.migrate().await?; // creates the table if it does not exist
 //! # Ok(()) }
 //! ```
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! - **Atomicity.** Every change of a session is one statement, which commits by itself: the store leaves no transaction open, and
+//! - **Atomicity.** Every change of a session is one statement, which commits by itself. The store leaves no transaction open, and
 //!   a session is the old or the new version, never a mixture.
-//! - **Durability.** What is acknowledged is on the disk if the server syncs its commits, as they do by default. Leases in PostgreSQL are an
-//!   exception.
+//! - **Durability.** An acknowledged change is on the disk if the server syncs its commits, as servers do by default. Leases in
+//!   PostgreSQL are an exception.
 //! - **Sharing.** Any number of processes may use one table; with SQLite, those of one machine.
-//! - **Failures.** A write is sent once. If no answer comes it is [one that may have been
-//!   applied](cloakroom_store::Error::maybe_applied). A call that is dropped takes its connection along.
+//! - **Failures.** A write is sent once. If no reply comes, the error says that it [may have been
+//!   applied](cloakroom_store::Error::maybe_applied). A call that is dropped closes its connection.
 //!
 //! Connections are the store's own, or those of a pool that the application has (`builder().pool(…)`): sqlx's pools are part of this
-//! crate's interface on purpose, in sqlx's version 0.9. On such a pool each call takes one round trip more, to end the transaction
+//! crate's interface on purpose, in sqlx's version 0.9. On such a pool each call takes one more round trip, to end a transaction
 //! that the application may have left open on the connection.
 //!
-//! The README says what each database makes of it, and what it costs.
+//! The README describes each database in detail, and the costs.
 
 #![cfg_attr(
     not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
     allow(dead_code, unused_imports, unused_macros, reason = "no database uses all that the three share")
 )]
 
-mod builder;
 mod connections;
 mod error;
-mod poll;
-mod purge;
-mod record;
-mod schema;
-mod statements;
-mod table;
-
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod store;
+mod table;
 
-pub use builder::Builder;
-pub use error::OpenError;
+pub use cloakroom_store::{OpenError, OpenErrorKind};
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use store::Builder;

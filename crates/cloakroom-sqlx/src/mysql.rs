@@ -1,30 +1,37 @@
 //! Sessions in MySQL and MariaDB.
 
 use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use cloakroom_store::{
-    Cursor, DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Page, Record, Result, Revision, Scan,
-    Store, Subject, Subjects, Timestamp,
+    Acquired, Claim, Cursor, Error, ErrorKind, Facets, Key, LeaseId, Leases, OpenError, Page, Record, Result,
+    Revision, Scan, Store, Subject, SubjectEntry, Subjects, Timestamp,
 };
-use sqlx::mysql::MySqlRow;
-use sqlx::{MySql, SqlStr, query};
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlQueryResult};
+use sqlx::{ConnectOptions, MySql, query};
+use tokio::time::sleep;
 
-use crate::Builder;
-use crate::connections::{Connections, Statement};
-use crate::record::{self, Columns, beginning, bits, bytes, column, key, millis, page_len, record, records};
+use crate::connections::Connections;
+use crate::error::{Dialect, Failure, Refusal, describe};
+use crate::record::{
+    Columns, Statement, Walk, bits, bytes, check_prefix, column, entry, key, length, millis, number,
+    prefix_bytes, record, with_key, with_subject,
+};
+use crate::store::{Builder, STEP, STEP_PAUSE, after, implement_store, invalid_url, poll_while_held};
 use crate::table::TableName;
 
-mod leases;
-mod open;
-mod purge;
-mod refusal;
 mod statements;
 #[cfg(test)]
 mod tests;
 
 use statements::Statements;
 
-/// Sessions in a table of a MySQL or MariaDB database. See the [crate] for what it promises.
+/// Sessions in a table of a MySQL or MariaDB database. See the [crate] for its guarantees.
+///
+/// The server may accept less data than [`MAX_DATA_LEN`](MySqlStore::MAX_DATA_LEN): its `max_allowed_packet` less a few hundred
+/// bytes.
 pub struct MySqlStore {
     table: TableName,
     statements: Statements,
@@ -32,26 +39,54 @@ pub struct MySqlStore {
 }
 
 impl MySqlStore {
-    /// The largest [`data`](Record::data) a record may have, in bytes: 16 MiB. The server may take less: its
-    /// `max_allowed_packet` less a few hundred bytes.
-    pub const MAX_DATA_LEN: usize = crate::record::MAX_DATA_LEN;
-
     /// Settings to make a store with.
     pub fn builder() -> Builder<Self> {
         Builder::new(10)
     }
 
-    /// Sends a statement that changes something; answers how many rows it found.
-    async fn change(&self, statement: Statement<MySql>) -> Result<u64> {
-        Ok(self.connections.execute(statement).await?.rows_affected())
+    /// Connects to the database at `url`, with default settings: `mysql://user:password@host:port/database`.
+    ///
+    /// # Errors
+    /// As [`Builder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        Self::builder().connect(url).await
     }
 
-    /// The record as columns, if the server takes so much: it would cut the connection, perhaps before it says why.
+    /// Creates the table if it does not exist, and checks that it is cloakroom's. Several instances may do this at the same
+    /// time. If the table exists, this needs no rights to create one.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the table belongs to something else or to a later version, or cannot be created; and if the
+    /// connections do not commit by themselves.
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        self.check_autocommit().await?;
+        if !self.is_made().await? {
+            let made = self.connections.script(self.statements.schema.clone()).await;
+            made.map_err(|failure| self.not_made(failure))?;
+            self.is_made().await?;
+        }
+        Ok(())
+    }
+
+    /// Without autocommit, acknowledged changes would be lost.
+    async fn check_autocommit(&self) -> Result<(), OpenError> {
+        let rows = self.connections.fetch(|| query("SELECT CAST(@@autocommit AS SIGNED)")).await;
+        let rows = rows.map_err(|failure| self.not_made(failure))?;
+        if number(&rows).map_err(|error| self.unexpected(error))? == 0 {
+            return Err(OpenError::refused(
+                "the connections have autocommit off: set it to 1 in the server, or in the pool",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The record as columns, if the server accepts so much. Otherwise it would close the connection, perhaps before it says
+    /// why.
     async fn columns(&self, key: &Key, record: &Record) -> Result<Columns> {
-        let columns = Columns::of(key, record)?;
-        if columns.data.len() > SURELY_TAKEN {
+        let columns = Columns::new(key, record)?;
+        if columns.data.len() > ALWAYS_ACCEPTED {
             let rows = self.connections.read(|| query("SELECT CAST(@@max_allowed_packet AS SIGNED)")).await?;
-            if columns.data.len() as u64 + BESIDE_THE_DATA > counted(&rows)? {
+            if columns.data.len() as u64 + BESIDE_THE_DATA > number(&rows)? {
                 return Err(
                     Error::new(ErrorKind::TooLarge).because("max_allowed_packet of the server is smaller")
                 );
@@ -60,123 +95,233 @@ impl MySqlStore {
         Ok(columns)
     }
 
-    /// Why a replace changed nothing: somebody else was there before, or there is nothing to replace.
-    async fn refuse(&self, key: &Key) -> Result<()> {
-        let found = self.connections.read(|| with_key(&self.statements.revision, key)).await?;
-        Err(if found.is_empty() { Error::missing() } else { Error::conflict() })
-    }
-}
-
-impl Store for MySqlStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        let columns = self.columns(key, record).await?;
-        self.change(with_columns(query(self.statements.create.clone()), columns)).await.map(drop)
-    }
-
-    async fn load(&self, key: &Key) -> Result<Option<Record>> {
-        let rows = self.connections.read(|| with_key(&self.statements.load, key)).await?;
-        rows.first().map(|row| record(key, row)).transpose()
-    }
-
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        let columns = self.columns(key, record).await?;
-        let replace = with_columns(query(self.statements.replace.clone()), columns)
-            .bind(bits(expected.get()))
-            .bind(beginning(key));
-        if self.change(replace).await? == 0 { self.refuse(key).await } else { Ok(()) }
+    /// Removes expired records in short steps: one statement reads the index, which locks nothing, and another deletes by
+    /// primary key and compares the expiry again. So no live row is locked, nor the gap beside one, and of several callers each
+    /// counts what it removed itself. The disk and the log are still shared, hence the pause after each step.
+    async fn remove_expired(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
+        let mut removed = 0;
+        let mut last = ExpiryPosition { expires_at: -1, key: Key::new([0; Key::LEN]) };
+        while removed < limit {
+            let most = STEP.min(limit - removed);
+            // From where the last step ended, so that rows that others are deleting are not read twice.
+            let found = self.expired(cutoff, last, most).await.map_err(after(removed))?;
+            let keys: Vec<_> = found.iter().map(|position| position.key).collect();
+            let delete = query(self.statements.delete_expired.clone()).bind(millis(cutoff));
+            removed += self.remove(&keys, delete).await.map_err(after(removed))?;
+            match found.last() {
+                Some(position) if found.len() == most => last = *position,
+                _ => break,
+            }
+            sleep(STEP_PAUSE).await;
+        }
+        Ok(removed)
     }
 
-    async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
-        let touch = query(self.statements.touch.clone())
-            .bind(millis(expires_at))
-            .bind(bytes(key))
-            .bind(millis(now))
-            .bind(beginning(key));
-        Ok(self.change(touch).await? != 0)
-    }
-
-    async fn delete(&self, key: &Key) -> Result<bool> {
-        Ok(self.change(with_key(&self.statements.delete, key)).await? != 0)
-    }
-
-    async fn purge(&self, cutoff: Timestamp, limit: usize) -> Result<usize> {
-        self.remove_expired(cutoff, limit).await
-    }
-
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        Some(self)
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        Some(self)
-    }
-}
-
-impl Subjects for MySqlStore {
-    /// Nothing to do: the subject is a column of the record's own row.
-    async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
-        Ok(())
-    }
-
-    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
-        Ok(records(&self.connections.read(|| with_subject(&self.statements.list, subject)).await?))
-    }
-
-    /// The keys first, then their rows by primary key: going by the index over the subject, a delete could lock rows in
-    /// another order than a replace.
-    async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
-        let rows = self.connections.read(|| with_subject(&self.statements.keys_of, subject)).await?;
-        let keys = rows.iter().map(|row| column(row, 0).map(key)).collect::<Result<Vec<_>>>()?;
-        let keys: Vec<_> = keys.into_iter().flatten().filter(|key| Some(key) != except).collect();
-        self.remove(&keys, || with_subject(&self.statements.delete_of, subject)).await
-    }
-}
-
-impl Scan for MySqlStore {
-    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let limit = page_len(limit);
-        let page = || match cursor {
-            None => query(self.statements.first_page.clone()).bind(limit),
-            Some(last) => query(self.statements.page.clone()).bind(last.as_bytes().to_vec()).bind(limit),
+    async fn expired(
+        &self,
+        cutoff: Timestamp,
+        last: ExpiryPosition,
+        most: usize,
+    ) -> Result<Vec<ExpiryPosition>> {
+        let expired = || {
+            query(self.statements.expired.clone())
+                .bind(millis(cutoff))
+                .bind(last.expires_at)
+                .bind(last.expires_at)
+                .bind(bytes(&last.key))
+                .bind(most as i64)
         };
-        record::page(&self.connections.read(page).await?, limit)
+        let rows = self.connections.read(expired).await?;
+        let positions = rows.iter().map(|row| {
+            let key = key(column(row, 0)?).ok_or_else(|| Error::corrupt("the reply has no key"))?;
+            Ok(ExpiryPosition { key, expires_at: column(row, 1)? })
+        });
+        positions.collect()
     }
 
-    async fn count(&self) -> Result<u64> {
-        counted(&self.connections.read(|| query(self.statements.count.clone())).await?)
+    /// Reads a page of keys, then deletes their rows by primary key: a delete by the index over the subject could lock rows in
+    /// another order than a replace.
+    async fn remove_all_of(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
+        let mut removed = 0;
+        let mut walk = Walk::new(None, STEP);
+        loop {
+            let keys = || walk.bind_to(with_subject(&self.statements.keys_of, subject));
+            let rows = self.connections.read(keys).await.map_err(after(removed))?;
+            let mut page = walk.page(&rows, 0, |key, _| Ok(key))?;
+            page.items.retain(|key| Some(key) != except);
+            let delete = with_subject(&self.statements.delete_of, subject);
+            removed += self.remove(&page.items, delete).await.map_err(after(removed))?;
+            match page.next {
+                Some(next) => walk = Walk::new(Some(&next), STEP),
+                None => return Ok(removed),
+            }
+        }
+    }
+
+    /// Removes the rows under these keys, [`STEP`] at most, that `delete` finds. Only the keys remain to be bound to it.
+    async fn remove(&self, keys: &[Key], delete: Statement<MySql>) -> Result<usize> {
+        let Some(first) = keys.first() else { return Ok(0) };
+        // Repeating a key changes nothing, so any number of keys is the same statement, which is prepared once.
+        let padded = keys.iter().chain(std::iter::repeat(first)).take(STEP);
+        self.connections.change(padded.fold(delete, |delete, key| delete.bind(bytes(key)))).await
+    }
+
+    async fn count_live(&self, now: Timestamp) -> Result<u64> {
+        let count = || query(self.statements.count.clone()).bind(millis(now));
+        number(&self.connections.read(count).await?)
     }
 }
 
-impl fmt::Debug for MySqlStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlStore").field("table", &self.table).finish_non_exhaustive()
+/// The position of a row in the index over the expiry.
+#[derive(Clone, Copy)]
+struct ExpiryPosition {
+    expires_at: i64,
+    key: Key,
+}
+
+implement_store!(MySqlStore, MySql, read by connections, write by connections);
+
+impl MySqlStore {
+    /// Two round trips, because no statement both changes a row and returns it here: one claims the lease, and the other reads
+    /// the record and whether the claim succeeded. The record may be newer than the claim, and is never older.
+    async fn acquire_lease(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
+        let lease = bits(claim.lease.get());
+        let acquire = query(self.statements.acquire.clone())
+            .bind(bits(claim.takeover.get()))
+            .bind(lease)
+            .bind(length(claim))
+            .bind(length(claim))
+            .bind(bytes(key))
+            .bind(lease)
+            .bind(prefix_bytes(key));
+        self.connections.change(acquire).await?;
+        let acquired = || query(self.statements.acquired.clone()).bind(lease).bind(bytes(key));
+        let rows = self.connections.read(acquired).await.map_err(Error::maybe_applied)?;
+        let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
+        let is_held = column::<_, i64>(row, 4)? != 0;
+        match record(key, row) {
+            Ok(record) if is_held => Ok(Acquired::Held(record)),
+            Ok(_) => Ok(Acquired::Busy),
+            Err(damage) => {
+                // The caller does not learn that it has the lease, and would not release it. If this fails, the lease expires.
+                if is_held {
+                    _ = self.release(key, claim.lease).await;
+                }
+                Err(damage)
+            }
+        }
+    }
+
+    async fn renew_lease(&self, key: &Key, claim: &Claim) -> Result<bool> {
+        let renew = query(self.statements.renew.clone())
+            .bind(length(claim))
+            .bind(bytes(key))
+            .bind(bits(claim.lease.get()));
+        Ok(self.connections.change(renew).await? != 0)
+    }
+
+    async fn wait_for_release(&self, key: &Key, at_most: Duration) -> Result<()> {
+        let held = || async {
+            let rows = self.connections.read(|| with_key(&self.statements.held, key)).await?;
+            Ok(!rows.is_empty())
+        };
+        poll_while_held(at_most, held).await
     }
 }
 
-fn with_key(statement: &SqlStr, key: &Key) -> Statement<MySql> {
-    query(statement.clone()).bind(bytes(key))
+impl Builder<MySqlStore> {
+    /// How many connections the store may have at once. They are made when they are needed. Not used with a pool of the
+    /// application. Defaults to 10.
+    #[must_use]
+    pub fn max_connections(mut self, max: u32) -> Self {
+        self.max_connections = max;
+        self
+    }
+
+    /// Connects to the database at `url`, with the store's own connections. Makes one of them, to see that it works. Does not
+    /// look for the table: call [`MySqlStore::migrate`] before serving.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the table's name or the URL is invalid, the database cannot be reached, or it rejects the login.
+    pub async fn connect(&self, url: &str) -> Result<MySqlStore, OpenError> {
+        let table = self.checked_table()?;
+        let options = MySqlConnectOptions::from_str(url)
+            .map_err(|error| invalid_url(describe::<MySql>(&error)))?
+            .disable_statement_logging();
+        let place = format!("cannot connect to mysql at {}:{}", options.get_host(), options.get_port());
+        let connections = Connections::own(options, self.max_connections, self.deadline);
+        connections.check().await.map_err(|failure| failure.of_connect(place))?;
+        Ok(MySqlStore { statements: Statements::new(&table), table, connections })
+    }
+
+    /// Uses a pool of the application, and no connection beside it.
+    ///
+    /// Each call first ends the transaction that may have been left open on its connection: one more round trip.
+    ///
+    /// Set the pool's `acquire_timeout` below the [`deadline`](Builder::deadline). Its connections must commit by themselves
+    /// (`autocommit`), which [`migrate`](MySqlStore::migrate) checks.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the table's name is invalid.
+    pub fn pool(&self, pool: MySqlPool) -> Result<MySqlStore, OpenError> {
+        let table = self.checked_table()?;
+        let connections = Connections::app_pool(pool, self.deadline);
+        Ok(MySqlStore { statements: Statements::new(&table), table, connections })
+    }
 }
 
-fn with_subject(statement: &SqlStr, subject: &Subject) -> Statement<MySql> {
-    query(statement.clone()).bind(subject.as_str().as_bytes().to_vec())
+impl Dialect for MySql {
+    /// By number, because the codes of the standard are coarse here. Numbers and meanings: the error references of MySQL 8.4
+    /// and of MariaDB.
+    fn refusal(error: &dyn DatabaseError) -> Refusal {
+        let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() else { return Refusal::Lost };
+        match error.number() {
+            1062 => Refusal::Exists,
+            // Table full, disk full.
+            1114 | 1021 => Refusal::Full,
+            // A write failed, or the storage engine did: only the message of the system tells these apart.
+            1026 | 1030 if error.message().contains("No space left") => Refusal::Full,
+            // Packet, blob for the log, column, intermediate result.
+            1153 | 1118 | 1406 | 1301 => Refusal::TooLarge,
+            // Lock wait timeout, deadlock (also what a Galera cluster calls a conflict), no room for locks.
+            1205 | 1213 | 1206 => Refusal::NotNow,
+            // Too many connections, by server and by user.
+            1040 | 1203 | 1226 => Refusal::NotNow,
+            // Too many prepared statements, an unknown one, one that must be prepared again.
+            1461 | 1243 | 1615 => Refusal::NotHere,
+            // Read-only in three ways, locked for a backup, a Galera node that is not ready.
+            1290 | 1792 | 1836 | 1223 | 1047 => Refusal::NotHere,
+            1146 => Refusal::NoTable,
+            // Access denied: to a database, a table, a column.
+            1044 | 1142 | 1143 => Refusal::NoRights,
+            // Access denied to the user, an unknown database.
+            1045 | 1049 => Refusal::NoLogin,
+            // Not allowed, syntax error, bad value: classes 28, 42, 22, 21, 23 of the standard.
+            _ => match error.code().and_then(|code| code.get(..2)) {
+                Some("28" | "42" | "22" | "21" | "23") => Refusal::Other,
+                // Rolled back, for example by a cluster.
+                Some("40") => Refusal::NotNow,
+                // Shut down, killed, timed out, and anything else.
+                _ => Refusal::Lost,
+            },
+        }
+    }
+
+    fn rows_affected(result: &MySqlQueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    /// Whatever `completion_type` is.
+    const END_TRANSACTION: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE";
+
+    /// In whole seconds, the shortest there is. MySQL has no limit for statements that write.
+    fn limits(_deadline: Duration) -> Option<String> {
+        Some("SET innodb_lock_wait_timeout = 1, lock_wait_timeout = 1".to_owned())
+    }
 }
 
-/// A statement whose next five parameters are the columns of a record, its key at the end.
-fn with_columns(statement: Statement<MySql>, columns: Columns) -> Statement<MySql> {
-    let Columns { key, revision, expires_at, subject, data } = columns;
-    statement.bind(revision).bind(expires_at).bind(subject).bind(data).bind(key)
-}
-
-fn counted(rows: &[MySqlRow]) -> Result<u64> {
-    let row = rows.first().ok_or_else(|| Error::corrupt("the answer has no row"))?;
-    u64::try_from(column::<_, i64>(row, 0)?).map_err(Error::corrupt)
-}
-
-/// Every server takes a packet of 1 MiB, unless told otherwise: MariaDB 16 MiB, MySQL 64 MiB, older ones 4 MiB or 1 MiB.
-const SURELY_TAKEN: usize = 512 << 10;
+/// Every server accepts a packet of 1 MiB unless it is told otherwise: MariaDB 16 MiB, MySQL 64 MiB, older ones 4 MiB or
+/// 1 MiB.
+const ALWAYS_ACCEPTED: usize = 512 << 10;
 /// More than a packet has beside the bytes of the record: key, subject, numbers, the statement's number.
 const BESIDE_THE_DATA: u64 = 1 << 10;

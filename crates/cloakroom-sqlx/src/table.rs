@@ -1,11 +1,13 @@
+//! The table: its name, its statements, and the version that it says it has.
+
 use std::fmt;
 use std::sync::Arc;
 
+use cloakroom_store::codec::PREFIX_LEN;
+use cloakroom_store::{Key, OpenError};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::OpenError;
-
-/// A table's name that is safe to put into a statement: checked, and quoted wherever it is used.
+/// A table's name that is safe in the text of a statement: checked, and quoted wherever it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TableName {
     schema: Option<String>,
@@ -13,39 +15,76 @@ pub(crate) struct TableName {
 }
 
 impl TableName {
-    /// Reads `name` or `schema.name`, each of 1 to [`MAX_PART`] ASCII letters, digits and underscores that do not begin
-    /// with a digit.
+    /// Parses `name` or `schema.name`, each of 1 to [`MAX_PART`] ASCII letters, digits and underscores that do not begin with a
+    /// digit.
     pub(crate) fn parse(text: &str) -> Result<Self, OpenError> {
         let (schema, name) = match text.split_once('.') {
             Some((schema, name)) => (Some(schema), name),
             None => (None, text),
         };
         if !is_identifier(name) || !schema.is_none_or(is_identifier) {
-            return Err(OpenError::InvalidTable { table: text.to_owned() });
+            return Err(OpenError::config(format!(
+                "{text:?} is not a valid table name: use up to {MAX_PART} ASCII letters, digits and underscores, with or \
+                 without a schema and a dot before them"
+            )));
         }
         Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned() })
     }
 
-    /// The schema it is in, if one was given.
+    /// The schema, if one was given.
     pub(crate) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
-    /// The table's own name, without a schema: what index names and channels are made of.
+    /// The table's own name, without a schema.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// A statement of this text in which `{table}` is the name in these quotes, and `{name}` the bare one.
-    pub(crate) fn statement(&self, text: &str, quote: char) -> SqlStr {
-        // Shared, since every call has a copy.
-        AssertSqlSafe(Arc::<str>::from(self.fill(text, quote))).into_sql_str()
+    /// A statement of this text, in which these are replaced, after the `pieces`:
+    ///
+    /// - `{table}`: the name with its schema, in these quotes; `{name}`: the name alone, without quotes
+    /// - `{schema}`: the schema as a string literal, or `NULL`
+    /// - `{prefix_len}`: the length of the prefix of a record's data
+    /// - `{key_at}`, `{key_len}`: where the data has its key
+    pub(crate) fn statement(&self, text: &str, quote: char, pieces: &[(&str, &str)]) -> SqlStr {
+        // Shared, because every call has a copy.
+        AssertSqlSafe(Arc::<str>::from(self.fill(text, quote, pieces))).into_sql_str()
     }
 
-    fn fill(&self, text: &str, quote: char) -> String {
+    fn fill(&self, text: &str, quote: char, pieces: &[(&str, &str)]) -> String {
+        let text = pieces.iter().fold(text.to_owned(), |text, (name, piece)| text.replace(name, piece));
         let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{quote}{schema}{quote}."));
-        let table = format!("{schema}{quote}{}{quote}", self.name);
-        text.replace("{table}", &table).replace("{name}", &self.name)
+        text.replace("{table}", &format!("{schema}{quote}{}{quote}", self.name))
+            .replace("{name}", &self.name)
+            .replace(
+                "{schema}",
+                &self.schema.as_ref().map_or("NULL".to_owned(), |schema| format!("'{schema}'")),
+            )
+            .replace("{prefix_len}", &PREFIX_LEN.to_string())
+            .replace("{key_at}", &(PREFIX_LEN - Key::LEN + 1).to_string())
+            .replace("{key_len}", &Key::LEN.to_string())
+    }
+
+    /// Checks the version in the table's comment, or in the text that created the table: `cloakroom sessions, version 1`.
+    ///
+    /// # Errors
+    /// [`Refused`](cloakroom_store::OpenErrorKind::Refused) without such a comment, and for a later version.
+    pub(crate) fn check_version(&self, comment: &str) -> Result<(), OpenError> {
+        let version = comment.split_once(VERSION_MARK).and_then(|(_, version)| {
+            let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+            version[..digits].parse::<u32>().ok()
+        });
+        match version {
+            None => Err(OpenError::refused(format!(
+                "the table {self} is not one of cloakroom's and was left as it is: choose another name"
+            ))),
+            Some(found) if found > VERSION => Err(OpenError::refused(format!(
+                "the table {self} has format version {found}, which this version of cloakroom-sqlx does not know: \
+                 update it"
+            ))),
+            Some(_) => Ok(()),
+        }
     }
 }
 
@@ -64,22 +103,66 @@ fn is_identifier(part: &str) -> bool {
         && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// PostgreSQL cuts names after 63 bytes, and an index has the table's name and up to 11 more.
-pub(crate) const MAX_PART: usize = 48;
+/// Defines the struct `Statements`, and `Statements::new`, which makes each statement from its text for one table. Every
+/// database has those of the calls; the others are listed.
+macro_rules! statements {
+    (quote = $quote:literal, pieces = $pieces:expr, $($name:ident: $text:ident,)*) => {
+        $crate::table::statements! {
+            all of $quote, $pieces,
+            create: CREATE,
+            load: LOAD,
+            replace: REPLACE,
+            prefix: PREFIX_OF,
+            touch: TOUCH,
+            delete: DELETE,
+            acquire: ACQUIRE,
+            renew: RENEW,
+            release: RELEASE,
+            replace_and_release: REPLACE_AND_RELEASE,
+            list: LIST,
+            page: PAGE,
+            count: COUNT,
+            comment: COMMENT,
+            schema: SCHEMA,
+            $($name: $text,)*
+        }
+    };
+    (all of $quote:literal, $pieces:expr, $($name:ident: $text:ident,)*) => {
+        pub(super) struct Statements {
+            $(pub(super) $name: sqlx::SqlStr,)*
+        }
+
+        impl Statements {
+            pub(super) fn new(table: &$crate::table::TableName) -> Self {
+                let pieces: &[(&str, &str)] = $pieces;
+                Self { $($name: table.statement($text, $quote, pieces),)* }
+            }
+        }
+    };
+}
+
+pub(crate) use statements;
+
+const VERSION_MARK: &str = "cloakroom sessions, version ";
+const VERSION: u32 = 1;
+/// PostgreSQL cuts names after 63 bytes, and the name of an index is the table's name and up to 11 bytes more.
+const MAX_PART: usize = 48;
 
 #[cfg(test)]
 mod tests {
+    use cloakroom_store::OpenErrorKind::{Config, Refused};
+
     use super::*;
 
     #[test]
-    fn letters_digits_and_underscores_make_a_name_perhaps_in_a_schema() {
+    fn a_name_is_letters_digits_and_underscores_with_or_without_a_schema() {
         for good in ["cloakroom_sessions", "_a", "A9", "web.sessions", &"x".repeat(MAX_PART)] {
             assert_eq!(TableName::parse(good).unwrap().to_string(), good);
         }
     }
 
     #[test]
-    fn anything_else_is_refused_by_a_message_that_names_it() {
+    fn any_other_name_is_an_error_that_names_it() {
         let bad = [
             "",
             ".",
@@ -96,16 +179,38 @@ mod tests {
             &"x".repeat(MAX_PART + 1),
         ];
         for bad in bad {
-            let error = TableName::parse(bad).unwrap_err().to_string();
-            assert!(error.contains(&format!("{bad:?}")), "{error}");
+            let error = TableName::parse(bad).unwrap_err();
+            assert_eq!(error.kind(), Config);
+            assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
         }
     }
 
     #[test]
-    fn a_name_is_quoted_part_by_part() {
-        let table = TableName::parse("web.sessions").unwrap();
-        let text = "SELECT 1 FROM {table} -- {name}";
-        assert_eq!(table.fill(text, '"'), r#"SELECT 1 FROM "web"."sessions" -- sessions"#);
-        assert_eq!(table.fill(text, '`'), "SELECT 1 FROM `web`.`sessions` -- sessions");
+    fn each_part_of_a_name_is_quoted() {
+        let text = "SELECT 1 FROM {table} WHERE {schema} -- {name}, {piece}";
+        let fill = |name, quote| TableName::parse(name).unwrap().fill(text, quote, &[("{piece}", "{name}")]);
+        assert_eq!(
+            fill("web.sessions", '"'),
+            r#"SELECT 1 FROM "web"."sessions" WHERE 'web' -- sessions, sessions"#
+        );
+        assert_eq!(fill("sessions", '`'), "SELECT 1 FROM `sessions` WHERE NULL -- sessions, sessions");
+    }
+
+    #[test]
+    fn a_cloakroom_table_is_recognized_by_its_comment() {
+        let table = TableName::parse("sessions").unwrap();
+        for ours in
+            ["cloakroom sessions, version 1", "CREATE TABLE x ( -- cloakroom sessions, version 1\n key"]
+        {
+            table.check_version(ours).unwrap();
+        }
+        for foreign in ["", "users", "cloakroom sessions, version ", "cloakroom sessions, version x"] {
+            let refused = table.check_version(foreign).unwrap_err();
+            assert_eq!(refused.kind(), Refused);
+            assert!(refused.to_string().contains("not one of cloakroom's"), "{refused}");
+        }
+        let later = table.check_version("cloakroom sessions, version 12, made later").unwrap_err();
+        assert_eq!(later.kind(), Refused);
+        assert!(later.to_string().contains("version 12"), "{later}");
     }
 }

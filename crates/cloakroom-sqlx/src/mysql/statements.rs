@@ -1,86 +1,61 @@
-//! Every statement of the request path. Each commits by itself: there is no transaction to be left open.
+//! Every statement of the MySQL store. Each commits by itself, so that no transaction can be left open.
 //!
-//! What changes rows finds them by the primary key alone: so it locks a row, then its places in the indexes, always in this
-//! order, and nothing beside it. Left to itself the optimizer would at times go by another index, and two calls would wait
-//! for each other; or through the whole of a small table, and wait for what it is not about. Where it has that choice the
-//! statement takes it away (`FORCE INDEX (PRIMARY)`), and a `DELETE` has the form for several tables, the one that takes hints.
+//! A statement that changes rows finds them only by the primary key. So it locks a row, then its entries in the indexes, always
+//! in this order, and nothing else. The optimizer alone would sometimes use another index, so that two calls wait for each other,
+//! or read the whole of a small table, so that a call waits for rows of others. Where it has that choice the statement
+//! says `FORCE INDEX (PRIMARY)`; a `DELETE` is in the form for several tables, the only one that accepts hints.
 //!
-//! MySQL and MariaDB understand all of it. Neither answers rows to an `UPDATE`; rows affected are rows found, since
-//! sqlx asks for that (`CLIENT_FOUND_ROWS`). No assignment reads a column that one before it has set: whether it sees the old
-//! value or the new one is a setting of MariaDB's.
+//! MySQL and MariaDB both accept every statement. Neither returns rows from an `UPDATE`. Rows affected are rows found, because
+//! sqlx asks for that (`CLIENT_FOUND_ROWS`). No assignment reads a column that an earlier one has set: in MariaDB a
+//! setting decides whether it would see the old value or the new one.
 
-use crate::statements::statements;
-use crate::table::TableName;
+use crate::store::STEP;
+use crate::table::statements;
 
 statements! {
-    create: CREATE,
-    load: LOAD,
-    replace: REPLACE,
-    revision: REVISION,
-    touch: TOUCH,
-    delete: DELETE,
+    quote = '`',
+    pieces = &[("{now}", NOW), ("{prefix}", PREFIX), ("{has_key}", HAS_KEY), ("{keys}", &vec!["?"; STEP].join(", "))],
     expired: EXPIRED,
     delete_expired: DELETE_EXPIRED,
-    acquire: ACQUIRE,
     acquired: ACQUIRED,
-    renew: RENEW,
-    release: RELEASE,
-    replace_and_release: REPLACE_AND_RELEASE,
     held: HELD,
-    list: LIST,
     keys_of: KEYS_OF,
     delete_of: DELETE_OF,
-    first_page: FIRST_PAGE,
-    page: PAGE,
-    count: COUNT,
-    comment: COMMENT,
-    schema: SCHEMA,
 }
 
-impl Statements {
-    pub(super) fn new(table: &TableName) -> Self {
-        let keys = vec!["?"; KEYS].join(", ");
-        let pieces = [("{now}", NOW), ("{is_record}", IS_RECORD), ("{keys}", &keys)];
-        Self::of(|text| {
-            let text = pieces.iter().fold(text.to_owned(), |text, (name, piece)| text.replace(name, piece));
-            table.statement(&text, '`')
-        })
-    }
-}
-
-/// How many keys a statement with `{keys}` takes: so many rows one statement locks at most.
-pub(super) const KEYS: usize = 50;
-
-/// The time at which the server began with the statement, the same throughout it, whatever the connection's time zone. So a
-/// claim that waited for a row goes by an earlier time, takes over later, and ends sooner; never the other way round.
+/// The time at which the server began the statement. It is the same throughout the statement, whatever the connection's time
+/// zone. So a claim that waited for a row uses an earlier time, takes over later, and ends sooner, never the reverse.
 const NOW: &str = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)";
 
-/// Its parameter is what the bytes of the key's record begin with.
-const IS_RECORD: &str = "LEFT(data, 35) = ?";
+/// The prefix of the data.
+const PREFIX: &str = "LEFT(data, {prefix_len})";
 
-/// Parameters: revision, expiry, subject, bytes, key. Fails if there is a row. The one statement that two others may have to give
-/// way to (a deadlock, not applied): over a row that was deleted a moment ago, while somebody changes that. The engine uses no key again.
+/// Whether the data is a record of the row's key, of this version or a later one.
+const HAS_KEY: &str = "SUBSTRING(data, {key_at}, {key_len}) = `key`";
+
+/// Parameters: revision, expiry, subject, data, key. Fails if there is a row. The only statement that can end in a deadlock (and
+/// is then not applied): on a row that was deleted a moment ago, while another statement changes it. The engine never reuses a key.
 const CREATE: &str =
     "INSERT INTO {table} (revision, expires_at, subject, data, `key`) VALUES (?, ?, ?, ?, ?)";
 
 /// Parameter: key.
 const LOAD: &str = "SELECT revision, expires_at, subject, data FROM {table} WHERE `key` = ?";
 
-/// Parameters: as in [`CREATE`], expected revision, beginning.
+/// Parameters: as in [`CREATE`], expected revision, prefix.
 const REPLACE: &str = "UPDATE {table} SET revision = ?, expires_at = ?, subject = ?, data = ? \
-    WHERE `key` = ? AND revision = ? AND {is_record}";
+    WHERE `key` = ? AND revision = ? AND {prefix} = ?";
 
 /// Parameter: key.
-const REVISION: &str = "SELECT revision FROM {table} WHERE `key` = ?";
+const PREFIX_OF: &str = "SELECT {prefix} FROM {table} WHERE `key` = ?";
 
-/// Parameters: new expiry, key, now, beginning. Finds a row if the record is alive.
+/// Parameters: new expiry, key, now.
 const TOUCH: &str = "UPDATE {table} FORCE INDEX (PRIMARY) SET expires_at = GREATEST(expires_at, ?) \
-    WHERE `key` = ? AND expires_at > ? AND {is_record}";
+    WHERE `key` = ? AND expires_at > ? AND {has_key}";
 
 /// Parameter: key.
 const DELETE: &str = "DELETE FROM {table} WHERE `key` = ?";
 
-/// Parameters: cutoff, the last place's expiry twice, its key, how many. Locks nothing; the index alone is read.
+/// Parameters: cutoff, the last position's expiry twice, its key, number of rows. Locks nothing; only the index is read.
 const EXPIRED: &str = "SELECT `key`, expires_at FROM {table} FORCE INDEX (expires_at) \
     WHERE expires_at < ? AND expires_at >= ? AND (expires_at > ? OR `key` > ?) \
     ORDER BY expires_at, `key` LIMIT ?";
@@ -89,12 +64,12 @@ const EXPIRED: &str = "SELECT `key`, expires_at FROM {table} FORCE INDEX (expire
 const DELETE_EXPIRED: &str = "DELETE expired FROM {table} AS expired FORCE INDEX (PRIMARY) \
     WHERE expires_at < ? AND `key` IN ({keys})";
 
-/// Parameters: revision of a takeover, lease, length in milliseconds twice, key, lease, beginning.
+/// Parameters: revision of a takeover, lease, length in milliseconds twice, key, lease, prefix.
 const ACQUIRE: &str = "UPDATE {table} SET revision = IF(lease_until <= {now}, ?, revision), lease = ?, \
     lease_until = IF(lease_until > {now}, GREATEST(lease_until, {now} + ?), {now} + ?) \
-    WHERE `key` = ? AND (lease IS NULL OR lease = ? OR lease_until <= {now}) AND {is_record}";
+    WHERE `key` = ? AND (lease IS NULL OR lease = ? OR lease_until <= {now}) AND {prefix} = ?";
 
-/// Parameters: lease, key. Answers the record, and whether that lease is on it.
+/// Parameters: lease, key. Returns the record, and whether that lease holds it.
 const ACQUIRED: &str = "SELECT revision, expires_at, subject, data, lease <=> ? FROM {table} WHERE `key` = ?";
 
 /// Parameters: length in milliseconds, key, lease.
@@ -108,33 +83,32 @@ const RELEASE: &str = "UPDATE {table} SET lease = NULL, lease_until = NULL WHERE
 const REPLACE_AND_RELEASE: &str = "UPDATE {table} SET \
     lease_until = IF(lease = ?, NULL, lease_until), lease = IF(lease = ?, NULL, lease), \
     revision = ?, expires_at = ?, subject = ?, data = ? \
-    WHERE `key` = ? AND revision = ? AND {is_record}";
+    WHERE `key` = ? AND revision = ? AND {prefix} = ?";
 
-/// Parameter: key. Answers a row if there is a lease on the record that has not run out.
+/// Parameter: key. Returns a row if there is a lease on the record that has not expired.
 const HELD: &str = "SELECT 1 FROM {table} WHERE `key` = ? AND lease_until > {now}";
 
-/// Parameter: subject.
-const LIST: &str = "SELECT revision, expires_at, subject, data, `key` FROM {table} WHERE subject = ?";
+/// Parameters: subject, first key, number of rows. Leaves out rows whose data is another key's record.
+const LIST: &str = "SELECT expires_at, `key` FROM {table} FORCE INDEX (subject) WHERE subject = ? AND `key` >= ? \
+    AND {has_key} ORDER BY `key` LIMIT ?";
 
-/// Parameter: subject. The index alone is read.
-const KEYS_OF: &str = "SELECT `key` FROM {table} WHERE subject = ?";
+/// Parameters: subject, first key, number of rows. Only the index is read.
+const KEYS_OF: &str =
+    "SELECT `key` FROM {table} FORCE INDEX (subject) WHERE subject = ? AND `key` >= ? ORDER BY `key` LIMIT ?";
 
 /// Parameters: subject, keys.
 const DELETE_OF: &str = "DELETE ended FROM {table} AS ended FORCE INDEX (PRIMARY) \
     WHERE subject = ? AND `key` IN ({keys})";
 
-/// Parameter: how many.
-const FIRST_PAGE: &str =
-    "SELECT revision, expires_at, subject, data, `key` FROM {table} ORDER BY `key` LIMIT ?";
-
-/// Parameters: the last key of the page before, how many.
+/// Parameters: first key, number of rows.
 const PAGE: &str =
-    "SELECT revision, expires_at, subject, data, `key` FROM {table} WHERE `key` > ? ORDER BY `key` LIMIT ?";
+    "SELECT revision, expires_at, subject, data, `key` FROM {table} WHERE `key` >= ? ORDER BY `key` LIMIT ?";
 
-const COUNT: &str = "SELECT COUNT(*) FROM {table}";
+/// Parameter: now.
+const COUNT: &str = "SELECT COUNT(*) FROM {table} WHERE expires_at > ?";
 
-/// What the table says about itself: no row without a table. Parameters: database or null, table.
+/// Returns the table's comment; no row without a table.
 const COMMENT: &str = "SELECT CAST(table_comment AS BINARY) FROM information_schema.tables \
-    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
+    WHERE table_schema = COALESCE({schema}, DATABASE()) AND table_name = '{name}'";
 
 const SCHEMA: &str = include_str!("../schema/mysql.sql");

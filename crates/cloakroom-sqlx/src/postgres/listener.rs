@@ -1,72 +1,74 @@
-//! Hearing of released leases: one connection for the whole store, made when somebody waits for the first time.
+//! Notifications of released leases: one connection for the whole store, made when a request waits for the first time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloakroom_store::Key;
 use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use tokio::sync::watch;
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-
-use super::waiters::{Waiter, Waiters};
 
 #[cfg(test)]
 mod tests;
 
 pub(super) struct Listener {
-    place: Place,
+    channel: Channel,
     waiters: Arc<Waiters>,
-    /// Makes the connection and reads what is announced on it, until it fails.
+    /// Makes the connection and reads notifications from it, until it fails.
     task: Mutex<Option<Task>>,
 }
 
 /// Where to listen, and for what.
 #[derive(Clone)]
-struct Place {
+struct Channel {
     options: PgConnectOptions,
-    channel: String,
-    /// How long nothing may be heard before the connection is asked whether it is still there.
+    name: String,
+    /// How long the connection may be silent before it is checked.
     quiet: Duration,
 }
 
 impl Listener {
-    /// The channel has the table's name: stores of one name in two schemas hear of each other's leases, and pass them over.
+    /// The channel has the table's name. Stores on tables of one name in two schemas get each other's notifications, and
+    /// ignore them.
     pub(super) fn new(options: PgConnectOptions, channel: &str) -> Self {
-        let place = Place { options, channel: channel.to_owned(), quiet: QUIET };
-        Self { place, waiters: Arc::default(), task: Mutex::default() }
+        let channel = Channel { options, name: channel.to_owned(), quiet: QUIET };
+        Self { channel, waiters: Arc::default(), task: Mutex::default() }
     }
 
-    /// Comes back as soon as what is announced is heard. Nobody holds up anybody else: the connection is made by a task,
-    /// which goes on when this is dropped.
-    pub(super) async fn hears(&self) {
-        // One that is over without having heard anything is followed by another.
-        while self.listen().wait_for(|hears| *hears).await.is_err() {}
+    /// Returns as soon as the connection listens. A task makes the connection and goes on if this future is dropped, so that
+    /// no caller delays another.
+    pub(super) async fn ready(&self) {
+        // A task that ended before it listened is followed by another.
+        while self.listening().wait_for(|listening| *listening).await.is_err() {}
     }
 
-    /// Somebody who waits for the lease on `key`, from now on.
-    pub(super) fn waiter(&self, key: &Key) -> Waiter {
+    /// Registers a waiter for the lease on `key`.
+    pub(super) fn register(&self, key: &Key) -> Waiter {
         Waiters::add(&self.waiters, key)
     }
 
-    /// Whether the task hears what is announced. Starts it, if there is none.
-    fn listen(&self) -> watch::Receiver<bool> {
+    /// Whether the task listens. Starts the task if there is none.
+    fn listening(&self) -> watch::Receiver<bool> {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        // The other end of the channel is gone with the task.
-        if let Some(task) = task.as_ref().filter(|task| task.hears.has_changed().is_ok()) {
-            return task.hears.clone();
+        // The sender is gone with the task.
+        if let Some(task) = task.as_ref().filter(|task| task.listening.has_changed().is_ok()) {
+            return task.listening.clone();
         }
-        let (heard, hears) = watch::channel(false);
-        let handle = tokio::spawn(run(self.place.clone(), Arc::clone(&self.waiters), heard));
-        *task = Some(Task { hears: hears.clone(), handle });
-        hears
+        let (sender, listening) = watch::channel(false);
+        let handle = tokio::spawn(run(self.channel.clone(), Arc::clone(&self.waiters), sender));
+        *task = Some(Task { listening: listening.clone(), handle });
+        listening
     }
 }
 
 /// A task that ends with the store.
 struct Task {
-    hears: watch::Receiver<bool>,
+    listening: watch::Receiver<bool>,
     handle: JoinHandle<()>,
 }
 
@@ -76,21 +78,21 @@ impl Drop for Task {
     }
 }
 
-async fn run(place: Place, waiters: Arc<Waiters>, hears: watch::Sender<bool>) {
-    if let Ok(Ok(mut listener)) = timeout(CONNECT, place.listener()).await {
-        hears.send_replace(true);
-        hear(&mut listener, place.quiet, &waiters).await;
-        // What is announced from here on is not heard. First of all, so that nobody whom this wakes takes it for heard.
-        hears.send_replace(false);
+async fn run(channel: Channel, waiters: Arc<Waiters>, listening: watch::Sender<bool>) {
+    if let Ok(Ok(mut listener)) = timeout(CONNECT_TIMEOUT, channel.listen()).await {
+        listening.send_replace(true);
+        dispatch(&mut listener, channel.quiet, &waiters).await;
+        // Before the waiters are woken, so that none of them believes that it would still be notified.
+        listening.send_replace(false);
         waiters.wake_all();
     }
-    // A server that is not there is not asked by everybody who waits meanwhile.
-    sleep(REST).await;
+    // While the server is away, requests that wait do not each try to connect.
+    sleep(RECONNECT_PAUSE).await;
 }
 
-impl Place {
-    async fn listener(&self) -> sqlx::Result<PgListener> {
-        // sqlx listens on connections of pools only.
+impl Channel {
+    async fn listen(&self) -> sqlx::Result<PgListener> {
+        // sqlx listens only on connections of pools.
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
@@ -98,24 +100,24 @@ impl Place {
             .connect_lazy_with(self.options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
-        listener.listen(&self.channel).await?;
+        listener.listen(&self.name).await?;
         Ok(listener)
     }
 }
 
-/// Wakes those who wait for what is announced, until the connection fails. One that is silent is asked: the way to the server
-/// may be gone without a word.
-async fn hear(listener: &mut PgListener, quiet: Duration, waiters: &Waiters) {
+/// Wakes the waiters of each key that is notified, until the connection fails. A silent connection is checked, because it may
+/// have broken without a sign.
+async fn dispatch(listener: &mut PgListener, quiet: Duration, waiters: &Waiters) {
     loop {
         match timeout(quiet, listener.try_recv()).await {
-            Ok(Ok(Some(heard))) => {
-                if let Ok(key) = heard.payload().parse() {
+            Ok(Ok(Some(notification))) => {
+                if let Ok(key) = notification.payload().parse() {
                     waiters.wake(&key);
                 }
             }
             Ok(_) => return,
-            // What is announced before the answer comes is kept, and received next.
-            Err(_) => match timeout(ANSWER, listener.execute("SELECT 1")).await {
+            // Notifications that arrive before the reply are kept and received next.
+            Err(_) => match timeout(REPLY_TIMEOUT, listener.execute("SELECT 1")).await {
                 Ok(Ok(_)) => {}
                 _ => return,
             },
@@ -123,10 +125,74 @@ async fn hear(listener: &mut PgListener, quiet: Duration, waiters: &Waiters) {
     }
 }
 
-/// How long making the connection may take, and beginning to listen on it.
-const CONNECT: Duration = Duration::from_secs(2);
+/// The waiters in this process, by key.
+#[derive(Default)]
+struct Waiters(Mutex<HashMap<Key, WaitersOfKey>>);
+
+#[derive(Default)]
+struct WaitersOfKey {
+    count: usize,
+    notify: Arc<Notify>,
+}
+
+impl Waiters {
+    /// Registers a waiter, until it is dropped.
+    fn add(this: &Arc<Self>, key: &Key) -> Waiter {
+        let mut keys = this.keys();
+        let of_key = keys.entry(*key).or_default();
+        of_key.count += 1;
+        let notified = Box::pin(Arc::clone(&of_key.notify).notified_owned());
+        drop(keys);
+        Waiter { key: *key, notified, waiters: Arc::clone(this) }
+    }
+
+    fn wake(&self, key: &Key) {
+        if let Some(of_key) = self.keys().get(key) {
+            of_key.notify.notify_waiters();
+        }
+    }
+
+    fn wake_all(&self) {
+        for of_key in self.keys().values() {
+            of_key.notify.notify_waiters();
+        }
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<Key, WaitersOfKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct Waiter {
+    key: Key,
+    notified: Pin<Box<OwnedNotified>>,
+    waiters: Arc<Waiters>,
+}
+
+impl Waiter {
+    /// Returns when the release of the lease is notified, or was since the waiter was registered.
+    pub(super) async fn woken(mut self) {
+        // A notification wakes all waiters that were registered before it, polled or not.
+        self.notified.as_mut().await;
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut keys = self.waiters.keys();
+        if let Some(of_key) = keys.get_mut(&self.key) {
+            of_key.count -= 1;
+            if of_key.count == 0 {
+                keys.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// How long it may take to connect and begin to listen.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(10);
-/// How long the server may take to say that it is still there.
-const ANSWER: Duration = Duration::from_secs(2);
-/// How long it takes, after a connection failed, until another one is made.
-const REST: Duration = Duration::from_secs(1);
+/// How long the server may take to reply when the connection is checked.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause between a failed connection and the next attempt.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);

@@ -1,116 +1,97 @@
-//! Every statement of the request path. Each is one implicit transaction: there is none to be left open.
+//! Every statement of the PostgreSQL store. Each is one implicit transaction, so that none can be left open.
 //!
-//! What changes a row compares the beginning of its bytes (see [`crate::record::beginning`]), and what may free a lease
-//! notifies whoever waits for it in the same statement; PostgreSQL delivers that after the commit.
+//! A statement that changes a record compares the prefix of its data (see [`crate::record::prefix_bytes`]). A statement that
+//! can end a lease also notifies the waiters; PostgreSQL delivers that after the commit.
 
-use crate::statements::statements;
-use crate::table::TableName;
+use crate::table::statements;
 
 statements! {
-    create: CREATE,
-    load: LOAD,
-    replace: REPLACE,
-    revision: REVISION,
-    touch: TOUCH,
-    delete: DELETE,
+    quote = '"',
+    // Each may contain those after it.
+    pieces = &[
+        ("{unsynced}", UNSYNCED),
+        ("{ended}", ENDED),
+        ("{start}", START),
+        ("{now}", NOW),
+        ("{notify}", NOTIFY),
+        ("{prefix}", PREFIX),
+        ("{has_key}", HAS_KEY),
+    ],
     purge: PURGE,
-    acquire: ACQUIRE,
-    renew: RENEW,
-    release: RELEASE,
-    replace_and_release: REPLACE_AND_RELEASE,
     wait: WAIT,
-    list: LIST,
     end_all: END_ALL,
-    page: PAGE,
-    count: COUNT,
-    comment: COMMENT,
     unindexed: UNINDEXED,
-    schema: SCHEMA,
 }
 
-impl Statements {
-    pub(super) fn new(table: &TableName) -> Self {
-        let pieces = [
-            ("{unsynced}", UNSYNCED),
-            ("{ended}", ENDED),
-            ("{start}", START),
-            ("{now}", NOW),
-            ("{notify}", NOTIFY),
-            ("{is_record}", IS_RECORD),
-        ];
-        Self::of(|text| {
-            let text = pieces.iter().fold(text.to_owned(), |text, (name, piece)| text.replace(name, piece));
-            table.statement(&text, '"')
-        })
-    }
-}
-
-/// The time at which the server received the statement, the same throughout it: were it to go on while the statement waits
-/// for a row, a lease could be expired for one clause and not for another. So a claim that waited goes by an
-/// earlier time, takes over later, and ends sooner; never the other way round.
+/// The time at which the server received the statement. It is the same throughout the statement: if it moved on while the
+/// statement waits for a row, a lease could be expired in one clause and held in another. So a claim that waited uses an
+/// earlier time, takes over later, and ends sooner, never the reverse.
 const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
-/// What changes nothing but a lease is answered before it is on the disk, which is most of the time that a statement takes.
-/// If the server crashes, the changes of the last moments are undone: then a lease may be free that somebody holds, whose
-/// save is still checked by the revision. A save syncs all before it.
+/// A statement that changes only a lease returns before it is on the disk, which would be most of its time. A crash of the
+/// server undoes the changes of the last moments: then a lease may be free although its holder goes on, and the holder's save
+/// is still checked by the revision. A save syncs everything before it.
 const UNSYNCED: &str = "set_config('synchronous_commit', 'off', true)";
 
-/// Whether a lease has ended: its time is over, or the server has been started anew since it was taken or renewed, so that
-/// nobody knows whether it was given back.
+/// Whether a lease has ended: its time is over, or the server was restarted since it was taken or renewed, so that its release
+/// may have been lost.
 const ENDED: &str = "(lease_until <= {now} OR lease_start <> {start})";
 
 /// Tells one run of the server from another.
 const START: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint";
 
-/// Ends a statement that has `changed` rows: answers how many, and wakes those who wait for them.
-const NOTIFY: &str = "SELECT count(*), count(CASE WHEN waiting THEN \
-    pg_notify('{name}', encode(key, 'hex'))::text END) FROM changed";
+/// Ends a statement that has `changed` rows: returns one row for each of them, and wakes its waiters.
+const NOTIFY: &str =
+    "SELECT CASE WHEN waiting THEN pg_notify('{name}', encode(key, 'hex'))::text END FROM changed";
 
-/// Parameter 6 is what the bytes of the key's record begin with.
-const IS_RECORD: &str = "substring(data FROM 1 FOR 35) = $6";
+/// The prefix of the data.
+const PREFIX: &str = "substring(data FROM 1 FOR {prefix_len})";
 
-/// Parameters: key, revision, expiry, subject, bytes. Answers a row if it was inserted.
-const CREATE: &str = "INSERT INTO {table} (key, revision, expires_at, subject, data) VALUES ($1, $2, $3, $4, $5) \
-    ON CONFLICT (key) DO NOTHING RETURNING 1";
+/// Whether the data is a record of the row's key, of this version or a later one.
+const HAS_KEY: &str = "substring(data FROM {key_at} FOR {key_len}) = key";
+
+/// Parameters: revision, expiry, subject, data, key.
+const CREATE: &str = "INSERT INTO {table} (revision, expires_at, subject, data, key) VALUES ($1, $2, $3, $4, $5) \
+    ON CONFLICT (key) DO NOTHING";
 
 /// Parameter: key.
 const LOAD: &str = "SELECT revision, expires_at, subject, data FROM {table} WHERE key = $1";
 
-/// Parameters: as in [`CREATE`], beginning, expected revision. Answers a row if it was replaced.
-const REPLACE: &str = "UPDATE {table} SET revision = $2, expires_at = $3, subject = $4, data = $5 \
-    WHERE key = $1 AND revision = $7 AND {is_record} RETURNING 1";
+/// Parameters: as in [`CREATE`], expected revision, prefix.
+const REPLACE: &str = "UPDATE {table} SET revision = $1, expires_at = $2, subject = $3, data = $4 \
+    WHERE key = $5 AND revision = $6 AND {prefix} = $7";
 
-/// Parameter: key. A statement of its own, after a replace that found nothing: within the same one it would see the row as it was
-/// before a delete that the replace waited for.
-const REVISION: &str = "SELECT revision FROM {table} WHERE key = $1";
+/// Parameter: key. A statement of its own after a replace that changed nothing: within the replace it would see the row as it
+/// was before a delete that the replace waited for.
+const PREFIX_OF: &str = "SELECT {prefix} FROM {table} WHERE key = $1";
 
-/// Parameters: key, now, new expiry, beginning. Answers a row if the record is alive.
-const TOUCH: &str = "UPDATE {table} SET expires_at = greatest(expires_at, $3) \
-    WHERE key = $1 AND expires_at > $2 AND substring(data FROM 1 FOR 35) = $4 RETURNING 1";
+/// Parameters: new expiry, key, now.
+const TOUCH: &str = "UPDATE {table} SET expires_at = greatest(expires_at, $1) \
+    WHERE key = $2 AND expires_at > $3 AND {has_key}";
 
 /// Parameter: key.
 const DELETE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = $1 RETURNING key, waiting) {notify}";
 
-/// Parameters: cutoff, how many at most. Rows that somebody else is changing, or purging, are passed over.
+/// Parameters: cutoff, number of rows at most. Skips rows that other statements are changing.
 const PURGE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = ANY(ARRAY(\
     SELECT key FROM {table} WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) \
     RETURNING key, waiting) {notify}";
 
-/// Parameters: key, lease, length in milliseconds, revision of a takeover, beginning. Answers the record
-/// and `true` if the lease is held now; `false` and whether there is a record if not; no row without any.
+/// Parameters: key, lease, length in milliseconds, revision of a takeover, prefix. Returns the record and `true` if the lease
+/// is held now; `false`, and the prefix of the data in its place, if not; no row if there is none.
 const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
         revision = CASE WHEN {ended} THEN $4 ELSE revision END, \
         waiting = CASE WHEN lease = $2 AND NOT {ended} THEN waiting ELSE false END, \
         lease = $2, \
         lease_start = {start}, \
         lease_until = CASE WHEN lease = $2 AND NOT {ended} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
-    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR {ended}) AND substring(data FROM 1 FOR 35) = $5 \
+    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR {ended}) AND {prefix} = $5 \
     RETURNING revision, expires_at, subject, data) \
-    SELECT revision, expires_at, subject, data, true, true, {unsynced} FROM claimed \
-    UNION ALL SELECT NULL, NULL, NULL, NULL, false, substring(data FROM 1 FOR 35) = $5, NULL FROM {table} \
+    SELECT revision, expires_at, subject, data, true, {unsynced} FROM claimed \
+    UNION ALL SELECT NULL, NULL, NULL, {prefix}, false, NULL FROM {table} \
     WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM claimed)";
 
-/// Parameters: key, lease, length in milliseconds. Answers a row if the lease was held, and is.
+/// Parameters: key, lease, length in milliseconds.
 const RENEW: &str = "UPDATE {table} SET lease_start = {start}, lease_until = greatest(lease_until, {now} + $3) \
     WHERE key = $1 AND lease = $2 AND lease_until > {now} RETURNING {unsynced}";
 
@@ -118,42 +99,48 @@ const RENEW: &str = "UPDATE {table} SET lease_start = {start}, lease_until = gre
 const RELEASE: &str = "WITH changed AS (UPDATE {table} SET lease = NULL, lease_until = NULL \
     WHERE key = $1 AND lease = $2 RETURNING key, waiting, {unsynced}) {notify}";
 
-/// Parameters: as in [`REPLACE`], lease.
+/// Parameters: lease twice, as in [`REPLACE`].
 const REPLACE_AND_RELEASE: &str = "WITH changed AS (UPDATE {table} SET \
-        revision = $2, expires_at = $3, subject = $4, data = $5, \
-        lease = CASE WHEN lease = $8 THEN NULL ELSE lease END, \
-        lease_until = CASE WHEN lease = $8 THEN NULL ELSE lease_until END \
-    WHERE key = $1 AND revision = $7 AND {is_record} RETURNING key, waiting AND lease IS NULL AS waiting) {notify}";
+        lease_until = CASE WHEN lease = $1 THEN NULL ELSE lease_until END, \
+        lease = CASE WHEN lease = $2 THEN NULL ELSE lease END, \
+        revision = $3, expires_at = $4, subject = $5, data = $6 \
+    WHERE key = $7 AND revision = $8 AND {prefix} = $9 RETURNING key, waiting AND lease IS NULL AS waiting) {notify}";
 
-/// Parameter: key. Answers how many milliseconds the lease has left, if it is held; its end is announced from now on.
+/// Parameter: key. Returns how many milliseconds the lease has left, if it is held; from now on its end notifies.
 const WAIT: &str = "UPDATE {table} SET waiting = true WHERE key = $1 AND lease_until > {now} \
     RETURNING lease_until - {now}, {unsynced}";
 
-/// Parameter: subject.
-const LIST: &str = "SELECT revision, expires_at, subject, data, key FROM {table} WHERE subject = $1";
+/// Parameters: subject, first key, number of rows. Leaves out rows whose data is another key's record.
+const LIST: &str = "SELECT expires_at, key FROM {table} WHERE subject = $1 AND key >= $2 \
+    AND {has_key} ORDER BY key LIMIT $3";
 
-/// Parameters: subject, the key that is spared or null.
-const END_ALL: &str = "WITH changed AS (DELETE FROM {table} \
-    WHERE subject = $1 AND ($2::bytea IS NULL OR key <> $2) RETURNING key, waiting) {notify}";
+/// Parameters: subject, the key that stays or an empty one.
+const END_ALL: &str = "WITH changed AS (DELETE FROM {table} WHERE subject = $1 AND key <> $2 \
+    RETURNING key, waiting) {notify}";
 
-/// Parameters: the last key of the page before, how many.
+/// Parameters: first key, number of rows.
 const PAGE: &str =
-    "SELECT revision, expires_at, subject, data, key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2";
+    "SELECT revision, expires_at, subject, data, key FROM {table} WHERE key >= $1 ORDER BY key LIMIT $2";
 
-/// Parameters: the last key of the step before, how many. Answers the last key of this step and how many it has; no row after
-/// the last step.
-const COUNT: &str = "SELECT key, count(*) OVER () FROM (\
-    SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2) AS step ORDER BY key DESC LIMIT 1";
+/// Parameters: the last expiry of the step before, number of rows. Returns how many rows the step has, and its last expiry. A
+/// step has more than that number of rows unless it is the last one.
+const COUNT: &str = "SELECT count(*), max(expires_at) FROM {table} \
+    WHERE expires_at > $1 AND expires_at <= coalesce(\
+        (SELECT expires_at FROM {table} WHERE expires_at > $1 ORDER BY expires_at OFFSET $2 LIMIT 1), \
+        9223372036854775807)";
 
-/// What the table says about itself: no row without a table.
-const COMMENT: &str =
-    "SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class WHERE oid = to_regclass('{table}')";
+/// Returns the table's comment; no row without a table.
+const COMMENT: &str = "SELECT convert_to(coalesce(obj_description(oid, 'pg_class'), ''), 'UTF8') FROM pg_class \
+    WHERE oid = to_regclass('{table}')";
 
-/// Answers the columns that should have an index and have none.
-const UNINDEXED: &str = "SELECT wanted.column_name FROM (VALUES ('expires_at'), ('subject')) AS wanted (column_name) \
+/// Returns the columns that should have an index and have none.
+const UNINDEXED: &str = "SELECT one || coalesce(', ' || two, '') \
+    FROM (VALUES ('expires_at', NULL), ('subject', 'key')) AS wanted (one, two) \
     WHERE NOT EXISTS (\
-        SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] \
-        WHERE indrelid = to_regclass('{table}') AND indisvalid AND attname = wanted.column_name \
+        SELECT 1 FROM pg_index JOIN pg_attribute AS first ON first.attrelid = indrelid AND first.attnum = indkey[0] \
+        LEFT JOIN pg_attribute AS second ON second.attrelid = indrelid AND second.attnum = indkey[1] \
+        WHERE indrelid = to_regclass('{table}') AND indisvalid \
+        AND first.attname = one AND (two IS NULL OR second.attname = two) \
         AND (indpred IS NULL OR pg_get_expr(indpred, indrelid) = '(subject IS NOT NULL)'))";
 
 const SCHEMA: &str = include_str!("../schema/postgres.sql");

@@ -6,8 +6,8 @@ CREATE TABLE IF NOT EXISTS {table} (
     expires_at  bigint         NOT NULL, -- milliseconds since the Unix epoch
     subject     varbinary(255),          -- UTF-8, compared byte for byte
     data        longblob       NOT NULL, -- the record, as cloakroom_store::encode writes it
-    lease       bigint,                  -- the holder's number; null if nobody holds it
-    lease_until bigint,                  -- on the database's clock; null if nobody holds it
+    lease       bigint,                  -- the holder's number; null if it is free
+    lease_until bigint,                  -- on the database's clock; null if it is free
     KEY expires_at (expires_at),
-    KEY subject (subject)
+    KEY subject (subject, `key`)
 ) ENGINE = InnoDB, COMMENT = 'cloakroom sessions, version 1';

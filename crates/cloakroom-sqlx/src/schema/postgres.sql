@@ -8,13 +8,13 @@ CREATE TABLE IF NOT EXISTS {table} (
     expires_at  bigint   NOT NULL,             -- milliseconds since the Unix epoch
     subject     bytea,                         -- UTF-8; it may contain NUL, which text may not
     data        bytea    NOT NULL,             -- the record, as cloakroom_store::encode writes it
-    lease       bigint,                        -- the holder's number; null if nobody holds it
-    lease_start bigint,                        -- of the server that it was taken or renewed on: when that started
+    lease       bigint,                        -- the holder's number; null if it is free
+    lease_start bigint,                        -- start time of the server when it was taken or renewed
     lease_until bigint,                        -- on the database's clock
     waiting     boolean  NOT NULL DEFAULT false
 ) WITH (fillfactor = 80);                      -- room for the next version of a row beside it
 
 CREATE INDEX IF NOT EXISTS "{name}_expires_at" ON {table} (expires_at);
-CREATE INDEX IF NOT EXISTS "{name}_subject" ON {table} (subject) WHERE subject IS NOT NULL;
+CREATE INDEX IF NOT EXISTS "{name}_subject" ON {table} (subject, key) WHERE subject IS NOT NULL;
 
 COMMENT ON TABLE {table} IS 'cloakroom sessions, version 1';

@@ -1,29 +1,29 @@
-//! What callers are told when something fails.
+//! What is particular to SQLite when something fails.
 
 use std::time::Duration;
 
-use cloakroom_sqlx::SqliteStore;
-use cloakroom_store::ErrorKind::{Corrupt, Full, TooLarge, Unavailable};
-use cloakroom_store::{Applied, Leases, Record, Revision, Store};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use cloakroom_store::ErrorKind::{Full, Refused, Unavailable};
+use cloakroom_store::{Applied, Record, Revision, Store};
+use sqlx::Executor;
 
-use crate::support::{claim, fresh_key, record};
-use crate::{beside, fresh, run};
+use crate::dialect::PoolOptions;
+use crate::shared::{at, fresh, fresh_key, record};
 
 #[tokio::test]
 async fn a_write_waits_for_another_process_and_is_not_applied_if_that_takes_too_long() {
-    let (store, path, _folder) = fresh().await;
-    let hasty = SqliteStore::builder().deadline(Duration::from_secs(2)).open(&path).await.unwrap();
-    let mut other = beside(&path).await;
-    run(&mut other, "BEGIN IMMEDIATE").await;
+    let (store, table) = fresh().await;
+    let hasty = table.builder().deadline(Duration::from_secs(2));
+    let hasty = table.database.open(hasty).await.unwrap();
+    let mut other = table.connection().await;
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
     let key = fresh_key();
     let refused = hasty.create(&key, &record(1, 1)).await.unwrap_err();
     assert_eq!(refused.kind(), Unavailable(Applied::No), "{refused:?}");
-    assert_eq!(hasty.load(&key).await.unwrap(), None, "readers wait for nobody");
+    assert_eq!(hasty.load(&key).await.unwrap(), None, "readers do not wait");
 
     let end = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        run(&mut other, "COMMIT").await;
+        other.execute("COMMIT").await.unwrap();
     };
     let patient_record = record(2, 1);
     let (created, ()) = tokio::join!(store.create(&key, &patient_record), end);
@@ -33,11 +33,11 @@ async fn a_write_waits_for_another_process_and_is_not_applied_if_that_takes_too_
 
 #[tokio::test]
 async fn a_file_that_may_not_grow_is_full_and_keeps_what_it_has() {
-    let (_, path, _folder) = fresh().await;
-    let options = SqliteConnectOptions::new().filename(&path).pragma("max_page_count", "20");
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    let store = SqliteStore::builder().pool(pool).unwrap();
-    let large = |revision| Record { data: vec![7; 10_000].into(), ..record(revision, 1) };
+    let (_, table) = fresh().await;
+    let options = table.database.options().pragma("max_page_count", "20");
+    let pool = PoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = table.builder().pool(pool).unwrap();
+    let large = |revision| Record::new(Revision::new(revision), at(1), vec![7; 10_000]);
     let mut kept = Vec::new();
     let error = loop {
         let key = fresh_key();
@@ -57,53 +57,27 @@ async fn a_file_that_may_not_grow_is_full_and_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn a_record_of_more_than_the_limit_is_too_large_and_changes_nothing() {
-    let (store, _path, _folder) = fresh().await;
+async fn an_error_shows_nothing_that_is_stored() {
+    let (store, table) = fresh().await;
     let key = fresh_key();
-    let most = Record { data: vec![7; SqliteStore::MAX_DATA_LEN].into(), ..record(1, 1) };
-    store.create(&key, &most).await.unwrap();
-    let more = Record { data: vec![7; SqliteStore::MAX_DATA_LEN + 1].into(), ..record(2, 1) };
-    assert_eq!(store.replace(&key, &more, Revision::new(1)).await.unwrap_err().kind(), TooLarge);
-    assert_eq!(store.load(&key).await.unwrap(), Some(most));
-}
-
-#[tokio::test]
-async fn a_row_whose_subject_is_not_the_records_is_corrupt_and_is_purged_when_it_expires() {
-    let (store, path, _folder) = fresh().await;
-    let key = fresh_key();
-    store.create(&key, &record(1, 1)).await.unwrap();
-    run(&mut beside(&path).await, "UPDATE cloakroom_sessions SET subject = x'61'").await;
-    assert_eq!(store.load(&key).await.unwrap_err().kind(), cloakroom_store::ErrorKind::Corrupt);
-    assert_eq!(store.purge(cloakroom_store::Timestamp::from_millis(2), 1).await.unwrap(), 1);
-    assert_eq!(store.load(&key).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn errors_and_debug_show_nothing_that_is_stored() {
-    let (store, path, _folder) = fresh().await;
-    let key = fresh_key();
-    run(
-        &mut beside(&path).await,
-        "CREATE TRIGGER no BEFORE INSERT ON cloakroom_sessions BEGIN SELECT raise(ABORT, 'no'); END",
-    )
-    .await;
+    table.run("CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'no'); END").await;
     let error = store.create(&key, &record(1, 1)).await.unwrap_err();
     let text = format!("{error:?} {error} {store:?}");
     assert!(text.contains("no (1811)") && !text.contains("0707") && !text.contains("data:"), "{text}");
 }
 
-/// Whoever asks for it next is told the same, and waits for nobody.
 #[tokio::test]
-async fn a_damaged_record_keeps_no_lease() {
-    let (store, path, _folder) = fresh().await;
-    let mut beside = beside(&path).await;
+async fn a_file_that_may_not_be_written_is_refused_until_it_may_be() {
+    let (_, table) = fresh().await;
+    let pool = |read_only| {
+        let options = table.database.options().create_if_missing(false).read_only(read_only);
+        PoolOptions::new().max_connections(1).connect_with(options)
+    };
     let key = fresh_key();
-    store.create(&key, &record(1, 1)).await.unwrap();
-    run(&mut beside, "UPDATE cloakroom_sessions SET data = CAST(data || 'x' AS BLOB)").await;
-    for holder in 1..3 {
-        assert_eq!(store.acquire(&key, &claim(holder)).await.unwrap_err().kind(), Corrupt);
-        let held = sqlx::query_scalar("SELECT count(*) FROM cloakroom_sessions WHERE lease IS NOT NULL");
-        let held: i64 = held.fetch_one(&mut beside).await.unwrap();
-        assert_eq!(held, 0);
-    }
+    let reader = table.builder().pool(pool(true).await.unwrap()).unwrap();
+    let refused = reader.create(&key, &record(1, 1)).await.unwrap_err();
+    assert_eq!(refused.kind(), Refused, "{refused:?}");
+    assert_eq!(reader.load(&key).await.unwrap(), None);
+    let writer = table.builder().pool(pool(false).await.unwrap()).unwrap();
+    writer.create(&key, &record(1, 1)).await.unwrap();
 }

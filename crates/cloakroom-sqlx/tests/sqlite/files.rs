@@ -1,21 +1,23 @@
-//! The file and the table in it.
+//! The file.
 
 use std::time::Duration;
 
-use cloakroom_sqlx::{OpenError, SqliteStore};
-use cloakroom_store::{ErrorKind, Scan, Store};
+use cloakroom_sqlx::{OpenErrorKind, SqliteStore};
+use cloakroom_store::Store;
+use sqlx::Executor;
 
-use crate::support::{fresh_key, record};
-use crate::{beside, fresh, path, run};
+use crate::database::Database;
+use crate::shared::{Table, fresh, fresh_key, record, text};
 
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_owner_may_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
 
-    let (store, _, folder) = fresh().await;
+    let (store, table) = fresh().await;
     store.create(&fresh_key(), &record(1, 1)).await.unwrap();
-    let files: Vec<_> = folder.path().read_dir().unwrap().map(Result::unwrap).collect();
+    let files = table.database.folder.path().read_dir().unwrap();
+    let files: Vec<_> = files.map(Result::unwrap).collect();
     assert_eq!(files.len(), 3, "the file, its log and the log's index: {files:?}");
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
@@ -26,31 +28,31 @@ async fn only_the_owner_may_read_the_files() {
 async fn a_store_in_memory_is_refused_with_the_name_of_one() {
     for path in [":memory:", ""] {
         let refused = SqliteStore::open(path).await.unwrap_err();
-        assert!(matches!(refused, OpenError::InvalidUrl { .. }));
+        assert_eq!(refused.kind(), OpenErrorKind::Config);
         assert!(refused.to_string().contains("MemoryStore"), "{refused}");
     }
 }
 
-/// It could name another file, and give up locks.
+/// The URI could name another file, and turn locks off.
 #[tokio::test]
-async fn a_path_that_sqlite_would_read_as_a_uri_is_refused_and_makes_no_file() {
-    let (path, folder) = path();
+async fn a_path_that_sqlite_would_read_as_a_uri_is_refused_and_creates_no_file() {
+    let Database { path, folder } = Database::new();
     let uri = format!("file:{}?nolock=1", path.display());
     for path in [uri.as_str(), "file:sessions.db"] {
         let refused = SqliteStore::open(path).await.unwrap_err();
-        assert!(matches!(refused, OpenError::InvalidUrl { .. }), "{refused:?}");
+        assert_eq!(refused.kind(), OpenErrorKind::Config, "{refused:?}");
         assert!(refused.to_string().contains("file:"), "{refused}");
         assert!(!std::path::Path::new(path).exists());
     }
-    assert!(folder.path().read_dir().unwrap().next().is_none(), "nothing was made");
+    assert!(folder.path().read_dir().unwrap().next().is_none(), "nothing was created");
     // With a folder before it, it is a name like any other.
     SqliteStore::open(folder.path().join("file:sessions.db")).await.unwrap();
     assert!(folder.path().join("file:sessions.db").exists());
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_one_line_with_its_path_and_cause() {
-    let (path, folder) = path();
+async fn a_file_that_cannot_be_opened_is_one_line_with_its_path_and_cause() {
+    let Database { path, folder } = Database::new();
     std::fs::write(&path, b"this is a text, and a long one, so that it is not mistaken for anything else\n")
         .unwrap();
     let cases = [
@@ -60,8 +62,8 @@ async fn what_cannot_be_opened_is_one_line_with_its_path_and_cause() {
     ];
     for (path, cause) in cases {
         let refused = SqliteStore::open(&path).await.unwrap_err();
-        assert!(matches!(refused, OpenError::Open { .. }), "{refused:?}");
-        let text = refused.to_string();
+        assert_eq!(refused.kind(), OpenErrorKind::Refused);
+        let text = text(&refused);
         assert!(
             text.contains(cause) && text.contains(path.to_str().unwrap()) && !text.contains('\n'),
             "{text}"
@@ -72,63 +74,45 @@ async fn what_cannot_be_opened_is_one_line_with_its_path_and_cause() {
 
 #[tokio::test]
 async fn opening_waits_for_another_program_that_writes_to_the_file() {
-    let (path, _folder) = path();
-    let mut other = beside(&path).await;
-    run(&mut other, "CREATE TABLE theirs (id); BEGIN IMMEDIATE; INSERT INTO theirs (id) VALUES (1)").await;
+    let table = Table::named();
+    let mut other = table.connection().await;
+    other
+        .execute("CREATE TABLE theirs (id); BEGIN IMMEDIATE; INSERT INTO theirs (id) VALUES (1)")
+        .await
+        .unwrap();
     let end = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        run(&mut other, "COMMIT").await;
+        other.execute("COMMIT").await.unwrap();
     };
-    let (store, ()) = tokio::join!(SqliteStore::open(&path), end);
+    let (store, ()) = tokio::join!(SqliteStore::open(&table.database.path), end);
     store.unwrap().migrate().await.unwrap();
 }
 
 #[tokio::test]
-async fn names_that_are_none_and_schemas_are_refused() {
-    let (path, folder) = path();
-    for table in ["a b", "main.sessions"] {
-        let refused = SqliteStore::builder().table(table).open(&path).await;
-        assert!(matches!(refused, Err(OpenError::InvalidTable { .. })), "{refused:?}");
-    }
-    assert!(folder.path().read_dir().unwrap().next().is_none(), "nothing was made");
+async fn a_file_that_is_in_use_for_long_is_unavailable() {
+    let table = Table::named();
+    let mut other = table.connection().await;
+    other.execute("CREATE TABLE theirs (id); BEGIN EXCLUSIVE").await.unwrap();
+    let hasty = table.builder().deadline(Duration::from_millis(100));
+    let busy = table.database.open(hasty).await.unwrap_err();
+    assert_eq!(busy.kind(), OpenErrorKind::Unavailable, "{busy:?}");
+    other.execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test]
-async fn somebody_elses_table_is_refused_and_left_alone() {
-    let (path, _folder) = path();
-    run(&mut beside(&path).await, "CREATE TABLE Sessions (id)").await;
-    let store = SqliteStore::builder().table("sessions").open(&path).await.unwrap();
-    let refused = store.migrate().await;
-    assert!(matches!(refused, Err(OpenError::Foreign { .. })), "{refused:?}");
-    run(&mut beside(&path).await, "INSERT INTO Sessions (id) VALUES (1)").await;
+async fn a_table_in_a_schema_is_refused_before_the_file_is_created() {
+    let Database { path, folder } = Database::new();
+    let refused = SqliteStore::builder().table("main.sessions").open(&path).await.unwrap_err();
+    assert_eq!(refused.kind(), OpenErrorKind::Config, "{refused:?}");
+    assert!(folder.path().read_dir().unwrap().next().is_none(), "nothing was created");
 }
 
+/// SQLite does not tell upper from lower case in names.
 #[tokio::test]
-async fn a_table_of_a_later_version_is_refused_by_its_number() {
-    let (path, _folder) = path();
-    run(&mut beside(&path).await, "CREATE TABLE later (-- cloakroom sessions, version 7\n key)").await;
-    let refused = SqliteStore::builder().table("later").open(&path).await.unwrap().migrate().await;
-    assert!(matches!(refused, Err(OpenError::Version { found: 7, .. })), "{refused:?}");
-}
-
-#[tokio::test]
-async fn two_tables_in_one_file_do_not_see_each_other() {
-    let (one, path, _folder) = fresh().await;
-    let other = SqliteStore::builder().table("other").open(&path).await.unwrap();
-    let key = fresh_key();
-    one.create(&key, &record(1, 1)).await.unwrap();
-    assert_eq!(other.load(&key).await.unwrap_err().kind(), no_table(&other).await);
-    other.migrate().await.unwrap();
-    assert_eq!(other.load(&key).await.unwrap(), None);
-    other.create(&key, &record(2, 1)).await.unwrap();
-    assert!(one.delete(&key).await.unwrap());
-    assert_eq!(Scan::count(&other).await.unwrap(), 1);
-}
-
-/// What a read answers without a table; a write says how it is made.
-async fn no_table(store: &SqliteStore) -> ErrorKind {
-    let error = store.create(&fresh_key(), &record(1, 1)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Other);
-    assert!(format!("{error:?}").contains("migrate()"), "{error:?}");
-    ErrorKind::Unavailable(cloakroom_store::Applied::No)
+async fn a_table_of_something_else_is_recognized_in_upper_case_too() {
+    let table = Table::named();
+    table.run("CREATE TABLE Sessions (id)").await;
+    let store = SqliteStore::builder().table("sessions").open(&table.database.path).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap_err().kind(), OpenErrorKind::Refused);
+    table.run("INSERT INTO Sessions (id) VALUES (1)").await;
 }

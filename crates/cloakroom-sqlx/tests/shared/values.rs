@@ -1,9 +1,6 @@
-//! What the tests of every database share.
+//! Names, records and claims that tests use, and how they wait.
 
-#![allow(dead_code, reason = "none uses all of it")]
-
-pub(crate) mod harness;
-
+use std::error;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::process;
@@ -11,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use cloakroom_store::{BoxFuture, Claim, Key, LeaseId, Record, Revision, Timestamp};
+use cloakroom_sqlx::OpenError;
+use cloakroom_store::{BoxFuture, Claim, Key, LeaseId, Record, Revision, Subject, Timestamp};
 
-/// A table's name that no other test has, of this run or of any other.
+/// A name that no other table has, of this run or of any other.
 #[allow(clippy::disallowed_methods, reason = "unique names, not time")]
 pub(crate) fn fresh_table() -> String {
     let nanos = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
@@ -34,25 +32,42 @@ fn count() -> u64 {
 
 /// A record with this revision that expires at this millisecond.
 pub(crate) fn record(revision: u64, expires_at: u64) -> Record {
-    Record {
-        revision: Revision::new(revision),
-        expires_at: Timestamp::from_millis(expires_at),
-        subject: None,
-        data: b"data".as_slice().into(),
-    }
+    Record::new(Revision::new(revision), at(expires_at), *b"data")
+}
+
+/// As [`record`], of the user ann.
+pub(crate) fn anns(revision: u64, expires_at: u64) -> Record {
+    record(revision, expires_at).with_subject(ann())
+}
+
+pub(crate) fn ann() -> Subject {
+    Subject::new("ann").unwrap()
+}
+
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
 }
 
 /// A claim for a minute.
 pub(crate) fn claim(holder: u64) -> Claim {
-    Claim {
-        lease: LeaseId::new(holder),
-        now: Timestamp::from_millis(0),
-        ttl: Duration::from_secs(60),
-        takeover: Revision::new(1_000),
-    }
+    claim_for(holder, Duration::from_secs(60))
 }
 
-/// Polls a call so often, then drops it. Whether it was done before that.
+pub(crate) fn claim_for(holder: u64, ttl: Duration) -> Claim {
+    Claim::new(LeaseId::new(holder), at(0), ttl, Revision::new(1_000))
+}
+
+/// What the user sees of an error that `main` returns.
+pub(crate) fn text(error: &OpenError) -> String {
+    format!("{error:?}")
+}
+
+/// The message of the source of an error.
+pub(crate) fn cause(error: &cloakroom_store::Error) -> String {
+    error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}
+
+/// Polls a call this number of times, then drops it. Returns whether it was done before that.
 pub(crate) async fn drop_after<T>(polls: usize, mut call: BoxFuture<'_, T>) -> bool {
     let mut left = polls;
     poll_fn(|context| {
@@ -65,7 +80,7 @@ pub(crate) async fn drop_after<T>(polls: usize, mut call: BoxFuture<'_, T>) -> b
     .await
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..1_000 {
         if is_so().await {
@@ -73,5 +88,5 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("after ten seconds it still is not so that {what}");
+    panic!("after ten seconds it is still not true that {what}");
 }

@@ -110,6 +110,14 @@ impl Reply {
     }
 }
 
+impl Error {
+    /// The response that tells a client about it, in plain text: the status, when to ask again, and what kind of error it
+    /// is, without details. For a 500 the event `failed` has the details, at warn level.
+    pub fn reply(&self) -> Reply {
+        Reply::failure(self)
+    }
+}
+
 fn replace(name: &'static str, value: impl Into<Cow<'static, str>>) -> Header {
     Header { name, value: value.into(), replaces: true }
 }

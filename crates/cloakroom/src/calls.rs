@@ -1,21 +1,21 @@
-//! Store calls that end: each has a deadline, all of a request share a budget, and one that is given up by its
-//! caller is never cut in half.
+//! Store calls that end: each has a deadline, all of a request share a budget, and one that is given up is never cut in
+//! half.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use cloakroom_store::{BoxFuture, Error, Result};
-use tracing::Instrument;
+use tokio::time::Sleep;
 
 use crate::clock::Stopwatch;
 use crate::events::StoreCall;
 
-/// Runs store calls.
+/// Gives store calls their deadlines.
 #[derive(Debug)]
 pub(crate) struct Calls {
     timeout: Duration,
@@ -23,8 +23,26 @@ pub(crate) struct Calls {
 }
 
 /// How much time a request's store calls may still take together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Budget(pub(crate) Duration);
+
+/// One call of the store, not begun yet. It can be moved between polls, and so be handed to a task.
+pub(crate) struct Call<T> {
+    what: StoreCall,
+    future: BoxFuture<'static, Result<T>>,
+}
+
+/// A call under its deadline, with the time that it took when it did not answer at once.
+///
+/// Past the deadline the call runs on in a task of its own, detached, for at most 30 s.
+pub(crate) struct Timed<T> {
+    /// What is called, or why nothing is.
+    call: Result<Call<T>, Option<Error>>,
+    within: Duration,
+    /// Set when the call did not answer at once.
+    deadline: Option<(Stopwatch, Pin<Box<Sleep>>)>,
+    detached: Arc<AtomicUsize>,
+}
 
 impl Calls {
     pub(crate) fn new(timeout: Duration) -> Self {
@@ -36,95 +54,103 @@ impl Calls {
         Self { timeout, detached: Arc::clone(&self.detached) }
     }
 
-    /// Polls the call once here, where a store in memory finishes; if it is not done, hands it to a task of its own
-    /// and waits for that until the deadline.
-    ///
-    /// Past the deadline, or when the caller is dropped, the call runs on detached.
+    /// The call under its deadline. Nothing is sent before it is polled.
     ///
     /// # Errors
-    /// The call's own; `maybe_applied` past the deadline, or if the call panics; `unavailable`, with nothing sent, when
-    /// the budget is spent or too many calls are detached.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        what: StoreCall,
-        budget: &mut Budget,
-        call: BoxFuture<'static, Result<T>>,
-    ) -> Result<T> {
+    /// Its outcome is the call's own; `maybe_applied` past the deadline, or if the call panics; `unavailable`, with nothing
+    /// sent, when the budget is spent or too many calls are detached.
+    pub(crate) fn timed<T>(&self, budget: Budget, call: Call<T>) -> Timed<T> {
         let within = budget.0.min(self.timeout);
-        if within.is_zero() {
-            return Err(Error::unavailable("the request's store_budget is spent"));
-        }
-        if self.detached.load(Ordering::Relaxed) >= MAX_DETACHED {
-            return Err(Error::unavailable("too many store calls are past their deadline"));
-        }
-        let mut call = call.instrument(what.span.clone());
-        let first = poll_fn(|cx| {
-            let poll = AssertUnwindSafe(|| Pin::new(&mut call).poll(cx));
-            Poll::Ready(catch_unwind(poll))
-        });
-        match first.await {
-            Ok(Poll::Ready(answer)) => return answer,
-            Ok(Poll::Pending) => {}
-            Err(_) => return Err(panicked()),
-        }
-        let watch = Stopwatch::start();
-        let fate = Arc::new(Fate { state: AtomicU8::new(AWAITED), detached: Arc::clone(&self.detached) });
-        let (task, end) = (Arc::clone(&fate), within + MAX_DETACHED_TIME);
-        let running = tokio::spawn(async move {
-            let _done = Done(task);
-            tokio::time::timeout(end, call).await
-        });
-        let caller = Caller(fate);
-        let answer = tokio::time::timeout(within, pin!(running)).await;
-        drop(caller);
-        budget.0 = budget.0.saturating_sub(watch.elapsed());
-        match answer {
-            Ok(Ok(Ok(answer))) => answer,
-            Ok(Err(_)) => Err(panicked()),
-            Ok(Ok(Err(_))) | Err(_) => Err(Error::maybe_applied("no answer within store_timeout")),
-        }
+        let call = if within.is_zero() {
+            Err(Some(Error::unavailable("the request's store_budget is spent")))
+        } else if self.detached.load(Ordering::Relaxed) >= MAX_DETACHED {
+            Err(Some(Error::unavailable("too many store calls are past their deadline")))
+        } else {
+            Ok(call)
+        };
+        Timed { call, within, deadline: None, detached: Arc::clone(&self.detached) }
+    }
+
+    /// Waits for the call in place: in work that runs to its end whatever becomes of its caller.
+    pub(crate) async fn wait<T: Send + 'static>(&self, budget: &mut Budget, call: Call<T>) -> Result<T> {
+        let (answer, took) = self.timed(*budget, call).await;
+        budget.spend(took);
+        answer
     }
 }
 
-fn panicked() -> Error {
-    Error::maybe_applied("the store call panicked")
+impl Budget {
+    pub(crate) fn spend(&mut self, time: Duration) {
+        self.0 = self.0.saturating_sub(time);
+    }
 }
 
-/// Whether anybody still waits for a call.
-struct Fate {
-    state: AtomicU8,
-    detached: Arc<AtomicUsize>,
+impl<T> Call<T> {
+    pub(crate) fn new(what: StoreCall, future: BoxFuture<'static, Result<T>>) -> Self {
+        Self { what, future }
+    }
 }
 
-/// Held by whoever waits: leaving before the call is done detaches it.
-struct Caller(Arc<Fate>);
+/// A call that panics has failed, and nothing else.
+impl<T> Future for Call<T> {
+    type Output = Result<T>;
 
-impl Drop for Caller {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let Self { what, future } = &mut *self;
+        let _inside = what.span.enter();
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Error::maybe_applied("the store call panicked"))))
+    }
+}
+
+impl<T: Send + 'static> Future for Timed<T> {
+    type Output = (Result<T>, Duration);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let call = match &mut this.call {
+            Ok(call) => call,
+            Err(refusal) => {
+                let refusal = refusal.take().expect("not polled after it was ready");
+                return Poll::Ready((Err(refusal), Duration::ZERO));
+            }
+        };
+        if let Poll::Ready(answer) = Pin::new(call).poll(cx) {
+            let took = this.deadline.as_ref().map_or(Duration::ZERO, |(watch, _)| watch.elapsed());
+            return Poll::Ready((answer, took));
+        }
+        let within = this.within;
+        let (_, sleep) =
+            this.deadline.get_or_insert_with(|| (Stopwatch::start(), Box::pin(tokio::time::sleep(within))));
+        ready!(sleep.as_mut().poll(cx));
+        if let Ok(call) = std::mem::replace(&mut this.call, Err(None)) {
+            let detached = Detached::count(&this.detached);
+            tokio::spawn(async move {
+                let _detached = detached;
+                _ = tokio::time::timeout(MAX_DETACHED_TIME, call).await;
+            });
+        }
+        Poll::Ready((Err(Error::maybe_applied("no answer within store_timeout")), within))
+    }
+}
+
+/// Counts one call that runs on without anyone waiting for it.
+struct Detached(Arc<AtomicUsize>);
+
+impl Detached {
+    fn count(calls: &Arc<AtomicUsize>) -> Self {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(calls))
+    }
+}
+
+impl Drop for Detached {
     fn drop(&mut self) {
-        // Counted before it is declared, so that the count never goes below what is running.
-        self.0.detached.fetch_add(1, Ordering::Relaxed);
-        if self.0.state.compare_exchange(AWAITED, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            self.0.detached.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Held by the call's task, to its end.
-struct Done(Arc<Fate>);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        if self.0.state.swap(DONE, Ordering::AcqRel) == DETACHED {
-            self.0.detached.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-const AWAITED: u8 = 0;
-const DETACHED: u8 = 1;
-const DONE: u8 = 2;
-
-/// How many calls may run on without anybody waiting for them.
+/// How many calls may be detached.
 const MAX_DETACHED: usize = 1024;
 /// For how long after its deadline.
 const MAX_DETACHED_TIME: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// A proxy in front of the site, or a network of them, whose forwarding header is believed.
 ///

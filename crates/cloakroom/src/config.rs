@@ -38,21 +38,21 @@ options! {
         /// (RFC 6265bis §4.1.3.2); it excludes a `cookie_domain`, another `cookie_path` and plain HTTP.
         /// Defaults to `__Host-id`.
         pub cookie_name: String = "__Host-id".into(),
-        /// Sends the cookie to this domain and all below it, instead of to this host alone. Every one of those hosts then
-        /// reads it. Defaults to none.
+        /// Sends the cookie to this domain and all below it, instead of to this host alone. Every one of those hosts
+        /// then reads it. Defaults to none.
         pub cookie_domain: Option<String> = None,
         /// Sends the cookie below this path only. This is no protection against other paths of the same host.
         /// Defaults to `/`.
         pub cookie_path: String = "/".into(),
-        /// Whether requests that other sites start carry the cookie. `Lax` sends it when a visitor follows a link or comes
-        /// back from a sign-in elsewhere, and not with other sites' forms. Defaults to `Lax`.
+        /// Whether requests that other sites start carry the cookie. `Lax` sends it when a visitor follows a link or
+        /// comes back from a sign-in elsewhere, and not with other sites' forms. Defaults to `Lax`.
         pub cookie_same_site: SameSite = SameSite::Lax,
-        /// Keeps the cookie when the browser is closed, for the rest of the session's absolute time. Single sessions can
-        /// ask for it with [`Session::remember`](crate::Session::remember). Defaults to false.
+        /// Keeps the cookie when the browser is closed, for the rest of the session's absolute time. Single sessions
+        /// can ask for it with [`Session::remember`](crate::Session::remember). Defaults to false.
         pub persistent: bool = false,
-        /// Leaves `Secure` off the cookie, so that it also travels unencrypted, where anybody on the way can take it over.
-        /// Needs a `cookie_name` without a prefix. For development on a host name other than `localhost`, where Chromium
-        /// and curl take `Secure` cookies over plain HTTP as well. Defaults to false.
+        /// Leaves `Secure` off the cookie, so that it also travels unencrypted, where anybody on the way can take it
+        /// over. Needs a `cookie_name` without a prefix. For development on a host name other than `localhost`, where
+        /// Chromium and curl take `Secure` cookies over plain HTTP as well. Defaults to false.
         pub danger_allow_plain_http: bool = false,
         /// Leaves `HttpOnly` off the cookie, so that scripts in the page read it. Defaults to false.
         pub danger_allow_script_access: bool = false,
@@ -65,13 +65,13 @@ options! {
         /// Defaults to 24 hours (NIST SP 800-63B-4, AAL2).
         #[serde(with = "duration")]
         pub absolute_timeout: Duration = 24 * HOUR,
-        /// How long a rotated secret still works, and how long a session that was ended remembers that it was: longer than
-        /// the slowest request, at most 1 hour. Defaults to 30 seconds.
+        /// How long a rotated secret still works, and how long a session that was ended remembers that it was: longer
+        /// than the slowest request, at most 1 hour. Defaults to 30 seconds.
         #[serde(with = "duration")]
         pub grace: Duration = Duration::from_secs(30),
         /// Treats a visitor whose session has expired as a new one. If false, such a request is answered with
-        /// `expired_message` and the cookie is removed; likewise one whose session is not stored, for expired sessions are
-        /// swept away in the end. Defaults to true.
+        /// `expired_message` and the cookie is removed; likewise one whose session is not stored, for expired sessions
+        /// are swept away in the end. Defaults to true.
         pub ignore_expiry: bool = true,
         /// The answer to a request with an expired session, where `ignore_expiry` is false.
         /// Defaults to `Your session has expired.`
@@ -80,14 +80,14 @@ options! {
         pub expired_status: u16 = 401,
 
         /// Lets a session move between client addresses, as phones do all day. If false, a session whose client address
-        /// has changed is treated like an expired one; where the adapter does not know the peer's address, every call on a
-        /// session then fails. Sessions that began before it was set are bound to no address. Defaults to true.
+        /// has changed is treated like an expired one; where the adapter does not know the peer's address, every call
+        /// on a session then fails. Sessions that began before it was set are bound to no address. Defaults to true.
         pub ignore_change_ip: bool = true,
-        /// The proxies in front of this application, as addresses or CIDR blocks. Forwarding headers are believed from these
-        /// alone. Defaults to none.
+        /// The proxies in front of this application, as addresses or CIDR blocks. Forwarding headers are believed from
+        /// these alone. Defaults to none.
         pub trusted_proxies: Vec<TrustedProxy> = Vec::new(),
-        /// The one header in which those proxies pass the client's address on: `X-Forwarded-For`, `Forwarded` (RFC 7239), or
-        /// one that holds a single address. Defaults to `X-Forwarded-For`.
+        /// The one header in which those proxies pass the client's address on: `X-Forwarded-For`, `Forwarded` (RFC
+        /// 7239), or one that holds a single address. Defaults to `X-Forwarded-For`.
         pub client_ip_header: String = "X-Forwarded-For".into(),
 
         /// Signs tokens and keys the hashes under which sessions are stored, so that forged cookies are refused without
@@ -100,15 +100,17 @@ options! {
 
         /// What keys hold that nothing was written to. Not stored. Defaults to nothing.
         pub initializer: Initializer = Initializer::default(),
-        /// Largest size of what a session holds, at most 16 MiB: its keys, its values as JSON, and 5 bytes for each. What is
-        /// stored and larger is no session any more, so lowering this ends the sessions beyond it. Defaults to 65,536.
+        /// Largest size of what a session holds, at most 16 MiB: its keys, its values as JSON, and 5 bytes for each.
+        /// Limits writes that make a session grow: what was stored under a higher limit is read, and may shrink. Defaults
+        /// to 65,536.
         pub max_record_bytes: usize = 64 * 1024,
-        /// Largest number of keys in a session, at most 32,767. Lowering this ends the sessions beyond it. Defaults to 256.
+        /// Largest number of keys in a session, at most 32,767. Limits writes that make a session grow, as
+        /// `max_record_bytes` does. Defaults to 256.
         pub max_keys: usize = 256,
         /// Longest key in bytes, at most 255. Defaults to 128.
         pub max_key_bytes: usize = 128,
-        /// How deep arrays and objects may be nested in a value, at most 127. What is nested deeper can be neither written nor
-        /// read. Defaults to 64.
+        /// How deep arrays and objects may be nested in a value, at most 127. What is nested deeper can be neither
+        /// written nor read. Defaults to 64.
         pub max_depth: usize = 64,
 
         /// Which requests have a session to themselves. Defaults to [`Locking::ByMethod`].
@@ -117,15 +119,15 @@ options! {
         /// Defaults to 10 seconds.
         #[serde(with = "duration")]
         pub lock_timeout: Duration = Duration::from_secs(10),
-        /// How many requests of this process may wait for one session, at least 1; further ones are answered 503 at once.
-        /// Defaults to 128.
+        /// How many requests of this process may wait for one session, at least 1; further ones are answered 503 at
+        /// once. Defaults to 128.
         pub max_lock_waiters: usize = 128,
-        /// How long a lock outlives its process on a store that several processes share, 100 milliseconds to 1 hour. It is
-        /// renewed while the request runs. Defaults to 10 seconds.
+        /// How long a lock outlives its process on a store that several processes share, 100 milliseconds to 1 hour. It
+        /// is renewed while the request runs. Defaults to 10 seconds.
         #[serde(with = "duration")]
         pub lease_ttl: Duration = Duration::from_secs(10),
-        /// For how long a lock is renewed; a request that takes longer goes on without it, and saves nothing more once another
-        /// has locked the session or written. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
+        /// For how long a lock is renewed; a request that takes longer goes on without it, and saves nothing more once
+        /// another has locked the session or written. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
         #[serde(with = "duration")]
         pub lease_limit: Duration = Duration::from_secs(5 * 60),
         /// What happens when a request wrote a key that it had read, and another request changed that key in between.
@@ -139,8 +141,8 @@ options! {
         /// Defaults to 5 seconds.
         #[serde(with = "duration")]
         pub store_budget: Duration = Duration::from_secs(5),
-        /// Time between two sweeps for expired sessions, give or take a tenth; zero for none, where something else calls
-        /// [`SessionManager::purge_expired`](crate::SessionManager::purge_expired). Defaults to 5 minutes.
+        /// Time between two sweeps for expired sessions, give or take a tenth; zero for none, where something else
+        /// calls [`SessionManager::purge_expired`](crate::SessionManager::purge_expired). Defaults to 5 minutes.
         #[serde(with = "duration")]
         pub sweep_interval: Duration = Duration::from_secs(5 * 60),
 
@@ -211,7 +213,7 @@ pub enum OnReuse {
 
 impl Settings {
     /// Whether something may have to happen before a handler runs; see
-    /// [`OpenSession::prepare`](crate::OpenSession::prepare).
+    /// [`OpenSession::prepare`](crate::adapter::OpenSession::prepare).
     pub(crate) fn loads_early(&self) -> bool {
         self.locking == Locking::Early || !self.ignore_expiry || !self.ignore_change_ip
     }

@@ -1,52 +1,36 @@
-//! What all sessions of a manager share, and how they talk to the store: with deadlines, and with an answer to
-//! "was it applied?".
+//! What all sessions of a manager share: the store, and how it is called.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use cloakroom_store::{Applied, DynStore, ErrorKind as StoreErrorKind, Key, LeaseId, Record, Revision};
+use cloakroom_store::{
+    BoxFuture, Claim, DynLeases, DynScan, DynStore, DynSubjects, Error as StoreError,
+    ErrorKind as StoreErrorKind, Facets, Key, LeaseId, Record, Result as StoreResult, Revision, Subject,
+    Timestamp,
+};
 use tokio::sync::Semaphore;
 
-use crate::calls::{Budget, Calls};
+use crate::calls::{Budget, Call, Calls};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::cookie::{CookieAttributes, CookieTemplate};
-use crate::error::{ConfigError, Error, ErrorKind, Result};
-use crate::events;
-use crate::lifecycle::{Draft, Policy, Snapshot};
-use crate::lock::{MOST_LATE_RELEASES, Queues};
+use crate::error::{ConfigError, Result};
+use crate::events::{self, StoreCall};
+use crate::lifecycle::{self, Snapshot};
+use crate::queues::Queues;
 use crate::random::Random;
-use crate::sweep::Sweeper;
+use crate::rules::Rules;
 use crate::tasks::Tasks;
-use crate::token::Keyring;
+use crate::write::{Next, Write, Written};
 
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn DynStore>,
-    pub(crate) settings: Settings,
-    pub(crate) policy: Policy,
-    pub(crate) keyring: Keyring,
-    pub(crate) cookie: CookieTemplate,
+    pub(crate) rules: Rules,
     pub(crate) clock: Clock,
-    pub(crate) random: Random,
     pub(crate) queues: Arc<Queues>,
     pub(crate) calls: Calls,
     pub(crate) tasks: Tasks,
     /// Places for leases that wait for a store to be back.
     pub(crate) late_releases: Arc<Semaphore>,
-    pub(crate) sweeper: Sweeper,
-    revisions: AtomicU64,
-}
-
-/// How a conditional write came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    Applied,
-    /// The record is not as expected: it moved on, or there is one where none should be.
-    Conflict,
-    Missing,
-    /// Nobody knows whether it was applied, and the record is gone by now.
-    Gone,
 }
 
 impl Engine {
@@ -56,171 +40,176 @@ impl Engine {
         clock: Clock,
         random: Random,
     ) -> Result<Self, ConfigError> {
-        settings.check()?;
-        if settings.subject_limit.is_some() && store.subjects().is_none() {
+        let rules = Rules::new(settings, random)?;
+        let settings = &rules.settings;
+        if let Some(limit) = settings.subject_limit
+            && store.facets().subjects.is_none()
+        {
             let reason =
                 "this store does not list the sessions of a subject; choose another store, or no limit";
-            let limit = settings.subject_limit.unwrap_or_default();
             return Err(ConfigError::new("subject_limit", limit, reason));
         }
-        let policy = Policy {
-            idle: settings.idle_timeout,
-            absolute: settings.absolute_timeout,
-            grace: settings.grace,
-            bind_address: !settings.ignore_change_ip,
-        };
-        let keyring = Keyring::new(
-            &settings.cookie_name,
-            settings.secret_key.as_ref(),
-            &settings.previous_secret_keys,
-        )?;
-        // A random start keeps the revisions of different processes apart.
-        let first_revision = Random::os()
-            .u64()
-            .map_err(|error| ConfigError::hidden("the operating system", error.to_string()))?;
         Ok(Self {
-            policy,
-            keyring,
-            cookie: CookieTemplate::new(CookieAttributes {
-                name: &settings.cookie_name,
-                domain: settings.cookie_domain.as_deref(),
-                path: &settings.cookie_path,
-                same_site: settings.cookie_same_site,
-                secure: !settings.danger_allow_plain_http,
-                http_only: !settings.danger_allow_script_access,
-            })?,
             queues: Arc::new(Queues::new(settings.max_lock_waiters)),
             calls: Calls::new(settings.store_timeout),
-            tasks: Tasks::default(),
-            late_releases: Arc::new(Semaphore::new(MOST_LATE_RELEASES)),
-            sweeper: Sweeper::default(),
-            revisions: AtomicU64::new(first_revision),
+            tasks: Tasks::new(),
+            late_releases: Arc::new(Semaphore::new(MAX_LATE_RELEASES)),
             store,
-            settings,
+            rules,
             clock,
-            random,
         })
     }
 
-    /// The record under `key`.
-    pub(crate) async fn load(
-        &self,
-        budget: &mut Budget,
-        key: Key,
-    ) -> cloakroom_store::Result<Option<Record>> {
-        self.calls
-            .run(events::StoreCall::new("load", Some(&key)), budget, Arc::clone(&self.store).load(key))
-            .await
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.rules.settings
     }
 
-    /// What the record says; `None`, with an event, if it cannot be read. It is then left alone until it expires.
-    pub(crate) fn read(&self, key: &Key, record: &Record) -> Option<Snapshot> {
-        let fits = record.data.len() <= self.settings.max_record_bytes + SLACK;
-        let snapshot = if fits { Snapshot::read(record).ok() } else { None }
-            .filter(|snapshot| snapshot.entries.len() <= self.settings.max_keys);
-        if snapshot.is_none() {
-            events::quarantined(key);
-        }
-        snapshot
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
-    /// The record of a draft, under a revision of its own.
-    pub(crate) fn record(&self, draft: &Draft) -> Record {
-        Record {
-            revision: self.revision(),
-            expires_at: draft.expires_at,
-            subject: draft.subject.clone(),
-            data: Arc::clone(&draft.data),
-        }
+    /// The budget of a request, or of a call from outside of any.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget(self.settings().store_budget)
     }
 
-    pub(crate) fn revision(&self) -> Revision {
-        Revision::new(self.revisions.fetch_add(1, Ordering::Relaxed))
+    /// The claim of a lease: for a new one, with a revision for taking over an expired one.
+    pub(crate) fn claim(&self, lease: LeaseId) -> Claim {
+        Claim::new(lease, self.now(), self.settings().lease_ttl, self.rules.revision())
     }
 
-    /// Stores `record` if what is there has the revision `expected`, or with `None`, if nothing is there. With a lease,
-    /// gives it back in the same step.
-    ///
-    /// A write that got no clear answer is looked up by its revision: if it is there, it was applied; if the expected
-    /// one still is, the same write is tried again; anything else stays unknown, and is an error.
-    pub(crate) async fn write(
-        &self,
-        budget: &mut Budget,
-        key: Key,
-        record: &Record,
-        expected: Option<Revision>,
-        lease: Option<LeaseId>,
-    ) -> Result<Written> {
-        let mut unsure = false;
-        for _ in 0..MAX_WRITES {
-            let error = match self.send(budget, key, record.clone(), expected, lease).await {
-                Ok(()) => return Ok(Written::Applied),
-                Err(error) => error,
-            };
-            match error.kind() {
-                StoreErrorKind::Exists | StoreErrorKind::Conflict if !unsure => return Ok(Written::Conflict),
-                StoreErrorKind::Missing if !unsure => return Ok(Written::Missing),
-                StoreErrorKind::Exists | StoreErrorKind::Conflict | StoreErrorKind::Missing => {}
-                StoreErrorKind::Unavailable(Applied::Maybe) => unsure = true,
-                _ => {
-                    events::store_error(&key, &error);
-                    return Err(error.into());
-                }
-            }
-            events::unsure(&key);
-            let found = self.load(budget, key).await.inspect_err(|error| events::store_error(&key, error))?;
-            let found = found.map(|found| found.revision);
-            if found == Some(record.revision) {
-                return Ok(Written::Applied);
-            }
-            match found {
-                Some(revision) if Some(revision) == expected => {}
-                Some(_) => return Err(error.into()),
-                // A create is not sent again: should the first one arrive late, it would bring a record back that was
-                // ended in between. A replacement was perhaps seen before the record went.
-                None => return Ok(Written::Gone),
-            }
-        }
-        Err(Error::with_detail(ErrorKind::Unavailable, "the outcome of a write stayed unknown"))
-    }
-
-    async fn send(
-        &self,
-        budget: &mut Budget,
-        key: Key,
-        record: Record,
-        expected: Option<Revision>,
-        lease: Option<LeaseId>,
-    ) -> cloakroom_store::Result<()> {
-        let store = Arc::clone(&self.store);
-        let call = match (expected, lease) {
-            (None, _) => store.create(key, record),
-            (Some(expected), None) => store.replace(key, record, expected),
-            (Some(expected), Some(lease)) => Box::pin(async move {
-                let leases = store.leases().ok_or(cloakroom_store::Error::new(StoreErrorKind::Other))?;
-                leases.replace_and_release(key, record, expected, lease).await
-            }),
-        };
-        let name = if expected.is_some() { "replace" } else { "create" };
-        self.calls.run(events::StoreCall::new(name, Some(&key)), budget, call).await
-    }
-
-    /// Checks so many values, that with their keys take so many bytes, against the limits.
-    pub(crate) fn check_size(&self, count: usize, bytes: usize) -> Result<()> {
-        let Settings { max_keys, max_record_bytes, .. } = self.settings;
-        let detail = if count > max_keys {
-            format!("{count} keys; max_keys = {max_keys}")
-        } else if bytes > max_record_bytes {
-            format!("{bytes} bytes; max_record_bytes = {max_record_bytes}")
-        } else {
-            return Ok(());
-        };
-        Err(Error::with_detail(ErrorKind::TooLarge, detail))
+    /// The claim of a holder that keeps its lease: a renewal takes nothing over.
+    pub(crate) fn renewal(&self, lease: LeaseId) -> Claim {
+        Claim::new(lease, self.now(), self.settings().lease_ttl, Revision::new(0))
     }
 }
 
-/// How often the same write is sent while its outcome is unknown.
-const MAX_WRITES: usize = 3;
-/// More than a session takes beside its values. It comes on top of the limit, so that no sign-in and no rotation ever
-/// fails for its size.
-const SLACK: usize = 128;
+/// Calls of the store, not begun yet.
+impl Engine {
+    pub(crate) fn load(&self, key: Key) -> Call<Option<Record>> {
+        Call::new(StoreCall::new("load", Some(&key)), Arc::clone(&self.store).load(key))
+    }
+
+    pub(crate) fn touch(&self, key: Key, now: Timestamp, expires_at: Timestamp) -> Call<bool> {
+        Call::new(StoreCall::new("touch", Some(&key)), Arc::clone(&self.store).touch(key, now, expires_at))
+    }
+
+    pub(crate) fn delete(&self, key: Key) -> Call<bool> {
+        Call::new(StoreCall::new("delete", Some(&key)), Arc::clone(&self.store).delete(key))
+    }
+
+    pub(crate) fn send(&self, write: &Write) -> Call<()> {
+        let Write { key, expected, lease, .. } = *write;
+        let (store, record) = (Arc::clone(&self.store), write.record.clone());
+        match (expected, lease) {
+            (None, _) => Call::new(StoreCall::new("create", Some(&key)), store.create(key, record)),
+            (Some(expected), None) => {
+                Call::new(StoreCall::new("replace", Some(&key)), store.replace(key, record, expected))
+            }
+            (Some(expected), Some(lease)) => self.ask_leases("replace", key, move |leases| {
+                leases.replace_and_release(key, record, expected, lease)
+            }),
+        }
+    }
+
+    /// Asks the store's leases, which are known to be there.
+    pub(crate) fn ask_leases<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        key: Key,
+        ask: impl for<'a> FnOnce(&'a dyn DynLeases) -> BoxFuture<'a, StoreResult<T>> + Send + 'static,
+    ) -> Call<T> {
+        self.ask(StoreCall::new(name, Some(&key)), |facets| Some(ask(facets.leases?)))
+    }
+
+    /// Asks the store's index of users, which is known to be there.
+    pub(crate) fn ask_subjects<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        key: Option<&Key>,
+        ask: impl for<'a> FnOnce(&'a dyn DynSubjects) -> BoxFuture<'a, StoreResult<T>> + Send + 'static,
+    ) -> Call<T> {
+        self.ask(StoreCall::new(name, key), |facets| Some(ask(facets.subjects?)))
+    }
+
+    /// Asks for the store's walk over all records, which is known to be there.
+    pub(crate) fn ask_scan<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        ask: impl for<'a> FnOnce(&'a dyn DynScan) -> BoxFuture<'a, StoreResult<T>> + Send + 'static,
+    ) -> Call<T> {
+        self.ask(StoreCall::new(name, None), |facets| Some(ask(facets.scan?)))
+    }
+
+    /// A call of a facet, which owns its store.
+    fn ask<T: Send + 'static>(
+        &self,
+        what: StoreCall,
+        ask: impl for<'a> FnOnce(Facets<'a>) -> Option<BoxFuture<'a, StoreResult<T>>> + Send + 'static,
+    ) -> Call<T> {
+        let store = Arc::clone(&self.store);
+        let call = Box::pin(async move {
+            match ask(store.facets()) {
+                Some(call) => call.await,
+                None => Err(StoreError::new(StoreErrorKind::Other).because("the store lacks this facet")),
+            }
+        });
+        Call::new(what, call)
+    }
+}
+
+/// Work of several calls, for callers that run to their end.
+impl Engine {
+    /// Carries out a conditional write, and finds out whether it was applied.
+    pub(crate) async fn write(&self, budget: &mut Budget, mut write: Write) -> Result<Written> {
+        let mut next = Next::Send;
+        loop {
+            next = match next {
+                Next::Ended(written) => return Ok(written),
+                Next::Send => write.answered(self.calls.wait(budget, self.send(&write)).await)?,
+                Next::LookUp => {
+                    let found = self.calls.wait(budget, self.load(write.key)).await;
+                    let found = found.inspect_err(|error| events::store_error(&write.key, error))?;
+                    write.looked_up(found.map(|found| found.revision))?
+                }
+            };
+        }
+    }
+
+    /// Ends the session under `key`, if it is there and is that of `subject`, where one is given: by the same conditional
+    /// write as everything else. A record that only a later version can read is deleted.
+    pub(crate) async fn end(&self, budget: &mut Budget, key: Key, subject: Option<&Subject>) -> Result<bool> {
+        loop {
+            let record = match self.calls.wait(budget, self.load(key)).await {
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
+                // Whose it is cannot be told.
+                Err(error) if error.kind() == StoreErrorKind::UnknownVersion && subject.is_none() => {
+                    return Ok(self.calls.wait(budget, self.delete(key)).await?);
+                }
+                record => record?,
+            };
+            let is_meant = |record: &Record| subject.is_none() || record.subject.as_ref() == subject;
+            let Some(record) = record.filter(is_meant) else { return Ok(false) };
+            let Ok(snapshot) = self.rules.read(&key, &record) else {
+                return Ok(self.calls.wait(budget, self.delete(key)).await?);
+            };
+            let Some(snapshot) = snapshot.filter(|found| !found.header.ended) else { return Ok(false) };
+            match self.write(budget, self.tombstone(key, &snapshot)).await? {
+                Written::Applied => {
+                    events::destroyed(&key);
+                    return Ok(true);
+                }
+                Written::Missing | Written::Gone => return Ok(false),
+                Written::Conflict => {}
+            }
+        }
+    }
+
+    fn tombstone(&self, key: Key, snapshot: &Snapshot) -> Write {
+        let draft = lifecycle::end(snapshot, self.now(), &self.rules.policy);
+        Write::new(key, self.rules.record(&draft), Some(snapshot.revision), None)
+    }
+}
+
+/// How many leases at a time may wait for a store to be back.
+pub(crate) const MAX_LATE_RELEASES: usize = 64;

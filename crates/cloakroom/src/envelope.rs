@@ -1,5 +1,9 @@
 //! A session as bytes: what the engine keeps in a record's data. `docs/format.md` draws it.
 
+mod bytes;
+mod extensions;
+#[cfg(test)]
+pub(crate) mod golden;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 #[cfg(test)]
@@ -8,12 +12,25 @@ pub(crate) mod samples;
 mod tests;
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom_store::Timestamp;
 
+pub(crate) use self::bytes::Unreadable;
+use self::bytes::{Input, Output, Section};
+pub(crate) use self::extensions::{Bits, Extensions};
 use crate::token::Verifier;
+
+/// A session, and the bytes that it is stored as.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) data: Arc<[u8]>,
+    pub(crate) header: Header,
+    pub(crate) entries: Entries,
+    pub(crate) extensions: Extensions,
+}
 
 /// Everything about a session but its values; its subject and idle expiry are columns of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,28 +58,41 @@ pub(crate) struct Header {
 /// Nothing is decoded until it is asked for, and what is not asked for is kept byte for byte.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
-    data: Option<Arc<[u8]>>,
-    start: usize,
+    section: Section,
     count: usize,
 }
 
-/// Bytes that are not a session of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable;
+/// How many entries there are, and how many bytes they take as they are stored: keys, values, and 5 more for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
+}
 
 /// Reads a session. Checks every length before use; allocates nothing.
-pub(crate) fn read(data: &Arc<[u8]>) -> Result<(Header, Entries), Unreadable> {
+///
+/// # Errors
+/// [`Unreadable::Newer`] for what only a later version can write: a greater version number, a flag or a critical tag that
+/// is not known here. [`Unreadable::Damaged`] for everything else that is not a session.
+pub(crate) fn read(data: &Arc<[u8]>) -> Result<Envelope, Unreadable> {
     let mut input = Input(data);
-    if input.u8()? != VERSION {
-        return Err(Unreadable);
+    let (version, flags) = (input.u8()?, input.u8()?);
+    let verifier = input.verifier()?;
+    if version > VERSION {
+        return Err(Unreadable::Newer { verifier });
     }
-    let flags = input.u8()?;
-    if flags & !ALL_FLAGS != 0 || flags & ADDRESS_V4 != 0 && flags & ADDRESS_V6 != 0 {
-        return Err(Unreadable);
+    if version != VERSION || data.len() > MAX_LEN {
+        return Err(Unreadable::Damaged);
+    }
+    if flags & !ALL_FLAGS != 0 {
+        return Err(Unreadable::Newer { verifier });
+    }
+    if flags & ADDRESS_V4 != 0 && flags & ADDRESS_V6 != 0 {
+        return Err(Unreadable::Damaged);
     }
     let has = |flag| flags & flag != 0;
     let header = Header {
-        verifier: input.verifier()?,
+        verifier,
         secret_since: input.timestamp()?,
         previous: has(PREVIOUS).then(|| Ok((input.verifier()?, input.timestamp()?))).transpose()?,
         created_at: input.timestamp()?,
@@ -76,80 +106,118 @@ pub(crate) fn read(data: &Arc<[u8]>) -> Result<(Header, Entries), Unreadable> {
         },
         ended: has(ENDED),
     };
-    let count = usize::from(u16::from_le_bytes(*input.array()?));
+    let count = usize::from(input.u16()?);
     let start = data.len() - input.0.len();
     let mut last = None;
     for _ in 0..count {
-        let (key, _) = input.entry()?;
+        let (key, _) = entry(&mut input)?;
         if last.is_some_and(|last| last >= key) {
-            return Err(Unreadable);
+            return Err(Unreadable::Damaged);
         }
         last = Some(key);
     }
-    if !input.0.is_empty() {
-        return Err(Unreadable);
+    let end = data.len() - input.0.len();
+    let (extensions, foreign) = Extensions::read(data, end)?;
+    if foreign {
+        return Err(Unreadable::Newer { verifier });
     }
-    Ok((header, Entries { data: Some(Arc::clone(data)), start, count }))
+    let entries = Entries { section: Section::new(data, start..end), count };
+    Ok(Envelope { data: Arc::clone(data), header, entries, extensions })
 }
 
-/// Writes a session. `entries` come in ascending order of their keys.
+/// Writes a session. `entries` come in ascending order of their keys and have this `size`; `tags` come in ascending order of their
+/// numbers, as [`Extensions::with`] has them.
 ///
 /// # Panics
-/// If a key is longer than 255 bytes, a value 4 GiB or longer, or there are more than 65,535 entries: limits of
-/// the settings are far below.
-pub(crate) fn write<'a>(header: &Header, entries: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    out.push(VERSION);
-    out.push(flags(header));
-    out.extend_from_slice(header.verifier.as_bytes());
-    push_timestamp(&mut out, header.secret_since);
-    if let Some((verifier, until)) = &header.previous {
-        out.extend_from_slice(verifier.as_bytes());
-        push_timestamp(&mut out, *until);
-    }
-    push_timestamp(&mut out, header.created_at);
-    push_timestamp(&mut out, header.ends_at);
-    if let Some(at) = header.authenticated_at {
-        push_timestamp(&mut out, at);
-    }
-    if let Some(idle) = header.remembered {
-        let millis = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
-        out.extend_from_slice(&millis.to_le_bytes());
-    }
-    match header.address {
-        Some(IpAddr::V4(ip)) => out.extend_from_slice(&ip.octets()),
-        Some(IpAddr::V6(ip)) => out.extend_from_slice(&ip.octets()),
-        None => {}
-    }
-    let count_at = out.len();
-    out.extend_from_slice(&[0; 2]);
-    let mut count: u16 = 0;
+/// If `size` is not that of the entries, a key is longer than 255 bytes, a value 4 GiB or longer, or there are more than
+/// 65,535 entries: limits of the settings are far below.
+pub(crate) fn write<'a>(
+    header: Header,
+    size: Size,
+    entries: impl Iterator<Item = (&'a str, &'a [u8])>,
+    tags: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Envelope {
+    let start = header.len() + 2;
+    let end = start + size.bytes;
+    let len = end + tags.clone().map(<[u8]>::len).sum::<usize>();
+    // Its length is known, so this is the only allocation, and nothing is copied afterwards.
+    let mut data: Arc<[u8]> = std::iter::repeat_n(0, len).collect();
+    let mut out = Output(Arc::get_mut(&mut data).expect("nobody else has it yet"));
+    header.write(&mut out);
+    out.put(&u16::try_from(size.count).expect("at most 65,535 entries").to_le_bytes());
+    let mut count = 0;
     for (key, value) in entries {
-        out.push(u8::try_from(key.len()).expect("a key has at most 255 bytes"));
-        out.extend_from_slice(key.as_bytes());
-        out.extend_from_slice(&u32::try_from(value.len()).expect("a value is below 4 GiB").to_le_bytes());
-        out.extend_from_slice(value);
-        count = count.checked_add(1).expect("at most 65,535 entries");
+        out.put(&[u8::try_from(key.len()).expect("a key has at most 255 bytes")]);
+        out.put(key.as_bytes());
+        out.put(&u32::try_from(value.len()).expect("a value is below 4 GiB").to_le_bytes());
+        out.put(value);
+        count += 1;
     }
-    out[count_at..count_at + 2].copy_from_slice(&count.to_le_bytes());
-    out
+    tags.for_each(|tag| out.put(tag));
+    assert!(count == size.count && out.0.is_empty(), "the size of the entries is what was said");
+    let entries = Entries { section: Section::new(&data, start..end), count };
+    let extensions = Extensions::written(&data, end);
+    Envelope { data, header, entries, extensions }
+}
+
+impl Header {
+    /// How many bytes it takes.
+    fn len(&self) -> usize {
+        let optional = [
+            (self.previous.is_some(), Verifier::LEN + 8),
+            (self.authenticated_at.is_some(), 8),
+            (self.remembered.is_some(), 8),
+            (matches!(self.address, Some(IpAddr::V4(_))), 4),
+            (matches!(self.address, Some(IpAddr::V6(_))), 16),
+        ];
+        let optional = optional.into_iter().filter(|(there, _)| *there).map(|(_, len)| len);
+        GUARD.end + 3 * 8 + optional.sum::<usize>()
+    }
+
+    fn write(&self, out: &mut Output<'_>) {
+        out.put(&[VERSION, self.flags()]);
+        out.put(self.verifier.as_bytes());
+        out.timestamp(self.secret_since);
+        if let Some((verifier, until)) = &self.previous {
+            out.put(verifier.as_bytes());
+            out.timestamp(*until);
+        }
+        out.timestamp(self.created_at);
+        out.timestamp(self.ends_at);
+        if let Some(at) = self.authenticated_at {
+            out.timestamp(at);
+        }
+        if let Some(idle) = self.remembered {
+            out.put(&u64::try_from(idle.as_millis()).unwrap_or(u64::MAX).to_le_bytes());
+        }
+        match self.address {
+            Some(IpAddr::V4(ip)) => out.put(&ip.octets()),
+            Some(IpAddr::V6(ip)) => out.put(&ip.octets()),
+            None => {}
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        flag(self.previous.is_some(), PREVIOUS)
+            | flag(self.authenticated_at.is_some(), AUTHENTICATED)
+            | flag(self.remembered.is_some(), REMEMBERED)
+            | flag(matches!(self.address, Some(IpAddr::V4(_))), ADDRESS_V4)
+            | flag(matches!(self.address, Some(IpAddr::V6(_))), ADDRESS_V6)
+            | flag(self.ended, ENDED)
+    }
 }
 
 impl Entries {
-    pub(crate) const EMPTY: &Self = &Self { data: None, start: 0, count: 0 };
+    pub(crate) const EMPTY: &Self = &Self { section: Section::EMPTY, count: 0 };
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.count
+    pub(crate) fn size(&self) -> Size {
+        Size { count: self.count, bytes: self.section.len() }
     }
 
     /// Whether they are the very same bytes in memory.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        match (&self.data, &other.data) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        }
+        self.section.same(&other.section)
     }
 
     /// The encoded value under `key`.
@@ -159,64 +227,39 @@ impl Entries {
 
     /// All entries, ascending by key.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let mut input = Input(self.data.as_ref().map_or(&[], |data| &data[self.start..]));
-        std::iter::from_fn(move || input.entry().ok())
+        let mut input = Input(self.section.bytes());
+        std::iter::from_fn(move || entry(&mut input).ok())
     }
 }
 
-fn flags(header: &Header) -> u8 {
-    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    flag(header.previous.is_some(), PREVIOUS)
-        | flag(header.authenticated_at.is_some(), AUTHENTICATED)
-        | flag(header.remembered.is_some(), REMEMBERED)
-        | flag(matches!(header.address, Some(IpAddr::V4(_))), ADDRESS_V4)
-        | flag(matches!(header.address, Some(IpAddr::V6(_))), ADDRESS_V6)
-        | flag(header.ended, ENDED)
-}
-
-fn push_timestamp(out: &mut Vec<u8>, at: Timestamp) {
-    out.extend_from_slice(&at.as_millis().to_le_bytes());
-}
-
-/// What is left to read.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], Unreadable> {
-        self.0.split_off(..len).ok_or(Unreadable)
+impl Size {
+    /// With one more entry.
+    pub(crate) fn plus(self, key: &str, value_len: usize) -> Self {
+        Self { count: self.count + 1, bytes: self.bytes + entry_len(key, value_len) }
     }
 
-    fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Unreadable> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(Unreadable)?;
-        self.0 = rest;
-        Ok(array)
-    }
-
-    fn u8(&mut self) -> Result<u8, Unreadable> {
-        self.array::<1>().map(|[byte]| *byte)
-    }
-
-    fn u64(&mut self) -> Result<u64, Unreadable> {
-        self.array().map(|bytes| u64::from_le_bytes(*bytes))
-    }
-
-    fn timestamp(&mut self) -> Result<Timestamp, Unreadable> {
-        let millis = self.u64()?;
-        // Later than any time there is: `from_millis` would quietly make it the latest.
-        if millis > Timestamp::MAX.as_millis() { Err(Unreadable) } else { Ok(Timestamp::from_millis(millis)) }
-    }
-
-    fn verifier(&mut self) -> Result<Verifier, Unreadable> {
-        self.array().map(|bytes| Verifier::new(*bytes))
-    }
-
-    fn entry(&mut self) -> Result<(&'a str, &'a [u8]), Unreadable> {
-        let key_len = self.u8()?;
-        let key = std::str::from_utf8(self.bytes(usize::from(key_len))?).map_err(|_| Unreadable)?;
-        let value_len = u32::from_le_bytes(*self.array()?);
-        Ok((key, self.bytes(value_len as usize)?))
+    /// Without one of its entries.
+    pub(crate) fn minus(self, key: &str, value_len: usize) -> Self {
+        Self { count: self.count - 1, bytes: self.bytes - entry_len(key, value_len) }
     }
 }
+
+fn entry<'a>(input: &mut Input<'a>) -> Result<(&'a str, &'a [u8]), Unreadable> {
+    let key_len = input.u8()?;
+    let key = std::str::from_utf8(input.bytes(usize::from(key_len))?).map_err(|_| Unreadable::Damaged)?;
+    let value_len = u32::from_le_bytes(*input.array()?);
+    Ok((key, input.bytes(value_len as usize)?))
+}
+
+const fn entry_len(key: &str, value_len: usize) -> usize {
+    1 + key.len() + 4 + value_len
+}
+
+/// The place of the current secret's verifier. Every version begins with its number in one byte and has the verifier
+/// here, so that a store can compare it, and a version can tell whose session it is that it cannot read.
+pub(crate) const GUARD: Range<usize> = 2..2 + Verifier::LEN;
+/// The longest envelope that is read: twice the largest `max_record_bytes` that can be set.
+const MAX_LEN: usize = 32 << 20;
 
 const VERSION: u8 = 1;
 const PREVIOUS: u8 = 1;

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, result};
 
-use crate::answer::Reply;
-
 /// The result of a call on a session.
 pub type Result<T, E = Error> = result::Result<T, E>;
 
@@ -30,6 +28,11 @@ struct Inner {
 pub enum ErrorKind {
     /// The store did not answer in time, failed, or gave no clear answer to a write. Status 503.
     Unavailable,
+    /// The store does not do this until someone changes something: it lacks a right, a table or a command. The source says
+    /// what. Status 503, without a time to try again.
+    Refused,
+    /// The store has no room for a new session, or for a larger one. Status 503.
+    Full,
     /// The session stayed locked by other requests for longer than `lock_timeout`, or too many wait for
     /// it already. Status 503.
     LockTimeout,
@@ -76,10 +79,19 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether the store could not be asked: what a degraded route continues without.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Refused)
+    }
+
     /// The HTTP status that tells a client about it (RFC 9110 §15).
     pub fn status(&self) -> u16 {
         match self.0.kind {
-            ErrorKind::Unavailable | ErrorKind::LockTimeout | ErrorKind::Degraded => 503,
+            ErrorKind::Unavailable
+            | ErrorKind::Refused
+            | ErrorKind::Full
+            | ErrorKind::LockTimeout
+            | ErrorKind::Degraded => 503,
             ErrorKind::Conflict | ErrorKind::Ended => 409,
             ErrorKind::TooLarge => 413,
             ErrorKind::NotSignedIn => 401,
@@ -90,19 +102,15 @@ impl Error {
 
     /// For `Retry-After`: when it makes sense to ask again, if it does.
     pub fn retry_after(&self) -> Option<Duration> {
-        (self.status() == 503).then_some(Duration::from_secs(1))
-    }
-
-    /// The response that tells a client about it, in plain text: the status, when to ask again, and what kind of error it
-    /// is, without details. For a 500 the event `failed` has the details, at warn level.
-    pub fn reply(&self) -> Reply {
-        Reply::failure(self)
+        (self.status() == 503 && self.kind() != ErrorKind::Refused).then_some(Duration::from_secs(1))
     }
 
     /// What the client is told: the kind alone.
     pub(crate) fn public_message(&self) -> &'static str {
         match self.0.kind {
             ErrorKind::Unavailable => "the session store is unavailable",
+            ErrorKind::Refused => "the session store does not work as it is set up",
+            ErrorKind::Full => "the session store is full",
             ErrorKind::LockTimeout => "the session is in use by other requests",
             ErrorKind::Conflict => "another request changed what this one was changing",
             ErrorKind::Ended => "the session ended while this request ran",
@@ -145,6 +153,8 @@ impl From<cloakroom_store::Error> for Error {
     fn from(error: cloakroom_store::Error) -> Self {
         let kind = match error.kind() {
             cloakroom_store::ErrorKind::TooLarge => ErrorKind::TooLarge,
+            cloakroom_store::ErrorKind::Refused => ErrorKind::Refused,
+            cloakroom_store::ErrorKind::Full => ErrorKind::Full,
             _ => ErrorKind::Unavailable,
         };
         Self::because(kind, error)

@@ -6,7 +6,6 @@
 
 use cloakroom_store::Key;
 
-use crate::config::Settings;
 use crate::error::Error;
 
 macro_rules! event {
@@ -94,6 +93,10 @@ pub(crate) fn quarantined(key: &Key) {
     event!("quarantined", handle = display(key); "stored bytes that are no session, left alone until they expire");
 }
 
+pub(crate) fn newer(key: &Key) {
+    event!("newer", handle = display(key); "session written by a later version, left alone");
+}
+
 pub(crate) fn unsure(key: &Key) {
     event!("unsure", handle = display(key); "write without a clear answer, looking it up");
 }
@@ -126,16 +129,15 @@ pub(crate) fn sweep_failed(error: &cloakroom_store::Error) {
 }
 
 /// Said once at the start, because a browser that drops a cookie says nothing.
-pub(crate) fn started(settings: &Settings) {
-    let name = &settings.cookie_name;
-    if settings.danger_allow_plain_http {
+pub(crate) fn started(cookie: &str, plain_http: bool) {
+    if plain_http {
         tracing::warn!(
-            target: "cloakroom", event = "started", cookie = name,
+            target: "cloakroom", event = "started", cookie,
             "the session cookie is sent over plain HTTP too, where anybody on the way can take the session over"
         );
     } else {
         tracing::info!(
-            target: "cloakroom", event = "started", cookie = name,
+            target: "cloakroom", event = "started", cookie,
             "the session cookie is Secure: over plain HTTP browsers keep it for localhost at most, and drop it without a word \
              everywhere else"
         );

@@ -57,6 +57,12 @@ pub struct SessionInfo {
     pub times: SessionTimes,
 }
 
+impl SessionInfo {
+    pub(crate) fn of(key: Key, subject: Subject, snapshot: &Snapshot, policy: &Policy) -> Self {
+        Self { handle: SessionHandle::new(key), subject, times: SessionTimes::of(snapshot, policy) }
+    }
+}
+
 /// The times of a stored session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

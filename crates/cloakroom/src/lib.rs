@@ -3,6 +3,7 @@
 //! A [`SessionManager`] joins a store to [`Settings`]; an adapter's layer gives each request its [`Session`]:
 //!
 //! ```
+//! # extern crate axum08 as axum;
 //! # #[cfg(feature = "axum_v0_8")] {
 //! use axum::{Router, routing::get};
 //! use cloakroom::axum_v0_8::SessionLayer;
@@ -55,11 +56,11 @@
 #![cfg_attr(feature = "salvo_v1", doc = "| [`salvo_v1`] | adapter for Salvo 1, and a tutorial |")]
 #![cfg_attr(feature = "tower", doc = "| [`tower`] | adapter for any tower service, and a tutorial |")]
 #![cfg_attr(feature = "http_v1", doc = "| [`http_v1`] | adapter for hyper 1 alone, and a tutorial |")]
-//! | [`stores`] | stores that need no driver; others are crates of their own, such as `cloakroom-redb` |
+//! | [`stores`] | the store in memory; others are crates of their own, such as `cloakroom-redb` |
 #![cfg_attr(feature = "testing", doc = "| [`testing`] | for an application's own tests |")]
 //!
-//! An adapter for another framework calls [`SessionManager::open`] and holds the [`OpenSession`] until it closes it.
-//! A store implements [`cloakroom_store::Store`].
+//! An adapter for another framework uses the module [`adapter`]. A store implements [`Store`]; the crate
+//! `cloakroom-store` has all that goes with it.
 //!
 //! # Features
 //!
@@ -82,6 +83,15 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// The tests, and the frameworks' macros in them, name the frameworks as applications do.
+#[cfg(all(test, feature = "actix_v4"))]
+extern crate actix_web4 as actix_web;
+#[cfg(all(test, feature = "poem_v3"))]
+extern crate poem3 as poem;
+#[cfg(all(test, feature = "rocket_v0_5"))]
+extern crate rocket05 as rocket;
+
+pub mod adapter;
 mod adapters;
 mod answer;
 mod calls;
@@ -99,21 +109,26 @@ mod events;
 pub mod fuzzing;
 mod info;
 mod keys;
+mod lease;
 mod lifecycle;
-mod lock;
 mod manager;
 mod oplog;
 mod options;
+mod queues;
 mod random;
+mod request;
 mod route_options;
+mod rules;
 mod session;
 pub mod stores;
-mod sweep;
+mod subjects;
+mod sweeper;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
 mod value;
+mod write;
 
 #[cfg(feature = "actix_v4")]
 pub use adapters::actix_v4;
@@ -129,24 +144,14 @@ pub use adapters::rocket_v0_5;
 pub use adapters::salvo_v1;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
-pub use answer::{Answer, Closing, Header, Headers, Reply};
 pub use client_address::TrustedProxy;
-pub use cloakroom_store::Subject;
+pub use cloakroom_store::{BoxFuture, DynStore, InvalidSubject, ParseKeyError, Store, Subject};
 pub use config::{Initializer, Locking, OnConflict, OnReuse, OnSubjectLimit, Settings};
 pub use cookie::SameSite;
 pub use error::{ConfigError, Error, ErrorKind, Result};
 pub use info::{SessionHandle, SessionInfo, SessionStatus, SessionTimes};
 pub use keys::{AnyKey, ReadKey, SessionKey, WriteKey};
-pub use manager::{RequestHead, SessionManager};
+pub use manager::SessionManager;
 pub use route_options::RouteOptions;
-pub use session::{OpenSession, Session, SignedIn};
+pub use session::{Session, SignedIn};
 pub use token::SecretKey;
-
-/// The code in the README and in the guide, compiled and run as documentation tests.
-#[cfg(all(doctest, feature = "axum_v0_8", feature = "testing"))]
-mod pages {
-    #[doc = include_str!("../../../README.md")]
-    struct Readme;
-    #[doc = include_str!("../../../docs/guide.md")]
-    struct Guide;
-}

@@ -5,6 +5,7 @@
 
 mod reads;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use cloakroom_store::{Record, Revision, Subject, Timestamp};
 
 pub(crate) use self::reads::Reads;
-use crate::envelope::{self, Entries, Header, Unreadable};
+use crate::envelope::{self, Bits, Entries, Envelope, Extensions, Header, Size, Unreadable};
 use crate::oplog::OpLog;
 use crate::token::Verifier;
 
@@ -24,6 +25,24 @@ pub(crate) struct Policy {
     pub(crate) grace: Duration,
     /// Sessions are bound to the client's address (`ignore_change_ip = false`).
     pub(crate) bind_address: bool,
+    pub(crate) limits: Limits,
+}
+
+/// How much a session may hold, for writes that make it grow: what is stored beyond a limit that was higher once stays
+/// as it is, and may become less.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How many values.
+    pub(crate) keys: usize,
+    /// How many bytes, as in [`Size`].
+    pub(crate) bytes: usize,
+}
+
+/// The outcome of a write would exceed a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TooLarge {
+    Keys { count: usize, limit: usize },
+    Bytes { count: usize, limit: usize },
 }
 
 /// A record, read.
@@ -34,6 +53,8 @@ pub(crate) struct Snapshot {
     pub(crate) subject: Option<Subject>,
     pub(crate) header: Header,
     pub(crate) entries: Entries,
+    /// What later versions, or this one, added to it.
+    pub(crate) extensions: Extensions,
 }
 
 /// What a request wants changed.
@@ -79,12 +100,12 @@ pub(crate) enum Standing {
 pub(crate) struct Draft {
     pub(crate) expires_at: Timestamp,
     pub(crate) subject: Option<Subject>,
-    pub(crate) header: Header,
-    pub(crate) data: Arc<[u8]>,
+    pub(crate) envelope: Envelope,
 }
 
 /// What becomes of a stored session.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "taken apart where it is returned, and never kept")]
 pub(crate) enum Revised {
     Unchanged,
     Write(Draft),
@@ -94,14 +115,9 @@ pub(crate) enum Revised {
 
 impl Snapshot {
     pub(crate) fn read(record: &Record) -> Result<Self, Unreadable> {
-        let (header, entries) = envelope::read(&record.data)?;
-        Ok(Self {
-            revision: record.revision,
-            expires_at: record.expires_at,
-            subject: record.subject.clone(),
-            header,
-            entries,
-        })
+        let envelope = envelope::read(&record.data)?;
+        let draft = Draft { expires_at: record.expires_at, subject: record.subject.clone(), envelope };
+        Ok(draft.into_snapshot(record.revision))
     }
 
     /// When the session ends however busy it is: as written when it began, or earlier if the settings have been
@@ -120,6 +136,40 @@ impl Snapshot {
 
     fn idle(&self, policy: &Policy) -> Duration {
         self.header.remembered.unwrap_or(policy.idle)
+    }
+}
+
+impl Draft {
+    /// What is read of it once it is stored under this revision.
+    pub(crate) fn into_snapshot(self, revision: Revision) -> Snapshot {
+        let Self { expires_at, subject, envelope } = self;
+        let Envelope { header, entries, extensions, .. } = envelope;
+        Snapshot { revision, expires_at, subject, header, entries, extensions }
+    }
+}
+
+impl Limits {
+    /// Checks what a session with entries of the size `before` grows to.
+    ///
+    /// # Errors
+    /// If `after` exceeds a limit, and what was before in the same respect.
+    pub(crate) fn check(&self, after: Size, before: Size) -> Result<(), TooLarge> {
+        if after.count > self.keys.max(before.count) {
+            Err(TooLarge::Keys { count: after.count, limit: self.keys })
+        } else if after.bytes > self.bytes.max(before.bytes) {
+            Err(TooLarge::Bytes { count: after.bytes, limit: self.bytes })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys { count, limit } => write!(f, "{count} keys; max_keys = {limit}"),
+            Self::Bytes { count, limit } => write!(f, "{count} bytes; max_record_bytes = {limit}"),
+        }
     }
 }
 
@@ -159,6 +209,21 @@ impl Changes {
     pub(crate) fn takes_secret(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
         self.sign_in.is_some() || self.rotate && !snapshot.header.in_grace(now)
     }
+
+    /// The tags of `snapshot` that this may leave, and the bits of those that it does leave.
+    fn surviving<'a>(&self, snapshot: &'a Snapshot, new_secret: bool) -> (&'a Extensions, Bits) {
+        let mut bits = Bits::SURVIVES_WRITE;
+        if new_secret {
+            bits = bits.and(Bits::SURVIVES_NEW_SECRET);
+        }
+        if self.sign_in.is_some() {
+            bits = bits.and(Bits::SURVIVES_REAUTHENTICATION);
+        }
+        let subjects = (snapshot.subject.as_ref(), self.sign_in.as_ref().map(|sign_in| &sign_in.subject));
+        let other_user = matches!(subjects, (Some(old), Some(new)) if old != new);
+        let tags = if other_user || self.log.is_cleared() { Extensions::EMPTY } else { &snapshot.extensions };
+        (tags, bits)
+    }
 }
 
 /// What the record is to a request that presents a secret with this verifier, from this address.
@@ -171,7 +236,7 @@ pub(crate) fn judge(
 ) -> Standing {
     let header = &snapshot.header;
     if header.ended {
-        // Not `expires_at`: the touch of a request that was under way may have moved that.
+        // Not `expires_at`: a tombstone's record expires before its time is over.
         let recent = now < header.ends_at;
         return if recent { Standing::Superseded { recent, reused: false } } else { Standing::Gone };
     }
@@ -192,6 +257,9 @@ pub(crate) fn judge(
 /// Applies a request's changes to a stored session. `verifier` is that of a new secret, where
 /// [`Changes::takes_secret`]. Without `extend` the idle time is left as it is, unless a sign-in or `remember` begins
 /// it anew.
+///
+/// # Errors
+/// [`TooLarge`] if the session would grow beyond a limit.
 pub(crate) fn revise(
     snapshot: &Snapshot,
     changes: &Changes,
@@ -199,11 +267,19 @@ pub(crate) fn revise(
     extend: bool,
     now: Timestamp,
     policy: &Policy,
-) -> Revised {
-    let changed = changes.log.changes(&snapshot.entries).next().is_some();
+) -> Result<Revised, TooLarge> {
+    let base = &snapshot.entries;
+    let clears = changes.log.is_cleared() && !snapshot.extensions.is_empty();
+    let changed = clears || changes.log.changes(base).next().is_some();
     if !changed && verifier.is_none() && changes.remember.is_none() {
-        return Revised::Unchanged;
+        return Ok(Revised::Unchanged);
     }
+    let size = changes.log.size(base);
+    policy.limits.check(size, base.size())?;
+    if size.count == 0 && snapshot.subject.is_none() && changes.sign_in.is_none() {
+        return Ok(Revised::Emptied);
+    }
+    let (tags, bits) = changes.surviving(snapshot, verifier.is_some());
     let mut header = snapshot.header.clone();
     let mut subject = snapshot.subject.clone();
     header.ends_at = snapshot.ends_at(policy);
@@ -223,27 +299,32 @@ pub(crate) fn revise(
         header.ends_at = now.saturating_add(header.remembered.unwrap_or(policy.absolute));
     }
     remember(&mut header, changes, now);
-    let (count, data) = write(&header, &changes.log, &snapshot.entries);
-    if count == 0 && subject.is_none() {
-        return Revised::Emptied;
-    }
     let begins_anew = changes.sign_in.is_some() || changes.remember.is_some();
     let expires_at = if extend || begins_anew {
         now.saturating_add(header.remembered.unwrap_or(policy.idle)).min(header.ends_at)
     } else {
         snapshot.expires_at.min(header.ends_at)
     };
-    Revised::Write(Draft { expires_at, subject, header, data })
+    let envelope = envelope::write(header, size, changes.log.apply(base), tags.with(bits));
+    Ok(Revised::Write(Draft { expires_at, subject, envelope }))
 }
 
 /// The first record of a session; `None` if it would hold nothing.
+///
+/// # Errors
+/// [`TooLarge`] if the session would exceed a limit.
 pub(crate) fn begin(
     changes: &Changes,
     verifier: Verifier,
     address: Option<IpAddr>,
     now: Timestamp,
     policy: &Policy,
-) -> Option<Draft> {
+) -> Result<Option<Draft>, TooLarge> {
+    let size = changes.log.size(Entries::EMPTY);
+    if size.count == 0 && changes.sign_in.is_none() {
+        return Ok(None);
+    }
+    policy.limits.check(size, Size::default())?;
     let subject = changes.sign_in.as_ref().map(|sign_in| sign_in.subject.clone());
     let mut header = Header {
         verifier,
@@ -257,28 +338,29 @@ pub(crate) fn begin(
         ended: false,
     };
     remember(&mut header, changes, now);
-    let (count, data) = write(&header, &changes.log, &Entries::default());
-    if count == 0 && subject.is_none() {
-        return None;
-    }
     let expires_at = now.saturating_add(header.remembered.unwrap_or(policy.idle)).min(header.ends_at);
-    Some(Draft { expires_at, subject, header, data })
+    let entries = changes.log.apply(Entries::EMPTY);
+    let envelope = envelope::write(header, size, entries, std::iter::empty());
+    Ok(Some(Draft { expires_at, subject, envelope }))
 }
 
 /// The tombstone of a session: for a grace time it remembers that the secret is dead, so that late responses of its
 /// own browser are told apart from strangers.
+///
+/// The header says when that time is over. The record expires before: at once, if [`KEPT`] is long enough. So no touch
+/// moves its expiry, and no count takes it for a session.
 pub(crate) fn end(snapshot: &Snapshot, now: Timestamp, policy: &Policy) -> Draft {
-    let expires_at = now.saturating_add(policy.grace);
+    let expires_at = now.saturating_add(policy.grace.saturating_sub(KEPT));
     let header = Header {
         previous: None,
-        ends_at: expires_at,
+        ends_at: now.saturating_add(policy.grace),
         remembered: None,
         address: None,
         ended: true,
         ..snapshot.header
     };
-    let data = envelope::write(&header, std::iter::empty()).into();
-    Draft { expires_at, subject: None, header, data }
+    let envelope = envelope::write(header, Size::default(), std::iter::empty(), std::iter::empty());
+    Draft { expires_at, subject: None, envelope }
 }
 
 /// The expiry to move to when a session was used, unless the stored one is recent enough: it is moved at most once
@@ -292,19 +374,14 @@ pub(crate) fn touch(snapshot: &Snapshot, now: Timestamp, policy: &Policy) -> Opt
 
 /// As the end of a time: it is over.
 const NEVER: Timestamp = Timestamp::from_millis(0);
+/// How long every store keeps a record after its expiry: neither sweep nor native expiry takes it earlier.
+const KEPT: Duration = Duration::from_secs(10 * 60);
 
 fn remember(header: &mut Header, changes: &Changes, now: Timestamp) {
     if let Some(duration) = changes.remember {
         header.remembered = Some(duration);
         header.ends_at = now.saturating_add(duration);
     }
-}
-
-fn write(header: &Header, log: &OpLog, base: &Entries) -> (usize, Arc<[u8]>) {
-    let mut count = 0;
-    let entries = log.apply(base).inspect(|_| count += 1);
-    let data = envelope::write(header, entries).into();
-    (count, data)
 }
 
 #[cfg(test)]

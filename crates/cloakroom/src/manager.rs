@@ -1,7 +1,6 @@
 //! Sessions from outside a request: what adapters call for each of them, and what background jobs and pages call.
 
-mod subjects;
-
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +15,11 @@ use crate::engine::Engine;
 use crate::error::{ConfigError, Error, ErrorKind, Result};
 use crate::events;
 use crate::info::{SessionHandle, SessionInfo};
-use crate::lifecycle::Snapshot;
 use crate::random::Random;
-use crate::session::{Inner, OpenSession, Session};
+use crate::request::{Method, Request};
+use crate::session::Session;
+use crate::session::open::OpenSession;
+use crate::sweeper::Sweeper;
 
 /// All sessions of an application: its settings and its store.
 ///
@@ -38,7 +39,13 @@ use crate::session::{Inner, OpenSession, Session};
 /// their own, it is to be made in the one of `main`. Expired sessions are removed in the background
 /// from then until the last clone is dropped, or [`shutdown`](Self::shutdown).
 #[derive(Clone, Debug)]
-pub struct SessionManager(Arc<Engine>);
+pub struct SessionManager(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    engine: Arc<Engine>,
+    sweeper: Sweeper,
+}
 
 /// The head of a request, as its framework holds it.
 pub trait RequestHead {
@@ -63,6 +70,21 @@ impl SessionManager {
 
     /// Sessions kept in a store that is chosen at run time, from a command line or a configuration file.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use cloakroom::stores::MemoryStore;
+    /// use cloakroom::{ConfigError, DynStore, SessionManager, Settings};
+    ///
+    /// fn sessions(store: &str) -> Result<SessionManager, ConfigError> {
+    ///     let store: Arc<dyn DynStore> = match store {
+    ///         "memory" => Arc::new(MemoryStore::new()),
+    ///         other => unimplemented!("{other}"),
+    ///     };
+    ///     SessionManager::with_store(store, Settings::default())
+    /// }
+    /// # sessions("memory").unwrap();
+    /// ```
+    ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_store(store: Arc<dyn DynStore>, settings: Settings) -> Result<Self, ConfigError> {
@@ -75,36 +97,48 @@ impl SessionManager {
         clock: Clock,
         random: Random,
     ) -> Result<Self, ConfigError> {
-        let engine = Engine::new(store, settings, clock, random)?;
-        events::started(&engine.settings);
-        Ok(Self(Arc::new(engine)))
+        let engine = Arc::new(Engine::new(store, settings, clock, random)?);
+        let settings = engine.settings();
+        events::started(&settings.cookie_name, settings.danger_allow_plain_http);
+        Ok(Self(Arc::new(Shared { engine, sweeper: Sweeper::default() })))
     }
 
     /// The session of a request. Costs nothing but the handle: nothing is loaded before the session is used.
     pub fn open(&self, head: &impl RequestHead) -> OpenSession {
-        let engine = &self.0;
-        engine.sweeper.start(engine);
+        let Shared { engine, sweeper } = &*self.0;
+        sweeper.start(engine);
+        let rules = &engine.rules;
         let mut presented = Presented::default();
         head.fields("cookie", &mut |field| {
-            presented.read(field, &engine.settings.cookie_name, &engine.keyring)
+            presented.read(field, &rules.settings.cookie_name, &rules.keyring);
         });
-        let safe = matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
-        let address = if engine.policy.bind_address { self.client_address(head) } else { None };
-        OpenSession::new(Session(Arc::new(Inner::new(Arc::clone(engine), presented, safe, address))))
+        let method = match head.method() {
+            "GET" | "HEAD" | "OPTIONS" | "TRACE" => Method::Safe,
+            _ => Method::Unsafe,
+        };
+        let address = if rules.policy.bind_address { self.client_address(head) } else { None };
+        let request = Request::new(presented, method, address, engine.budget());
+        OpenSession::new(Session::new(request, Arc::clone(engine)))
     }
 
+    /// Lets what outlives a request run on the runtime that the manager was made in.
     #[cfg(feature = "actix_v4")]
-    pub(crate) fn stay_at_home(&self) {
-        self.0.tasks.stay_at_home();
+    pub(crate) fn pin_runtime(&self) {
+        self.0.engine.tasks.pin_runtime();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sweeper(&self) -> &Sweeper {
+        &self.0.sweeper
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.0
+        &self.0.engine
     }
 
     fn client_address(&self, head: &impl RequestHead) -> Option<IpAddr> {
-        let settings = &self.0.settings;
+        let settings = self.0.engine.settings();
         let mut fields = Vec::new();
         let name = settings.client_ip_header.to_ascii_lowercase();
         head.fields(&name, &mut |field| fields.push(field));
@@ -113,24 +147,26 @@ impl SessionManager {
 
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
-        &self.0.settings
+        self.0.engine.settings()
     }
 
     /// The sessions of a user that are live, the last sign-in first.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
-    /// [`ErrorKind::Unavailable`] if the store does not answer.
+    /// [`ErrorKind::Unavailable`] if the store does not respond.
     pub async fn sessions_of(&self, subject: impl AsRef<str>) -> Result<Vec<SessionInfo>> {
-        self.0.sessions_of(&Self::subject(subject)?).await
+        let subject = Self::subject(subject)?;
+        self.finish(|engine| async move { engine.sessions_of(&subject).await }).await
     }
 
     /// Ends the session with this handle, whoever's it is: for operators. False if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store does not answer.
+    /// [`ErrorKind::Unavailable`] if the store does not respond.
     pub async fn end(&self, handle: &SessionHandle) -> Result<bool> {
-        self.0.end(&mut self.0.budget(), handle.key(), |_| true).await
+        let key = handle.key();
+        self.finish(|engine| async move { engine.end(&mut engine.budget(), key, None).await }).await
     }
 
     /// Ends the session with this handle if it is this user's: for a page on which users end their own sessions. False,
@@ -138,32 +174,50 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the subject is empty or longer than 255 bytes, [`ErrorKind::Unavailable`] if the
-    /// store does not answer.
+    /// store does not respond.
     pub async fn end_of(&self, subject: impl AsRef<str>, handle: &SessionHandle) -> Result<bool> {
-        let subject = Self::subject(subject)?;
-        let own = |snapshot: &Snapshot| snapshot.subject.as_ref() == Some(&subject);
-        self.0.end(&mut self.0.budget(), handle.key(), own).await
+        let (subject, key) = (Self::subject(subject)?, handle.key());
+        self.finish(|engine| async move { engine.end(&mut engine.budget(), key, Some(&subject)).await }).await
     }
 
-    /// Ends all sessions of a user, but not the one with the handle `except`; answers how many. When it returns, no
+    /// Ends all sessions of a user, but not the one with the handle `except`; returns how many. When it returns, no
     /// session of that user that began before is accepted any more.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
-    /// [`ErrorKind::Unavailable`] if the store does not answer, and then some may have ended.
+    /// [`ErrorKind::Unavailable`] if the store does not respond, and then some may have ended.
     #[doc(alias = "revoke")]
     pub async fn end_all(&self, subject: impl AsRef<str>, except: Option<&SessionHandle>) -> Result<usize> {
-        self.0.end_all(Self::subject(subject)?, except.map(SessionHandle::key)).await
+        let (subject, except) = (Self::subject(subject)?, except.map(SessionHandle::key));
+        self.finish(|engine| async move { engine.end_all(subject, except).await }).await
     }
 
-    /// Removes the records of all sessions that expired more than ten minutes ago; answers how many. The background
+    /// How many sessions are live: stored, and neither ended nor expired. (One that was ended counts for as long as `grace`
+    /// exceeds ten minutes.)
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the store cannot count them; [`ErrorKind::Unavailable`] if the store does not respond.
+    pub async fn count(&self) -> Result<u64> {
+        if self.0.engine.store.facets().scan.is_none() {
+            let detail = "this store does not count its sessions";
+            return Err(Error::with_detail(ErrorKind::Unsupported, detail));
+        }
+        self.finish(|engine| async move {
+            let now = engine.now();
+            let count = engine.ask_scan("count", move |scan| scan.count(now));
+            Ok(engine.calls.wait(&mut engine.budget(), count).await?)
+        })
+        .await
+    }
+
+    /// Removes the records of all sessions that expired more than ten minutes ago; returns how many. The background
     /// sweep does the same.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store does not answer; what was removed until then stays removed.
+    /// [`ErrorKind::Unavailable`] if the store does not respond; what was removed until then stays removed.
     #[doc(alias = "purge")]
     pub async fn purge_expired(&self) -> Result<usize> {
-        Ok(self.0.purge().await?)
+        Ok(self.0.engine.purge().await?)
     }
 
     /// Stops the background sweep and waits until everything that requests have begun to save is saved, at most ten
@@ -172,7 +226,16 @@ impl SessionManager {
     /// To be called when the server has stopped taking requests. Sessions go on in the store.
     pub async fn shutdown(&self) -> bool {
         self.0.sweeper.stop();
-        self.0.tasks.drain(Duration::from_secs(10)).await
+        self.0.engine.tasks.drain(Duration::from_secs(10)).await
+    }
+
+    /// Runs work of several store calls to its end, whatever becomes of the caller.
+    async fn finish<T, F>(&self, work: impl FnOnce(Arc<Engine>) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.0.engine.tasks.finish(Box::pin(work(Arc::clone(&self.0.engine)))).await
     }
 
     fn subject(subject: impl AsRef<str>) -> Result<Subject> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::envelope::Entries;
+use crate::envelope::{Entries, Size};
 
 /// Inserts, removals and clears, in their shortest form: perhaps a clear, then at most one operation for
 /// each key. Applying it twice is the same as applying it once.
@@ -14,9 +14,6 @@ pub(crate) struct OpLog {
     /// `None` removes the key.
     writes: BTreeMap<Box<str>, Option<Arc<[u8]>>>,
 }
-
-/// What was recorded for a key: nothing, a removal, or a value.
-pub(crate) type Prior = Option<Option<Arc<[u8]>>>;
 
 /// What a log does to one key.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,17 +27,9 @@ pub(crate) enum Effect<'a> {
 }
 
 impl OpLog {
-    /// Records an insert, or without a value a removal. Answers what was recorded for the key before.
-    pub(crate) fn record(&mut self, key: &str, value: Option<Arc<[u8]>>) -> Prior {
-        self.writes.insert(key.into(), value)
-    }
-
-    /// Takes back the last [`record`](Self::record) of this key.
-    pub(crate) fn restore(&mut self, key: &str, prior: Prior) {
-        match prior {
-            Some(value) => self.writes.insert(key.into(), value),
-            None => self.writes.remove(key),
-        };
+    /// Records an insert, or without a value a removal.
+    pub(crate) fn record(&mut self, key: &str, value: Option<Arc<[u8]>>) {
+        self.writes.insert(key.into(), value);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -98,6 +87,32 @@ impl OpLog {
             (Some(_), None) => kept.next(),
             _ => written.next(),
         })
+    }
+
+    /// The size of the entries after the log has been applied to `base`. Goes through the entries once, up to the last
+    /// key that the log writes.
+    pub(crate) fn size(&self, base: &Entries) -> Size {
+        let mut size = if self.cleared { Size::default() } else { base.size() };
+        let mut below = (!self.cleared).then(|| base.iter()).into_iter().flatten().peekable();
+        for (key, value) in &self.writes {
+            while below.next_if(|(kept, _)| *kept < &**key).is_some() {}
+            if let Some((_, old)) = below.next_if(|(kept, _)| *kept == &**key) {
+                size = size.minus(key, old.len());
+            }
+            if let Some(value) = value {
+                size = size.plus(key, value.len());
+            }
+        }
+        size
+    }
+
+    /// The same with one more insert, of a value of `len` bytes, which is not recorded.
+    pub(crate) fn size_with(&self, base: &Entries, key: &str, len: usize) -> Size {
+        let size = self.size(base);
+        match self.get(base, key) {
+            Some(old) => size.minus(key, old.len()).plus(key, len),
+            None => size.plus(key, len),
+        }
     }
 
     /// The keys the log says something about: those it writes, and under a clear those of `base`.

@@ -1,27 +1,26 @@
 //! The handle an application holds.
 
-mod close;
-mod commit;
-mod ends;
-mod exclusive;
 mod identity;
-mod load;
+pub(crate) mod open;
 mod signed_in;
-mod state;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
-pub use self::close::OpenSession;
 pub use self::signed_in::SignedIn;
-pub(crate) use self::state::Inner;
-use self::state::{Attached, State};
+use crate::clock::Stopwatch;
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys::{AnyKey, ReadKey, WriteKey};
+use crate::request::Request;
+use crate::request::plan::{Goal, Save, Verdict};
+use crate::request::save::Saving;
 use crate::value;
 
 /// The session of one request.
@@ -35,16 +34,24 @@ use crate::value;
 /// between, they are applied to what it left. [`update`](Self::update) and [`take`](Self::take) are saved when they
 /// return, exactly once.
 ///
-/// If the handler answers 5xx or panics, nothing is saved but what was saved explicitly, and the end of a session. Any
-/// other answer saves, 4xx included.
+/// If the handler responds with 5xx or panics, nothing is saved but what was saved explicitly, and the end of a session.
+/// Any other response saves, 4xx included.
 ///
 /// # Errors
-/// Every call may fail with [`ErrorKind::Unavailable`] where the store does not answer; once the session could not be
-/// loaded, every call in the request answers that error. Under exclusive [locking](crate::Locking) the first call may
+/// Every call may fail with [`ErrorKind::Unavailable`] where the store does not respond; once the session could not be
+/// loaded, every call in the request returns that error. Under exclusive [locking](crate::Locking) the first call may
 /// fail with [`ErrorKind::LockTimeout`]. Calls that write fail with [`ErrorKind::Degraded`] in a request that goes on
 /// without its session.
 #[derive(Clone)]
-pub struct Session(pub(crate) Arc<Inner>);
+pub struct Session {
+    request: Arc<Mutex<Request>>,
+    engine: Arc<Engine>,
+}
+
+/// The request, held by one call at a time.
+type HeldRequest<'a> = MutexGuard<'a, Request>;
+/// The same for a save, which may outlive the call.
+type OwnedRequest = OwnedMutexGuard<Request>;
 
 /// Reading.
 impl Session {
@@ -53,30 +60,30 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Value`] if what is stored is not a `T`; it stays stored as it is.
     pub async fn get<T: DeserializeOwned>(&self, key: impl ReadKey<T>) -> Result<Option<T>> {
-        let mut state = self.ready().await?;
-        state.note_read(key.name());
-        self.decode(&state, key.name())
+        let mut request = self.ready().await?;
+        request.note_read(key.name());
+        self.decode(&request, key.name())
     }
 
     /// Whether there is a value under `key`.
     pub async fn contains(&self, key: impl AnyKey) -> Result<bool> {
-        let mut state = self.ready().await?;
-        state.note_read(key.name());
-        Ok(self.0.value(&state, key.name()).is_some())
+        let mut request = self.ready().await?;
+        request.note_read(key.name());
+        Ok(request.value(&self.engine.rules, key.name()).is_some())
     }
 
     /// The keys that have a value, in ascending order.
     pub async fn keys(&self) -> Result<Vec<String>> {
-        let mut state = self.ready().await?;
-        state.note_read_all(false);
-        Ok(self.0.values(&state).into_keys().map(str::to_owned).collect())
+        let mut request = self.ready().await?;
+        request.note_read_all(false);
+        Ok(request.values(&self.engine.rules).into_keys().map(str::to_owned).collect())
     }
 
     /// How many keys have a value.
     pub async fn len(&self) -> Result<usize> {
-        let mut state = self.ready().await?;
-        state.note_read_all(false);
-        Ok(self.0.values(&state).len())
+        let mut request = self.ready().await?;
+        request.note_read_all(false);
+        Ok(request.values(&self.engine.rules).len())
     }
 
     /// Whether no key has a value.
@@ -89,10 +96,10 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Value`] if one of them is not JSON.
     pub async fn entries(&self) -> Result<BTreeMap<String, serde_json::Value>> {
-        let mut state = self.ready().await?;
-        state.note_read_all(true);
+        let mut request = self.ready().await?;
+        request.note_read_all(true);
         let decode = |(key, bytes): (&str, &[u8])| Ok((key.to_owned(), self.decode_bytes(key, bytes)?));
-        self.0.values(&state).into_iter().map(decode).collect()
+        request.values(&self.engine.rules).into_iter().map(decode).collect()
     }
 }
 
@@ -105,20 +112,14 @@ impl Session {
     /// [`ErrorKind::TooLarge`] if the session would exceed a limit, [`ErrorKind::Value`] if the value cannot be written
     /// as JSON; nothing is recorded then.
     pub async fn insert<V: Serialize + ?Sized>(&self, key: impl WriteKey<V>, value: &V) -> Result<()> {
-        let mut state = self.writable().await?;
+        let mut request = self.writable().await?;
         let bytes = self.encode(key.name(), value)?;
-        let prior = state.changes.log.record(key.name(), Some(bytes.clone()));
-        if let Err(error) = self.0.check_size(&state.changes.log, state.attached.entries()) {
-            state.changes.log.restore(key.name(), prior);
-            return Err(error);
-        }
-        state.record(key.name(), Some(bytes));
-        Ok(())
+        request.insert(&self.engine.rules, key.name(), bytes)
     }
 
     /// Removes the value under `key`, if there is one; the key returns to its [initial](crate::Initializer) value.
     pub async fn remove(&self, key: impl AnyKey) -> Result<()> {
-        self.writable().await?.record(key.name(), None);
+        self.writable().await?.remove(key.name());
         Ok(())
     }
 
@@ -131,8 +132,8 @@ impl Session {
     /// Changes the value under `key` on the spot: loads it, applies `change`, and saves it together with everything
     /// recorded so far, all before it returns. Never loses another request's update.
     ///
-    /// `change` may run several times, each time with the value as it is by then; what the run that was saved answered is
-    /// returned. `None` stands for no value, before and after. What is saved stays even if the handler fails later.
+    /// `change` may be called several times, each time with the current value; returns the result of the call whose write
+    /// succeeded. `None` stands for no value, before and after. What is saved stays even if the handler fails later.
     ///
     /// ```
     /// # async fn handler(session: cloakroom::Session) -> Result<(), cloakroom::Error> {
@@ -159,27 +160,32 @@ impl Session {
         T: Serialize + DeserializeOwned,
     {
         let key = key.name();
-        let mut state = self.ready_to_write().await?;
-        let mut tries = commit::Tries::start();
+        let mut request = self.owned().await?;
+        let ready = request.ready(&self.engine).await;
+        ready.map_err(|error| request.refuse(error))?;
+        let mut save = Save::new(Goal::Attempt, Default::default());
+        let watch = Stopwatch::start();
         loop {
-            state.note_read_again(key);
-            let mut value = self.decode(&state, key)?;
-            let before = self.0.value(&state, key).map(<[u8]>::to_vec);
-            let answer = change(&mut value);
+            request.note_read_again(key);
+            let mut value = self.decode(&request, key)?;
+            let before = request.value(&self.engine.rules, key).map(<[u8]>::to_vec);
+            let returned = change(&mut value);
             let after = value.as_ref().map(|value| self.encode(key, value)).transpose()?;
-            if before.as_deref() == after.as_deref() && state.is_clean() {
-                return Ok(answer);
+            if before.as_deref() == after.as_deref() && request.is_clean() {
+                return Ok(returned);
             }
-            state.check_writable()?;
-            let mut changes = state.changes.clone();
-            changes.record(key, after);
-            if self.0.attempt(&mut state, &changes, &mut tries).await? {
-                return Ok(answer);
+            request.check_writable()?;
+            let changes = request.changes_with(key, after);
+            let attempt = Saving::new(Arc::clone(&self.engine), request, save.again(changes), watch);
+            let saved = self.engine.tasks.finish(attempt).await;
+            if saved.result? == Verdict::Saved {
+                return Ok(returned);
             }
+            (request, save) = (saved.request, saved.save);
         }
     }
 
-    /// Removes the value under `key` and answers it, saved when it returns: of all requests that ask, exactly one gets
+    /// Removes the value under `key` and returns it, saved when it returns: of all requests that ask, exactly one gets
     /// it. An [initial](crate::Initializer) value is there again for the next.
     ///
     /// # Errors
@@ -196,10 +202,12 @@ impl Session {
     /// # Errors
     /// As [`update`](Self::update).
     pub async fn save(&self) -> Result<()> {
-        drop(self.ready().await?);
-        let inner = Arc::clone(&self.0);
-        let save = async move { inner.save(&mut *inner.state().await?).await };
-        self.0.engine.tasks.finish(save).await
+        let mut request = self.owned().await?;
+        request.ready(&self.engine).await?;
+        let saving = Saving::all(Arc::clone(&self.engine), request);
+        // The request is free again when it is saved, whether this is polled or not.
+        let save = Box::pin(async move { saving.await.result.map(drop) });
+        self.engine.tasks.finish(save).await
     }
 
     /// Takes a fresh snapshot; false if the session is gone: ended, expired, never stored, or under a new secret that
@@ -210,50 +218,109 @@ impl Session {
     /// # Errors
     /// As [`get`](Self::get); [`ErrorKind::Conflict`] if this request had locked the session and does not have it any more.
     pub async fn reload(&self) -> Result<bool> {
-        let mut state = self.ready().await?;
-        if state.degraded {
+        let mut request = self.ready().await?;
+        if request.is_degraded() {
             return Err(Error::new(ErrorKind::Degraded));
         }
-        self.0.refresh(&mut state).await?;
-        self.0.check_lock(&mut state).await?;
-        if matches!(state.attached, Attached::Dropped) {
-            state.changes = Default::default();
+        request.refresh(&self.engine).await?;
+        request.check_lock(&self.engine).await?;
+        if request.is_detached() {
+            request.drop_changes();
         }
-        Ok(matches!(state.attached, Attached::Stored(_)))
+        Ok(request.stored().is_some())
+    }
+}
+
+/// Exclusive use.
+impl Session {
+    /// Has the session to itself for the rest of this request, across all instances of the application. Other requests
+    /// that lock it wait; those that do not lock it are not kept from anything.
+    ///
+    /// Takes a fresh snapshot. A second call changes nothing. The lock ends when the response head leaves, or at
+    /// [`unlock`](Self::unlock).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if something this request has read is different by now, [`ErrorKind::LockTimeout`] if the
+    /// wait takes longer than `lock_timeout`, [`ErrorKind::Ended`] if the session ended meanwhile.
+    #[doc(alias = "acquire_lock")]
+    pub async fn lock(&self) -> Result<()> {
+        self.writable().await?.lock(&self.engine).await
+    }
+
+    /// Saves everything recorded so far, then lets others have the session.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save); the lock is given up in any case.
+    #[doc(alias = "release_lock")]
+    pub async fn unlock(&self) -> Result<()> {
+        let mut request = self.owned().await?;
+        if let Err(error) = request.ready(&self.engine).await {
+            request.release();
+            return Err(error);
+        }
+        let saving = Saving::all(Arc::clone(&self.engine), request);
+        let save = Box::pin(async move {
+            let mut saved = saving.await;
+            saved.request.release();
+            saved.result.map(drop)
+        });
+        self.engine.tasks.finish(save).await
     }
 }
 
 impl Session {
+    pub(crate) fn new(request: Request, engine: Arc<Engine>) -> Self {
+        Self { request: Arc::new(Mutex::new(request)), engine }
+    }
+
     #[cfg(any(feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
     pub(crate) fn cookie_name(&self) -> &str {
-        &self.0.engine.settings.cookie_name
+        &self.engine.settings().cookie_name
     }
 
-    /// The state, loaded.
-    async fn ready(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
-        let mut state = self.0.state().await?;
-        self.0.ready(&mut state).await?;
-        Ok(state)
+    /// The request, when no other call has it.
+    async fn held(&self) -> Result<HeldRequest<'_>> {
+        match self.request.try_lock() {
+            Ok(request) => Ok(request),
+            Err(_) => self.bounded(self.request.lock()).await,
+        }
     }
 
-    /// The state, loaded, for a call that writes. A refusal is remembered: the response then cannot claim that all went
+    async fn owned(&self) -> Result<OwnedRequest> {
+        match Arc::clone(&self.request).try_lock_owned() {
+            Ok(request) => Ok(request),
+            Err(_) => self.bounded(Arc::clone(&self.request).lock_owned()).await,
+        }
+    }
+
+    /// Waits for another call of the request, but not for ever: a future that is held and not polled must not stop the rest.
+    async fn bounded<T>(&self, lock: impl Future<Output = T>) -> Result<T> {
+        let settings = self.engine.settings();
+        let longest = settings.lock_timeout + 2 * settings.store_budget;
+        let detail = "another call of this request has the session, and does not end";
+        let waited = tokio::time::timeout(longest, lock).await;
+        waited.map_err(|_| Error::with_detail(ErrorKind::Unavailable, detail))
+    }
+
+    /// The request, with its session loaded.
+    async fn ready(&self) -> Result<HeldRequest<'_>> {
+        let mut request = self.held().await?;
+        request.ready(&self.engine).await?;
+        Ok(request)
+    }
+
+    /// The same of a session that may be written. A refusal is remembered: the response then cannot claim that all went
     /// well.
-    async fn ready_to_write(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
-        let mut state = self.0.state().await?;
-        let ready = self.0.ready(&mut state).await;
-        ready.map_err(|error| state.refuse(error))?;
-        Ok(state)
-    }
-
-    /// The same, of a session that may be written.
-    async fn writable(&self) -> Result<tokio::sync::MutexGuard<'_, State>> {
-        let mut state = self.ready_to_write().await?;
-        state.check_writable()?;
-        Ok(state)
+    async fn writable(&self) -> Result<HeldRequest<'_>> {
+        let mut request = self.held().await?;
+        let ready = request.ready(&self.engine).await;
+        ready.map_err(|error| request.refuse(error))?;
+        request.check_writable()?;
+        Ok(request)
     }
 
     fn encode<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<Arc<[u8]>> {
-        let settings = &self.0.engine.settings;
+        let settings = self.engine.settings();
         if key.len() > settings.max_key_bytes {
             let detail = format!("a key of {} bytes; max_key_bytes = {}", key.len(), settings.max_key_bytes);
             return Err(Error::with_detail(ErrorKind::TooLarge, detail));
@@ -261,12 +328,12 @@ impl Session {
         value::encode(key, value, settings.max_depth).map(Arc::from)
     }
 
-    fn decode<T: DeserializeOwned>(&self, state: &State, key: &str) -> Result<Option<T>> {
-        self.0.value(state, key).map(|bytes| self.decode_bytes(key, bytes)).transpose()
+    fn decode<T: DeserializeOwned>(&self, request: &Request, key: &str) -> Result<Option<T>> {
+        request.value(&self.engine.rules, key).map(|bytes| self.decode_bytes(key, bytes)).transpose()
     }
 
     fn decode_bytes<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
-        value::decode(key, bytes, self.0.engine.settings.max_depth)
+        value::decode(key, bytes, self.engine.settings().max_depth)
     }
 }
 

@@ -1,9 +1,7 @@
-//! The stores that need no driver.
+//! The store that needs no driver.
 
-#[cfg(unix)]
-mod file;
 mod memory;
 
-#[cfg(unix)]
-pub use file::{Durability, FileStore, FileStoreBuilder};
+#[doc(no_inline)]
+pub use cloakroom_store::{OpenError, OpenErrorKind};
 pub use memory::{MemoryStore, MemoryStoreBuilder};

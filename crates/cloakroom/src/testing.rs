@@ -19,6 +19,7 @@
 //! cookies as a browser does:
 //!
 //! ```
+//! # extern crate axum08 as axum;
 //! # #[cfg(feature = "axum_v0_8")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -69,7 +70,6 @@
 
 #[cfg(feature = "tower")]
 mod client;
-mod clock;
 mod faulty;
 mod jar;
 mod session;
@@ -79,11 +79,11 @@ use std::sync::Arc;
 
 #[cfg(feature = "tower")]
 pub use self::client::Client;
-pub use self::clock::TestClock;
 pub use self::faulty::{Call, Fault, FaultyStore};
 pub use self::jar::Jar;
 pub use self::session::{SessionBuilder, session};
 use crate::clock::Clock;
+pub use crate::clock::TestClock;
 use crate::config::Settings;
 use crate::error::ConfigError;
 use crate::manager::SessionManager;

@@ -8,6 +8,7 @@
 //! ```
 //!
 //! ```no_run
+//! # extern crate actix_web4 as actix_web;
 //! use actix_web::web::{self, Redirect};
 //! use actix_web::{App, HttpServer, Responder};
 //! use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
@@ -73,7 +74,7 @@
 //!   is closed. One that a middleware inside this one has made an answer counts by that answer's status.
 //! - **Clients that leave** before the handler has answered: it runs on, and is saved. It is dropped, and nothing is saved,
 //!   where the connection of HTTP/1 is reset, or its end alone counts:
-//!   [`h1_allow_half_closed(false)`](actix_web::HttpServer::h1_allow_half_closed).
+//!   [`h1_allow_half_closed(false)`](actix_web4::HttpServer::h1_allow_half_closed).
 //! - **The server's stop** loses nothing that was begun: [`shutdown`](SessionManager::shutdown) waits for it, after `run`. For
 //!   that the [`SessionManager`] is made in `main`, inside its runtime, which outlives those of the workers.
 //! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
@@ -87,9 +88,10 @@
 //!
 //! A test needs neither a port nor a server: a clock to move, actix-web's own test client, and a jar for the cookies. Clock
 //! and jar come with cloakroom's feature `testing`, under `[dev-dependencies]`. With `ignore_change_ip = false` a request
-//! needs an address, by [`TestRequest::peer_addr`](actix_web::test::TestRequest::peer_addr).
+//! needs an address, by [`TestRequest::peer_addr`](actix_web4::test::TestRequest::peer_addr).
 //!
 //! ```
+//! # extern crate actix_web4 as actix_web;
 //! use actix_web::test::{TestRequest, call_service, init_service};
 //! use actix_web::{App, web};
 //! use cloakroom::actix_v4::SessionMiddleware;
@@ -128,7 +130,7 @@
 //! ```
 //!
 //! [`Error`]: crate::Error
-//! [`InternalError`]: actix_web::error::InternalError
+//! [`InternalError`]: actix_web4::error::InternalError
 //! [`SignedIn`]: crate::SignedIn
 
 mod extract;
@@ -140,10 +142,10 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{self, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::error::InternalError;
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web4::body::{EitherBody, MessageBody};
+use actix_web4::dev::{self, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web4::error::InternalError;
+use actix_web4::{Error, HttpMessage, HttpResponse};
 
 pub use self::extract::MissingMiddleware;
 use self::reply::apply;
@@ -151,7 +153,8 @@ pub use self::route::{RouteMiddleware, RouteService};
 use super::nested;
 use crate::answer::Answer;
 use crate::manager::{RequestHead, SessionManager};
-use crate::session::{OpenSession, Session};
+use crate::session::Session;
+use crate::session::open::OpenSession;
 
 /// Gives each request its session.
 #[derive(Clone, Debug)]
@@ -163,7 +166,7 @@ impl SessionMiddleware {
     /// A middleware over these sessions.
     pub fn new(sessions: SessionManager) -> Self {
         // Each worker has a runtime of its own, which ends with the server.
-        sessions.stay_at_home();
+        sessions.pin_runtime();
         Self { sessions }
     }
 }
@@ -260,20 +263,6 @@ impl RequestHead for dev::RequestHead {
         for value in self.headers.get_all(name) {
             visit(value.as_bytes());
         }
-    }
-}
-
-impl nested::Extensions for dev::Extensions {
-    fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
-        self.get()
-    }
-
-    fn get_mut<T: Clone + Send + Sync + 'static>(&mut self) -> Option<&mut T> {
-        self.get_mut()
-    }
-
-    fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
-        self.insert(value)
     }
 }
 

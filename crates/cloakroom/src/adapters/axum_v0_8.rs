@@ -9,6 +9,7 @@
 //! ```
 //!
 //! ```no_run
+//! # extern crate axum08 as axum;
 //! use std::net::SocketAddr;
 //!
 //! use axum::Router;
@@ -86,6 +87,7 @@
 //! with cloakroom's feature `testing`, under `[dev-dependencies]`.
 //!
 //! ```
+//! # extern crate axum08 as axum;
 //! use axum::Router;
 //! use axum::body::Body;
 //! use axum::http::Request;
@@ -121,13 +123,12 @@
 //!
 //! [`Error`]: crate::Error
 
-use std::net::{IpAddr, SocketAddr};
+use axum08::extract::FromRequestParts;
+use axum08::http::StatusCode;
+use axum08::http::request::Parts;
+use axum08::response::{IntoResponse, Response};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::request::Parts;
-use axum::http::{Extensions, StatusCode};
-use axum::response::{IntoResponse, Response};
-
+use super::missing::missing;
 pub use super::tower::{RouteLayer, SessionLayer};
 use crate::error::Error;
 use crate::session::{Session, SignedIn};
@@ -140,18 +141,11 @@ impl<S: Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// A handler asks for a [`Session`], and there is no [`SessionLayer`] around its route. Answers 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MissingLayer;
-
-impl std::fmt::Display for MissingLayer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no session: add `.layer(SessionLayer::new(sessions))` to the router, after this route")
-    }
+missing! {
+    /// A handler asks for a [`Session`], and there is no [`SessionLayer`] around its route. Answers 500.
+    pub struct MissingLayer =
+        "no session: add `.layer(SessionLayer::new(sessions))` to the router, after this route";
 }
-
-impl std::error::Error for MissingLayer {}
 
 impl IntoResponse for MissingLayer {
     fn into_response(self) -> Response {
@@ -172,8 +166,4 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         self.into()
     }
-}
-
-pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }

@@ -155,7 +155,8 @@ use std::net::IpAddr;
 use http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::nested;
+pub use super::peer::PeerAddress;
+use super::{nested, peer};
 use crate::answer::{Answer, Header, Reply};
 use crate::error::Error;
 use crate::manager::{RequestHead, SessionManager};
@@ -198,20 +199,13 @@ where
     Ok(concluded(response, answer))
 }
 
-/// The address of the connection's other end, in a request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub IpAddr);
-
 impl<B> RequestHead for Request<B> {
     fn method(&self) -> &str {
         Request::method(self).as_str()
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        let peer = self.extensions().get::<PeerAddress>().map(|peer| peer.0);
-        #[cfg(feature = "axum_v0_8")]
-        let peer = peer.or_else(|| super::axum_v0_8::peer(self.extensions()));
-        peer
+        peer::address(self.extensions())
     }
 
     fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
@@ -271,19 +265,5 @@ pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) 
         } else {
             map.append(name, value);
         }
-    }
-}
-
-impl nested::Extensions for http::Extensions {
-    fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
-        self.get()
-    }
-
-    fn get_mut<T: Clone + Send + Sync + 'static>(&mut self) -> Option<&mut T> {
-        self.get_mut()
-    }
-
-    fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
-        self.insert(value)
     }
 }

@@ -10,6 +10,29 @@ pub(super) trait Extensions {
     fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) -> Option<T>;
 }
 
+macro_rules! extensions {
+    ($Extensions:path) => {
+        impl Extensions for $Extensions {
+            fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+                self.get()
+            }
+
+            fn get_mut<T: Clone + Send + Sync + 'static>(&mut self) -> Option<&mut T> {
+                self.get_mut()
+            }
+
+            fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
+                self.insert(value)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "actix_v4")]
+extensions!(actix_web4::dev::Extensions);
+#[cfg(feature = "http_v1")]
+extensions!(http::Extensions);
+
 /// Sessions of adapters further out that are not the one in the extensions, because another adapter put its own there.
 /// Made where adapters with different cookie names are inside each other, and only there.
 #[derive(Clone, Default)]

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! ```no_run
+//! # extern crate poem3 as poem;
 //! use cloakroom::poem_v3::{RouteMiddleware, SessionMiddleware};
 //! use cloakroom::stores::MemoryStore;
 //! use cloakroom::{Session, SessionKey, SessionManager, Settings, SignedIn};
@@ -99,6 +100,7 @@
 //! `[dev-dependencies]`:
 //!
 //! ```
+//! # extern crate poem3 as poem;
 //! use std::time::Duration;
 //!
 //! use cloakroom::poem_v3::SessionMiddleware;
@@ -150,14 +152,14 @@
 //! # }
 //! ```
 
-use std::fmt;
 use std::net::IpAddr;
 
-use poem::error::ResponseError;
-use poem::http::StatusCode;
-use poem::{Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result};
+use poem3::error::ResponseError;
+use poem3::http::StatusCode;
+use poem3::{Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result};
 
 use super::http_v1::{apply, visit_fields};
+use super::missing::missing;
 use super::nested;
 use crate::answer::{Answer, Reply};
 use crate::error::Error;
@@ -208,7 +210,7 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
             return Ok(respond(reply));
         }
         let result = self.inner.call(request).await.map(IntoResponse::into_response);
-        let status = result.as_ref().map_or_else(poem::Error::status, Response::status);
+        let status = result.as_ref().map_or_else(poem3::Error::status, Response::status);
         match session.close(status.as_u16()).await {
             Answer::Keep(headers) => {
                 let mut fields = headers.into_fields().peekable();
@@ -216,7 +218,7 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
                     return result;
                 }
                 // An error has no room for headers, and whoever catches one makes another response of it.
-                let mut response = result.unwrap_or_else(poem::Error::into_response);
+                let mut response = result.unwrap_or_else(poem3::Error::into_response);
                 apply(response.headers_mut(), fields);
                 Ok(response)
             }
@@ -249,6 +251,7 @@ fn respond(reply: Reply) -> Response {
 /// Settings for some routes, to be put inside a [`SessionMiddleware`].
 ///
 /// ```
+/// # extern crate poem3 as poem;
 /// use cloakroom::poem_v3::RouteMiddleware;
 /// use cloakroom::{Locking, RouteOptions};
 /// use poem::{EndpointExt, get, handler};
@@ -303,20 +306,11 @@ impl<'a> FromRequest<'a> for Session {
     }
 }
 
-/// A handler asks for a [`Session`], and there is no [`SessionMiddleware`] around its route. Answers 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MissingMiddleware;
-
-impl fmt::Display for MissingMiddleware {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "no session: add `.with(SessionMiddleware::new(sessions))` to the `Route` that this route is in",
-        )
-    }
+missing! {
+    /// A handler asks for a [`Session`], and there is no [`SessionMiddleware`] around its route. Answers 500.
+    pub struct MissingMiddleware =
+        "no session: add `.with(SessionMiddleware::new(sessions))` to the `Route` that this route is in";
 }
-
-impl std::error::Error for MissingMiddleware {}
 
 impl ResponseError for MissingMiddleware {
     fn status(&self) -> StatusCode {

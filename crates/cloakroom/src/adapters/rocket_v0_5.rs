@@ -8,6 +8,7 @@
 //! ```
 //!
 //! ```no_run
+//! # extern crate rocket05 as rocket;
 //! use cloakroom::rocket_v0_5::{SessionFairing, with_route};
 //! use cloakroom::stores::MemoryStore;
 //! use cloakroom::{Locking, Result, RouteOptions, Session, SessionKey, SessionManager, Settings, SignedIn};
@@ -85,12 +86,13 @@
 //! - **What Rocket cannot give:** it drops a `Cookie` field with a byte that is not UTF-8, whole, and the visitor is a
 //!   stranger. It answers a request whose method it does not know without any fairing: that has no session. A response
 //!   put in the place of a handler's lacks the headers of fairings attached before this one, also of Rocket's own
-//!   [`Shield`](rocket::shield::Shield): attach `Shield::default()` after this one to have them. Under HTTP/2,
+//!   [`Shield`](rocket05::shield::Shield): attach `Shield::default()` after this one to have them. Under HTTP/2,
 //!   `Set-Cookie` cannot be kept out of the compression's table (RFC 7541 §7.1.3). Where the settings have sessions loaded
 //!   before the handler, Rocket's log names a route of ours before your own. At `log_level = "debug"` it shows all headers,
 //!   cookies and so the secrets of sessions too: not for production.
 //!
-//! To test an application with [`rocket::local`], make its sessions with [`testing::manager`](crate::testing::manager),
+//! To test an application with [`rocket::local`](rocket05::local), make its sessions with
+//! [`testing::manager`](crate::testing::manager),
 //! for which cloakroom needs its feature `testing`, under `[dev-dependencies]`.
 //! The client keeps every cookie, `Secure` and `__Host-` too, whatever its attributes say; for the rules of a browser, make
 //! it `untracked`, and keep the cookies in a [`Jar`](crate::testing::Jar). The clones of a `LocalRequest` share one session
@@ -99,6 +101,7 @@
 //!
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! # extern crate rocket05 as rocket;
 //! use std::time::Duration;
 //!
 //! use cloakroom::rocket_v0_5::SessionFairing;
@@ -146,11 +149,11 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-use rocket::fairing::{self, Fairing, Info, Kind};
-use rocket::http::{Method, Status};
-use rocket::response::{self, Responder};
-use rocket::route::{Handler, Outcome};
-use rocket::{Build, Data, Request, Response, Rocket, async_trait};
+use rocket05::fairing::{self, Fairing, Info, Kind};
+use rocket05::http::{Method, Status};
+use rocket05::response::{self, Responder};
+use rocket05::route::{Handler, Outcome};
+use rocket05::{Build, Data, Request, Response, Rocket, async_trait};
 
 use self::guards::Attached;
 pub use self::guards::MissingFairing;
@@ -188,7 +191,7 @@ impl Fairing for SessionFairing {
         if rocket.state::<Attached>().is_none() {
             rocket = rocket.manage(Attached);
         }
-        let is_there = |route: &rocket::Route| route.name.as_deref() == Some(REFUSAL);
+        let is_there = |route: &rocket05::Route| route.name.as_deref() == Some(REFUSAL);
         if self.sessions.settings().loads_early() && !rocket.routes().any(is_there) {
             rocket = rocket.mount("/", refusals());
         }
@@ -239,15 +242,15 @@ impl Fairing for SessionFairing {
     }
 }
 
-/// The name of the routes that answer what [`prepare`](crate::OpenSession::prepare) does.
+/// The name of the routes that answer what [`prepare`](crate::adapter::OpenSession::prepare) does.
 const REFUSAL: &str = "refused by its session";
 
 /// A fairing cannot answer a request itself. These are tried before all other routes, whatever another fairing makes of
 /// the path, and pass on all requests but those that were refused.
-fn refusals() -> Vec<rocket::Route> {
+fn refusals() -> Vec<rocket05::Route> {
     use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
     let route = |method| {
-        let mut route = rocket::Route::ranked(isize::MIN, method, "/<_..>", Refusal);
+        let mut route = rocket05::Route::ranked(isize::MIN, method, "/<_..>", Refusal);
         route.name = Some(REFUSAL.into());
         route
     };

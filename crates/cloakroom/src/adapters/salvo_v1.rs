@@ -132,17 +132,17 @@
 //! # }
 //! ```
 //!
-//! [`Service`]: salvo_core::Service
+//! [`Service`]: salvo_core1::Service
 
-use std::fmt;
 use std::net::IpAddr;
 
 use http::StatusCode;
-use salvo_core::extract::{Extractible, Metadata};
-use salvo_core::http::StatusError;
-use salvo_core::{Depot, FlowCtrl, Handler, Request, Response, Scribe, async_trait};
+use salvo_core1::extract::{Extractible, Metadata};
+use salvo_core1::http::StatusError;
+use salvo_core1::{Depot, FlowCtrl, Handler, Request, Response, Scribe, async_trait};
 
 use super::http_v1::{apply, visit_fields};
+use super::missing::missing;
 use super::nested;
 use crate::answer::{Answer, Reply};
 use crate::error::Error;
@@ -265,18 +265,11 @@ impl<'ex> Extractible<'ex> for SignedIn {
     }
 }
 
-/// A handler asks for a [`Session`], and there is no [`SessionHoop`] around its route. Answers 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MissingHoop;
-
-impl fmt::Display for MissingHoop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no session: add `.hoop(SessionHoop::new(sessions))` to the service, or to a router around this route")
-    }
+missing! {
+    /// A handler asks for a [`Session`], and there is no [`SessionHoop`] around its route. Answers 500.
+    pub struct MissingHoop =
+        "no session: add `.hoop(SessionHoop::new(sessions))` to the service, or to a router around this route";
 }
-
-impl std::error::Error for MissingHoop {}
 
 impl Scribe for MissingHoop {
     fn render(self, res: &mut Response) {

@@ -195,8 +195,8 @@ use tower_service::Service;
 
 pub use self::future::ResponseFuture;
 pub use self::route::{RouteLayer, RouteService};
-pub use super::http_v1::PeerAddress;
 use super::nested;
+pub use super::peer::PeerAddress;
 use crate::manager::SessionManager;
 use crate::session::Session;
 

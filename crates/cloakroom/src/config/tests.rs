@@ -1,7 +1,7 @@
-use cloakroom_store::{DynLeases, DynScan, DynSubjects, Key, Record, Revision, Store, Timestamp};
+use cloakroom_store::{Facets, Key, Record, Revision, Store, Timestamp};
 
 use super::*;
-use crate::SessionManager;
+use crate::manager::SessionManager;
 use crate::stores::MemoryStore;
 
 mod defaults;
@@ -339,15 +339,7 @@ impl Store for Unlisted {
         Ok(0)
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        None
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        None
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        None
+    fn facets(&self) -> Facets<'_> {
+        Facets::none()
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 use crate::token::Token;
 
 /// Whether the browser sends the cookie with requests that other sites caused (RFC 6265bis §5.6.7).

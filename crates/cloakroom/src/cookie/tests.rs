@@ -3,7 +3,6 @@ use std::time::Duration;
 use super::*;
 use crate::random::Random;
 use crate::testing::Jar;
-use crate::token::Keyring;
 
 const NAME: &str = "__Host-id";
 

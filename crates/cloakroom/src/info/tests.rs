@@ -3,14 +3,15 @@ use std::time::{Duration, UNIX_EPOCH};
 use cloakroom_store::Timestamp;
 
 use super::*;
-use crate::envelope::Entries;
 use crate::envelope::samples::header;
+use crate::lifecycle::Limits;
 
 const POLICY: Policy = Policy {
     idle: Duration::from_secs(60),
     absolute: Duration::from_secs(600),
     grace: Duration::from_secs(30),
     bind_address: false,
+    limits: Limits { keys: 256, bytes: 64 * 1024 },
 };
 
 fn snapshot(expires_at: u64, ends_at: u64) -> Snapshot {
@@ -19,7 +20,8 @@ fn snapshot(expires_at: u64, ends_at: u64) -> Snapshot {
         expires_at: Timestamp::from_millis(expires_at),
         subject: None,
         header: header(1, 1_000, ends_at),
-        entries: Entries::default(),
+        entries: Default::default(),
+        extensions: Default::default(),
     }
 }
 
@@ -63,10 +65,7 @@ fn a_handle_is_its_key_in_hexadecimal_and_reads_back() {
 
 #[test]
 fn the_debug_form_of_a_listed_session_does_not_name_its_user() {
-    let info = SessionInfo {
-        handle: SessionHandle::new(Key::new([1; 32])),
-        subject: Subject::new("ann@example.org").unwrap(),
-        times: SessionTimes::of(&snapshot(61_000, 500_000), &POLICY),
-    };
+    let subject = Subject::new("ann@example.org").unwrap();
+    let info = SessionInfo::of(Key::new([1; 32]), subject, &snapshot(61_000, 500_000), &POLICY);
     assert!(!format!("{info:?}").contains("ann"));
 }

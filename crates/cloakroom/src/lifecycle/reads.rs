@@ -67,7 +67,7 @@ impl Reads {
     }
 
     /// The request's own `log` was saved, and `now` is the outcome: what it wrote, it knows.
-    pub(crate) fn landed(&mut self, log: &OpLog, now: &Entries) {
+    pub(crate) fn committed(&mut self, log: &OpLog, now: &Entries) {
         for (key, seen) in &mut self.keys {
             if log.writes(key)
                 && let Some(seen) = seen

@@ -6,9 +6,12 @@ use proptest::prelude::{Just, Strategy};
 use proptest::{prop_oneof, sample};
 
 use super::*;
-use crate::envelope::samples::{entries, header};
+use crate::envelope::golden::golden;
+use crate::envelope::samples::{entries, header, numbers, tag};
 
 mod boundaries;
+mod formats;
+mod limits;
 mod machine;
 
 const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
@@ -23,6 +26,7 @@ const POLICY: Policy = Policy {
     absolute: Duration::from_secs(3600),
     grace: Duration::from_secs(30),
     bind_address: false,
+    limits: Limits { keys: 256, bytes: 64 * 1024 },
 };
 
 /// When all of these tests begin.
@@ -55,10 +59,14 @@ fn remembering(duration: Duration) -> Changes {
     Changes { remember: Some(duration), ..Changes::default() }
 }
 
-/// What is read of a draft once it is stored: by way of its bytes.
+/// What is read of a draft once it is stored, which is what its writer says.
 fn stored(draft: Draft) -> Snapshot {
-    let Draft { expires_at, subject, data, .. } = draft;
-    Snapshot::read(&Record { revision: Revision::new(1), expires_at, subject, data }).unwrap()
+    let read = envelope::read(&draft.envelope.data).unwrap();
+    let snapshot = draft.into_snapshot(Revision::new(1));
+    assert_eq!((&read.header, read.entries.size()), (&snapshot.header, snapshot.entries.size()));
+    assert!(read.entries.iter().eq(snapshot.entries.iter()));
+    assert!(read.extensions.with(Bits::default()).eq(snapshot.extensions.with(Bits::default())));
+    snapshot
 }
 
 /// A session that began at [`START`] with the secret 1 and one value.
@@ -67,14 +75,14 @@ fn session() -> Snapshot {
 }
 
 fn began(changes: &Changes, policy: &Policy) -> Snapshot {
-    stored(begin(changes, verifier(1), HERE, START, policy).unwrap())
+    stored(begin(changes, verifier(1), HERE, START, policy).unwrap().unwrap())
 }
 
 /// The session after these changes, with the secret `secret` where they take one.
 fn revised(snapshot: &Snapshot, changes: &Changes, secret: u8, now: Timestamp, policy: &Policy) -> Snapshot {
     let secret = changes.takes_secret(snapshot, now).then(|| verifier(secret));
     match revise(snapshot, changes, secret, true, now, policy) {
-        Revised::Write(draft) => stored(draft),
+        Ok(Revised::Write(draft)) => stored(draft),
         other => panic!("{other:?}"),
     }
 }

@@ -1,15 +1,19 @@
 //! Whose session it is, under which secret, and for how long.
 
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use cloakroom_store::Subject;
+use tokio::runtime::Handle;
 
-use super::Session;
-use super::state::Attached;
+use super::{HeldRequest, Session};
 use crate::config::MAX_LIFETIME;
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{SessionHandle, SessionStatus, SessionTimes};
-use crate::lifecycle::SignIn;
+use crate::request::Request;
 use crate::route_options::RouteOptions;
 
 /// Identity.
@@ -25,18 +29,10 @@ impl Session {
     #[doc(alias = "login")]
     pub async fn sign_in(&self, subject: impl AsRef<str>) -> Result<()> {
         let subject = Subject::new(subject).map_err(|error| Error::because(ErrorKind::Unsupported, error))?;
-        let mut state = self.writable().await?;
-        state.head_open()?;
-        self.0.check_subject_limit(&mut state, &subject).await?;
-        if matches!(state.attached, Attached::Dropped) {
-            state.start_anew();
-        }
-        if state.subject().is_some_and(|current| *current != subject) {
-            state.clear();
-            state.changes.remember = None;
-        }
-        state.expire_cookie = false;
-        state.changes.sign_in = Some(SignIn { subject, after: Default::default() });
+        let mut request = self.writable_newer_too().await?;
+        request.check_head()?;
+        request.check_subject_limit(&self.engine, &subject).await?;
+        request.sign_in(subject);
         Ok(())
     }
 
@@ -51,9 +47,7 @@ impl Session {
     #[doc(alias = "kill")]
     #[doc(alias = "delete")]
     pub async fn destroy(&self) -> Result<()> {
-        let mut state = self.writable().await?;
-        self.0.destroy(&mut state);
-        Ok(())
+        self.writable_newer_too().await?.destroy(&self.engine.rules)
     }
 
     /// Replaces the session's secret and keeps its data. The old secret goes on working for the grace time, so that
@@ -63,10 +57,9 @@ impl Session {
     /// [`ErrorKind::HeadSent`] after the response head.
     #[doc(alias = "regenerate")]
     pub async fn rotate(&self) -> Result<()> {
-        let mut state = self.writable().await?;
-        state.head_open()?;
-        state.expire_cookie = false;
-        state.changes.rotate = true;
+        let mut request = self.writable().await?;
+        request.check_head()?;
+        request.rotate();
         Ok(())
     }
 
@@ -76,10 +69,9 @@ impl Session {
     /// [`ErrorKind::HeadSent`] after the response head.
     #[doc(alias = "expire")]
     pub async fn expire_cookie(&self) -> Result<()> {
-        let mut state = self.writable().await?;
-        state.head_open()?;
-        // The browser may have a newer cookie than the one this request came with.
-        state.expire_cookie = !matches!(state.attached, Attached::Dropped);
+        let mut request = self.writable().await?;
+        request.check_head()?;
+        request.expire_cookie();
         Ok(())
     }
 
@@ -94,20 +86,20 @@ impl Session {
             let detail = "a session is remembered for a second to 400 days";
             return Err(Error::with_detail(ErrorKind::Unsupported, detail));
         }
-        let mut state = self.writable().await?;
-        state.head_open()?;
-        state.expire_cookie = false;
-        state.changes.remember = Some(duration);
+        let mut request = self.writable().await?;
+        request.check_head()?;
+        request.remember(duration);
         Ok(())
     }
 
     /// Keeps this request from extending the session's idle time, even if it writes: for background polls.
     pub fn no_touch(&self) {
-        self.0.route().touch = false;
+        self.configure(RouteOptions::new().touch(false));
     }
 
     /// Adds settings for this request alone: what the layers for routes call, and what a handler without any calls first.
     /// Once the session has been used they come too late. What was set before stays, but for another way of locking.
+    /// While another call of the same request is under way, they take effect after it.
     ///
     /// ```
     /// use cloakroom::{Locking, RouteOptions, Session};
@@ -118,11 +110,32 @@ impl Session {
     /// }
     /// ```
     pub fn configure(&self, options: RouteOptions) {
-        self.0.route().add(options);
-        if let Ok(mut state) = self.0.state.try_lock()
-            && !self.0.locks(&state)
-        {
-            state.release();
+        self.change(move |request, engine| request.configure(engine, options));
+    }
+
+    /// The settings for this request; `None` while another call of it is under way.
+    #[cfg(feature = "rocket_v0_5")]
+    pub(crate) fn options(&self) -> Option<RouteOptions> {
+        self.request.try_lock().ok().map(|request| request.options())
+    }
+
+    /// Gives the request the settings back that it had.
+    #[cfg(feature = "rocket_v0_5")]
+    pub(crate) fn restore(&self, options: RouteOptions) {
+        self.change(move |request, _| request.restore(options));
+    }
+
+    /// Changes the request at once, or after the call that has it.
+    fn change(&self, change: impl FnOnce(&mut Request, &Engine) + Send + 'static) {
+        let mut held = Box::pin(Arc::clone(&self.request).lock_owned());
+        // The first poll takes the place in line, so that no later call of the request comes before it.
+        if let Poll::Ready(mut request) = held.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            change(&mut request, &self.engine);
+            return;
+        }
+        let engine = Arc::clone(&self.engine);
+        if Handle::try_current().is_ok() {
+            self.engine.tasks.spawn(async move { change(&mut *held.await, &engine) });
         }
     }
 
@@ -130,7 +143,7 @@ impl Session {
     #[doc(alias = "id")]
     #[doc(alias = "session_id")]
     pub async fn handle(&self) -> Result<Option<SessionHandle>> {
-        Ok(self.ready().await?.attached.stored().map(|held| SessionHandle::new(held.key)))
+        Ok(self.ready().await?.stored().map(|(key, _)| SessionHandle::new(key)))
     }
 
     /// Whose session this is: the user who signed in to it, if anybody.
@@ -141,12 +154,12 @@ impl Session {
     /// The user who is signed in; for routes that are for nobody else.
     ///
     /// # Errors
-    /// [`ErrorKind::NotSignedIn`] if nobody is; [`ErrorKind::Degraded`] if the store is down, and the route goes on
+    /// [`ErrorKind::NotSignedIn`] if nobody is; [`ErrorKind::Degraded`] if the store is down, and the route continues
     /// without the session.
     pub async fn require_subject(&self) -> Result<Subject> {
-        let state = self.ready().await?;
-        let kind = if state.degraded { ErrorKind::Degraded } else { ErrorKind::NotSignedIn };
-        state.subject().cloned().ok_or_else(|| Error::new(kind))
+        let request = self.ready().await?;
+        let kind = if request.is_degraded() { ErrorKind::Degraded } else { ErrorKind::NotSignedIn };
+        request.subject().cloned().ok_or_else(|| Error::new(kind))
     }
 
     /// When the user signed in to this session; a sign-in in this request counts once it is saved.
@@ -157,26 +170,40 @@ impl Session {
     /// Whether the user signed in less than `duration` ago: what to ask before anything that wants a recent proof of
     /// identity. A sign-in in this request counts.
     pub async fn authenticated_within(&self, duration: Duration) -> Result<bool> {
-        let state = self.ready().await?;
-        let at = state.attached.stored().and_then(|held| held.snapshot.header.authenticated_at);
-        let recent = at.is_some_and(|at| self.0.engine.clock.now() < at.saturating_add(duration));
-        Ok(recent || state.changes.sign_in.is_some())
+        let request = self.ready().await?;
+        let at = request.stored().and_then(|(_, snapshot)| snapshot.header.authenticated_at);
+        let recent = at.is_some_and(|at| self.engine.now() < at.saturating_add(duration));
+        Ok(recent || request.signs_in())
     }
 
     /// Why the session is what it is.
     pub async fn status(&self) -> Result<SessionStatus> {
-        Ok(self.ready().await?.origin)
+        Ok(self.ready().await?.status())
     }
 
     /// Since when the stored session exists and when it will end; `None` while nothing is stored.
     pub async fn times(&self) -> Result<Option<SessionTimes>> {
-        let state = self.ready().await?;
-        Ok(state.attached.stored().map(|held| SessionTimes::of(&held.snapshot, &self.0.engine.policy)))
+        let request = self.ready().await?;
+        Ok(request.stored().map(|(_, snapshot)| SessionTimes::of(snapshot, &self.engine.rules.policy)))
     }
 
-    /// Whether the request goes on without its session, because the store is down and the route
+    /// Whether the request continues without its session, because the store is down and the route
     /// [allows it](RouteOptions::degraded): reads find nothing, writes fail.
     pub async fn is_degraded(&self) -> Result<bool> {
-        Ok(self.ready().await?.degraded)
+        Ok(self.ready().await?.is_degraded())
+    }
+}
+
+impl Session {
+    /// The request with its session loaded, or with one that a later version has written.
+    async fn writable_newer_too(&self) -> Result<HeldRequest<'_>> {
+        let mut request = self.held().await?;
+        if let Err(error) = request.ready(&self.engine).await
+            && !(request.is_newer() && error.kind() == ErrorKind::Unavailable)
+        {
+            return Err(request.refuse(error));
+        }
+        request.check_writable()?;
+        Ok(request)
     }
 }

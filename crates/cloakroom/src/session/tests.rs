@@ -4,10 +4,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
+use crate::answer::Answer;
 use crate::clock::Stopwatch;
+use crate::config::{Locking, Settings};
+use crate::manager::{RequestHead, SessionManager};
+use crate::session::open::OpenSession;
 use crate::stores::MemoryStore;
 use crate::testing::{Call, FaultyStore, TestClock, manager};
-use crate::{Answer, Locking, RequestHead, SessionManager, Settings};
 
 const IDLE: Duration = Duration::from_secs(3600);
 const ABSOLUTE: Duration = Duration::from_secs(3 * 3600);

@@ -1,6 +1,6 @@
 //! Sessions in this process's memory.
 //!
-//! Invariant: nobody waits for a lock of the subject index while holding one of the records. Whoever needs
+//! Invariant: no call waits for a lock of the subject index while it holds one of the records. A call that needs
 //! both takes the subject's first, and never two of a kind, so there is no circle to deadlock in.
 
 mod bounds;
@@ -11,25 +11,24 @@ mod subject_index;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use cloakroom_store::{
-    Cursor, DynLeases, DynScan, DynSubjects, Error, ErrorKind, Key, Page, Record, Result, Revision, Scan,
-    Store, Subject, Subjects, Timestamp,
+    Cursor, Error, ErrorKind, Facets, Key, OpenError, Page, Record, Result, Revision, Scan, Store, Subject,
+    SubjectEntry, Subjects, Timestamp,
 };
 
 use self::bounds::Bounds;
-use self::records::Records;
+use self::records::{Records, lock};
 use self::subject_index::SubjectIndex;
-use crate::ConfigError;
 
 /// Keeps sessions in memory: the fastest store, for one process, and gone with it.
 ///
 /// | | |
 /// | --- | --- |
-/// | atomic | yes: every call is one step under one short lock, and answers at its first poll |
+/// | atomic | yes: every call is one step under one short lock, and is ready at its first poll |
 /// | durable | no, but for an optional [snapshot](MemoryStoreBuilder::snapshot) between two runs |
-/// | shared | within the process; put it into an [`Arc`](std::sync::Arc) to keep a hand on it yourself |
+/// | shared | within the process; put it into an [`Arc`](std::sync::Arc) to keep access to it |
 /// | facets | subjects and scan; no leases, for the engine orders the requests of one process |
 ///
 /// It is bounded in sessions and in bytes, and never drops a session to make room for another: once full,
@@ -101,8 +100,8 @@ impl MemoryStore {
         Ok(())
     }
 
-    /// Forgets that `key` is one of `subject`'s, unless it is (again). Whoever makes it so holds the same
-    /// lock until the entry is there.
+    /// Removes the entry of `key` from the index of `subject`, unless the record names the subject (again). A call that makes
+    /// it so holds the same lock until the entry is there.
     fn unindex(&self, subject: &Subject, key: &Key) {
         let mut index = self.subjects.lock(subject);
         if self.records.subject(key).as_ref() != Some(subject) {
@@ -149,12 +148,12 @@ impl MemoryStoreBuilder {
     /// Makes the store, with the sessions of the snapshot if there is one. It blocks while it reads.
     ///
     /// # Errors
-    /// A bound is zero; or the snapshot cannot be read, is damaged in any place, or has more sessions than
-    /// the bounds allow. Then the file stays as it is, and the message says what to do.
-    pub fn open(self) -> Result<MemoryStore, ConfigError> {
+    /// A bound is zero; or the snapshot cannot be read, is damaged in any place, was written by a later version, or has more
+    /// sessions than the bounds allow. Then the file stays unchanged, and the message says what to do.
+    pub fn open(self) -> Result<MemoryStore, OpenError> {
         for (name, value) in [("max_sessions", self.max_sessions), ("max_bytes", self.max_bytes)] {
             if value == 0 {
-                return Err(ConfigError::new(name, value, "must be at least 1"));
+                return Err(OpenError::config(format!("{name} = 0: must be at least 1")));
             }
         }
         let mut store = MemoryStore::bounded(self.max_sessions, self.max_bytes);
@@ -211,16 +210,8 @@ impl Store for MemoryStore {
         }))
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        None
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        Some(self)
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        Some(self)
+    fn facets(&self) -> Facets<'_> {
+        Facets::none().subjects(self).scan(self)
     }
 }
 
@@ -230,53 +221,59 @@ impl Subjects for MemoryStore {
         Ok(())
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
-        let mut records = Vec::new();
-        for key in self.subjects.keys(subject) {
-            if let Some(record) = self.records.load(&key)
-                && record.subject.as_ref() == Some(subject)
-            {
-                records.push((key, record));
-            }
-        }
-        Ok(records)
+    /// A cursor is the last key of the page before.
+    async fn list(
+        &self,
+        subject: &Subject,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<SubjectEntry>> {
+        let after = cursor.map(|cursor| cursor.as_bytes().try_into().map(Key::new)).transpose();
+        let after = after.map_err(|_| foreign_cursor())?;
+        let keys = self.subjects.keys(subject, after.as_ref(), limit.max(1));
+        let next = keys.last().filter(|_| keys.len() == limit.max(1));
+        let entries = keys.iter().filter_map(|key| {
+            let record = self.records.load(key).filter(|record| record.subject.as_ref() == Some(subject))?;
+            Some(SubjectEntry::new(*key, record.expires_at))
+        });
+        Ok(Page::new(entries.collect(), next.map(|key| Cursor::new(*key.as_bytes()))))
     }
 
     async fn end_all(&self, subject: &Subject, except: Option<&Key>) -> Result<usize> {
-        let mut ended = 0;
-        for key in self.subjects.keys(subject) {
-            if Some(&key) != except
-                && self.records.remove_if(&key, |record| record.subject.as_ref() == Some(subject)).is_some()
-            {
-                ended += 1;
-                self.unindex(subject, &key);
+        let (mut ended, mut last) = (0, None);
+        loop {
+            let keys = self.subjects.keys(subject, last.as_ref(), KEYS_AT_ONCE);
+            let Some(key) = keys.last() else { return Ok(ended) };
+            last = Some(*key);
+            for key in keys.iter().filter(|key| Some(*key) != except) {
+                if self.records.remove_if(key, |record| record.subject.as_ref() == Some(subject)).is_some() {
+                    ended += 1;
+                    self.unindex(subject, key);
+                }
             }
         }
-        Ok(ended)
     }
 }
 
 impl Scan for MemoryStore {
     /// A page is whole shards, of about a thousand records each when the store is full.
-    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let start = match cursor.map(|cursor| <[u8; 4]>::try_from(cursor.as_bytes())) {
-            None => 0,
-            Some(Ok(bytes)) => u32::from_be_bytes(bytes),
-            Some(Err(_)) => return Err(Error::new(ErrorKind::Other).because("not a cursor of this store")),
-        };
+    async fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<(Key, Record)>> {
+        let start = cursor.map(|cursor| cursor.as_bytes().try_into().map(u32::from_be_bytes)).transpose();
+        let start = start.map_err(|_| foreign_cursor())?.unwrap_or(0);
         let mut page = Page::default();
         for shard in start..self.records.shards() {
-            if page.records.len() >= limit.max(1) {
+            if page.items.len() >= limit.max(1) {
                 page.next = Some(Cursor::new(shard.to_be_bytes()));
                 break;
             }
-            page.records.extend(self.records.in_shard(shard));
+            page.items.extend(self.records.in_shard(shard));
         }
         Ok(page)
     }
 
-    async fn count(&self) -> Result<u64> {
-        Ok(self.records.bounds().sessions() as u64)
+    /// Looks at the records that were due before `now` and at no others: few, if expired records are purged.
+    async fn count(&self, now: Timestamp) -> Result<u64> {
+        Ok(self.records.live(now))
     }
 }
 
@@ -299,12 +296,12 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// Locks, whether or not somebody panicked in there: nothing between two statements that could panic is
-/// left half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn foreign_cursor() -> Error {
+    Error::new(ErrorKind::Other).because("not a cursor of this store")
 }
 
+/// How many keys of a subject are copied out of the index at a time.
+const KEYS_AT_ONCE: usize = 256;
 const DEFAULT_MAX_SESSIONS: usize = 1_000_000;
 const DEFAULT_MAX_BYTES: usize = 1 << 30;
 

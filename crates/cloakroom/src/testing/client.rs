@@ -9,6 +9,7 @@ use super::Jar;
 /// A client of a tower service that keeps cookies as a browser does, over HTTPS.
 ///
 /// ```
+/// # extern crate axum08 as axum;
 /// # #[cfg(feature = "axum_v0_8")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {

@@ -3,13 +3,11 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, Error, Key, Record, Result, Revision, Store, Timestamp,
-};
+use cloakroom_store::{Error, Facets, Key, Record, Result, Revision, Store, Timestamp};
 
-/// A store that does what another one does, until it is told to fail; and that counts its calls.
+/// Wraps a store, counts its calls, and makes them fail on command.
 ///
-/// Clones are the same store. The facets are passed through as they are.
+/// Clones are the same store. Calls of the facets go to the inner store: they never fail on command, and they are not counted.
 ///
 /// ```
 /// use cloakroom::stores::MemoryStore;
@@ -43,13 +41,13 @@ pub enum Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Nothing happens, and the answer says so.
+    /// The call has no effect, and the error says so.
     Unavailable,
-    /// A write is carried out, and its answer gets lost.
+    /// A write is applied, but its result gets lost: the error says that it may have been applied.
     Unanswered,
-    /// A write gets lost, and nobody can tell.
+    /// A write gets lost: it has no effect, but the error says that it may have been applied.
     Lost,
-    /// There is never an answer, and nothing happens.
+    /// The call never returns and has no effect.
     Silence,
     /// What is stored cannot be read.
     Corrupt,
@@ -65,7 +63,7 @@ struct Plan {
 }
 
 impl<S: Store> FaultyStore<S> {
-    /// Does what `inner` does, for now.
+    /// Wraps `inner`. No call fails until told so.
     pub fn new(inner: S) -> Self {
         Self { inner: Arc::new(inner), plan: Arc::default() }
     }
@@ -85,29 +83,29 @@ impl<S: Store> FaultyStore<S> {
         self.plan().later = Some((nth, fault));
     }
 
-    /// Fails no call any more.
+    /// Stops failing calls.
     pub fn heal(&self) {
         let mut plan = self.plan();
         plan.always = None;
         plan.later = None;
     }
 
-    /// How many calls of this kind there have been.
+    /// Returns the number of calls of this kind.
     pub fn count(&self, call: Call) -> usize {
         self.plan().counts.get(&call).copied().unwrap_or(0)
     }
 
-    /// How many calls there have been.
+    /// Returns the number of all calls.
     pub fn count_all(&self) -> usize {
         self.plan().counts.values().sum()
     }
 
-    /// The last call that was made to fail, if one was.
+    /// Returns the last call that was made to fail.
     pub fn last_failed(&self) -> Option<Call> {
         self.plan().failed
     }
 
-    /// The store behind it.
+    /// Returns the wrapped store.
     pub fn inner(&self) -> &S {
         &self.inner
     }
@@ -177,16 +175,14 @@ impl<S: Store> Store for FaultyStore<S> {
         self.run(Call::Purge, self.inner.purge(cutoff, limit)).await
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        self.inner.leases()
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        self.inner.subjects()
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        self.inner.scan()
+    /// The known facets of the inner store. A facet that is added later stays absent until it is named here.
+    fn facets(&self) -> Facets<'_> {
+        let inner = self.inner.facets();
+        let mut facets = Facets::none();
+        facets.leases = inner.leases;
+        facets.subjects = inner.subjects;
+        facets.scan = inner.scan;
+        facets
     }
 }
 

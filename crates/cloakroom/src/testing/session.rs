@@ -5,15 +5,15 @@ use std::task::{Context, Poll, Waker};
 use cloakroom_store::{Store, Subject};
 use serde::Serialize;
 
-use super::TestClock;
-use crate::clock::Clock;
+use crate::clock::{Clock, TestClock};
 use crate::config::Settings;
 use crate::cookie::Presented;
 use crate::keys::WriteKey;
 use crate::lifecycle::{self, Changes, SignIn};
 use crate::manager::SessionManager;
 use crate::random::Random;
-use crate::session::{Inner, Session};
+use crate::request::{Method, Request};
+use crate::session::Session;
 use crate::stores::MemoryStore;
 
 /// A session as a handler would get it in a GET request, to be given what the test needs: stored in memory, resumed from
@@ -105,22 +105,25 @@ impl SessionBuilder {
         let sessions = SessionManager::assemble(store.clone(), self.settings, self.clock, Random::os())
             .expect("settings that can be used");
         let engine = Arc::clone(sessions.engine());
+        let rules = &engine.rules;
         let sign_in = self.subject.map(|subject| SignIn { subject, after: Default::default() });
         let mut changes = Changes { sign_in, ..Changes::default() };
         for (key, value) in self.values {
             changes.record(&key, Some(value.into()));
         }
-        let token = engine.keyring.mint(&engine.random).expect("random bytes");
-        let (verifier, now) = (engine.keyring.verifier(&token), engine.clock.now());
+        let token = rules.mint().expect("random bytes");
+        let (verifier, now) = (rules.keyring.verifier(&token), engine.now());
         let mut presented = Presented::default();
-        if let Some(draft) = lifecycle::begin(&changes, verifier, None, now, &engine.policy) {
-            let key = engine.keyring.key(&token);
-            let stored = finished(store.create(&key, &engine.record(&draft)));
+        let draft = lifecycle::begin(&changes, verifier, None, now, &rules.policy);
+        if let Some(draft) = draft.expect("values within the limits") {
+            let key = rules.keyring.key(&token);
+            let stored = finished(store.create(&key, &rules.record(&draft)));
             stored.expect("an empty store takes a session");
-            let cookie = format!("{}={}", engine.settings.cookie_name, *engine.keyring.print(&token));
-            presented.read(cookie.as_bytes(), &engine.settings.cookie_name, &engine.keyring);
+            let cookie = format!("{}={}", rules.settings.cookie_name, *rules.keyring.print(&token));
+            presented.read(cookie.as_bytes(), &rules.settings.cookie_name, &rules.keyring);
         }
-        Session(Arc::new(Inner::new(engine, presented, true, None)))
+        let request = Request::new(presented, Method::Safe, None, engine.budget());
+        Session::new(request, engine)
     }
 }
 

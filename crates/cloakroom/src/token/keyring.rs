@@ -6,8 +6,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{LOCATOR_LEN, SECRET_LEN, Secret, SecretKey, Token, Verifier};
-use crate::ConfigError;
+use super::parts::{
+    KEYED_LEN, LOCATOR_LEN, MAC_LEN, NUMBER_LEN, PLAIN_LEN, SECRET_LEN, Secret, Token, Verifier, printed_len,
+};
+use super::secret_key::SecretKey;
+use crate::error::ConfigError;
 use crate::random::{Random, RandomError};
 
 /// Makes tokens, reads them back, and derives from them what the store sees.
@@ -18,6 +21,8 @@ use crate::random::{Random, RandomError};
 pub(crate) struct Keyring {
     /// Empty: tokens carry no MAC and hashes are unkeyed.
     keys: Vec<DerivedKeys>,
+    /// What the unkeyed hash of every locator begins with.
+    plain_key: Sha256,
 }
 
 impl Keyring {
@@ -32,9 +37,10 @@ impl Keyring {
         secret_key: Option<&SecretKey>,
         previous: &[SecretKey],
     ) -> Result<Self, ConfigError> {
+        let plain_key = Sha256::new_with_prefix(bound_to_name(KEY_LABEL, cookie_name));
         let Some(secret_key) = secret_key else {
             return match previous {
-                [] => Ok(Self { keys: Vec::new() }),
+                [] => Ok(Self { keys: Vec::new(), plain_key }),
                 _ => Err(ConfigError::hidden(
                     PREVIOUS,
                     "previous keys verify tokens and cannot sign new ones: set secret_key as well",
@@ -59,7 +65,7 @@ impl Keyring {
             }
             keys.push(derived);
         }
-        Ok(Self { keys })
+        Ok(Self { keys, plain_key })
     }
 
     /// A new token for a new session.
@@ -112,13 +118,15 @@ impl Keyring {
                 KEYED_LEN
             }
         };
-        Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes[..used]))
+        let mut room = Zeroizing::new([0; Token::MAX_PRINTED_LEN]);
+        let text = Base64UrlUnpadded::encode(&bytes[..used], room.as_mut_slice());
+        Zeroizing::new([VERSION, text.expect("room for the longest token")].concat())
     }
 
-    /// Where the store keeps the record of this token.
+    /// Where the store keeps the record of this token: under another cookie name it would be elsewhere.
     pub(crate) fn key(&self, token: &Token) -> Key {
         let hash = match self.keys_of(token) {
-            None => Sha256::new().chain_update(PLAIN_KEY).chain_update(token.locator).finalize(),
+            None => self.plain_key.clone().chain_update(token.locator).finalize(),
             Some(keys) => *keys.store_key.clone().chain_update(token.locator).finalize().as_bytes(),
         };
         Key::new(hash.into())
@@ -131,7 +139,7 @@ impl Keyring {
         let (locator, secret) = (&token.locator, &token.secret.0);
         let hash = match self.keys_of(token) {
             None => Sha256::new()
-                .chain_update(PLAIN_VERIFIER)
+                .chain_update(VERIFIER_LABEL)
                 .chain_update(locator)
                 .chain_update(secret)
                 .finalize(),
@@ -139,7 +147,7 @@ impl Keyring {
                 *keys.verifier.clone().chain_update(locator).chain_update(secret).finalize().as_bytes()
             }
         };
-        Verifier(std::array::from_fn(|i| hash[i]))
+        Verifier::new(std::array::from_fn(|i| hash[i]))
     }
 
     /// The keys this token was signed with; `None` on a ring without keys.
@@ -172,16 +180,11 @@ impl DerivedKeys {
         let derive = |label: &[u8]| hmac(secret_key.as_bytes()).chain_update(label).finalize();
         let number = derive(NUMBER_LABEL);
         let number = u16::from_be_bytes([number.as_bytes()[0], number.as_bytes()[1]]);
-        // The name's length goes first, so that no name can be read as another name and a number.
-        let mac = hmac(derive(MAC_LABEL).as_bytes())
-            .chain_update(TOKEN_LABEL)
-            .chain_update((cookie_name.len() as u64).to_be_bytes())
-            .chain_update(cookie_name)
-            .chain_update(number.to_be_bytes());
+        let prefixed = |key: &[u8], label| hmac(key).chain_update(bound_to_name(label, cookie_name));
         Self {
             number,
-            mac,
-            store_key: hmac(derive(KEY_LABEL).as_bytes()),
+            mac: prefixed(derive(MAC_LABEL).as_bytes(), TOKEN_LABEL).chain_update(number.to_be_bytes()),
+            store_key: prefixed(derive(KEY_LABEL).as_bytes(), KEY_LABEL),
             verifier: hmac(derive(VERIFIER_LABEL).as_bytes()),
         }
     }
@@ -199,13 +202,18 @@ fn token_of(bytes: &[u8; PLAIN_LEN], key_number: Option<u16>) -> Token {
     Token { locator, secret, key_number }
 }
 
-/// Decodes base64url without padding into exactly `LEN` bytes, in its one canonical form.
+/// What binds a hash to a purpose, which the label names with its version, and to the cookie's name. The name's length
+/// goes first, so that no name can be read as another name and the beginning of what follows.
+fn bound_to_name(label: &[u8], cookie_name: &str) -> Vec<u8> {
+    [label, &(cookie_name.len() as u64).to_be_bytes(), cookie_name.as_bytes()].concat()
+}
+
+/// Reads the printed form of exactly `LEN` bytes: the version, and base64url without padding in its one canonical form.
+/// Another version is as bad as any other character, for anybody can make one up.
 fn decode<const LEN: usize>(value: &[u8]) -> Option<Zeroizing<[u8; LEN]>> {
-    if value.len() != text_len(LEN) {
-        return None;
-    }
+    let text = value.strip_prefix(VERSION.as_bytes()).filter(|_| value.len() == printed_len(LEN))?;
     let mut bytes = Zeroizing::new([0; LEN]);
-    Base64UrlUnpadded::decode(value, bytes.as_mut_slice()).ok()?;
+    Base64UrlUnpadded::decode(text, bytes.as_mut_slice()).ok()?;
     Some(bytes)
 }
 
@@ -213,27 +221,18 @@ fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of every length")
 }
 
-/// The length of `len` bytes in base64 without padding.
-const fn text_len(len: usize) -> usize {
-    (len * 4).div_ceil(3)
-}
-
-const NUMBER_LEN: usize = 2;
-const MAC_LEN: usize = 16;
-const PLAIN_LEN: usize = LOCATOR_LEN + SECRET_LEN;
-const KEYED_LEN: usize = NUMBER_LEN + LOCATOR_LEN + SECRET_LEN + MAC_LEN;
-pub(super) const KEYED_TEXT_LEN: usize = text_len(KEYED_LEN);
+/// What every printed token begins with.
+const VERSION: &str = "1";
 
 const PREVIOUS: &str = "previous_secret_keys";
 
-// Every hash has its own label, so that no output can stand in for another. What is hashed without a
-// key fits into one block of SHA-256: 55 bytes beside the padding.
-const PLAIN_KEY: &[u8] = b"cloakroom/key/1";
-const PLAIN_VERIFIER: &[u8] = b"cloakroom/verifier/1";
+// Every hash has its own label, so that no output can stand in for another.
 const NUMBER_LABEL: &[u8] = b"cloakroom/number/1";
 const MAC_LABEL: &[u8] = b"cloakroom/mac/1";
 const KEY_LABEL: &[u8] = b"cloakroom/key/1";
 const VERIFIER_LABEL: &[u8] = b"cloakroom/verifier/1";
 const TOKEN_LABEL: &[u8] = b"cloakroom/token/1";
-const _: () = assert!(PLAIN_KEY.len() + LOCATOR_LEN <= 55);
-const _: () = assert!(PLAIN_VERIFIER.len() + LOCATOR_LEN + SECRET_LEN <= 55);
+// What is hashed without a key fits into one block of SHA-256, 55 bytes beside the padding, if the cookie's name is not
+// longer than 16 bytes.
+const _: () = assert!(KEY_LABEL.len() + 8 + 16 + LOCATOR_LEN <= 55);
+const _: () = assert!(VERIFIER_LABEL.len() + LOCATOR_LEN + SECRET_LEN <= 55);

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::parts::{LOCATOR_LEN, Secret};
 use super::*;
 use crate::random::Random;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 use crate::random::Random;
 
 /// A key that signs tokens, at least 32 bytes, shared by all instances of a site.

@@ -1,9 +1,12 @@
 use std::collections::HashSet;
 
+use super::parts::Secret;
 use super::*;
 use crate::random::Random;
 
 const NAME: &str = "__Host-id";
+/// What the secret key of the golden tokens is made of.
+const KNOWN: &str = "a fixed key for known answers";
 
 fn secret_key(seed: &str) -> SecretKey {
     use sha2::Digest;
@@ -11,7 +14,7 @@ fn secret_key(seed: &str) -> SecretKey {
 }
 
 fn rings() -> [Keyring; 2] {
-    let key = secret_key("a fixed key for known answers");
+    let key = secret_key(KNOWN);
     [Keyring::new(NAME, None, &[]).unwrap(), Keyring::new(NAME, Some(&key), &[]).unwrap()]
 }
 
@@ -25,47 +28,47 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SECURITY 40. The expected values were computed apart from this crate, with Python:
+/// SECURITY 40. The golden tokens were computed apart from this crate, with Python:
 ///
 /// ```python
 /// import hashlib, hmac, base64
 /// b64 = lambda b: base64.urlsafe_b64encode(b).rstrip(b'=').decode()
 /// locator, secret = bytes(range(16)), bytes(range(0xf0, 0x100))
-/// print(b64(locator + secret))
-/// print(hashlib.sha256(b"cloakroom/key/1" + locator).hexdigest())
-/// print(hashlib.sha256(b"cloakroom/verifier/1" + locator + secret).digest()[:16].hex())
+/// named = lambda label: label + len(name).to_bytes(8, "big") + name
 /// H = lambda key, message: hmac.new(key, message, hashlib.sha256).digest()
 /// k = hashlib.sha256(b"a fixed key for known answers").digest()
-/// number, name = H(k, b"cloakroom/number/1")[:2], b"__Host-id"
-/// signed = b"cloakroom/token/1" + len(name).to_bytes(8, "big") + name + number + locator + secret
-/// print(b64(number + locator + secret + H(H(k, b"cloakroom/mac/1"), signed)[:16]))
-/// print(H(H(k, b"cloakroom/key/1"), locator).hex())
-/// print(H(H(k, b"cloakroom/verifier/1"), locator + secret)[:16].hex())
+/// number = H(k, b"cloakroom/number/1")[:2]
+/// for name in b"__Host-id", b"__Host-admin":
+///     print("1" + b64(locator + secret))
+///     print(hashlib.sha256(named(b"cloakroom/key/1") + locator).hexdigest())
+///     print(hashlib.sha256(b"cloakroom/verifier/1" + locator + secret).digest()[:16].hex())
+///     signed = named(b"cloakroom/token/1") + number + locator + secret
+///     print("1" + b64(number + locator + secret + H(H(k, b"cloakroom/mac/1"), signed)[:16]))
+///     print(H(H(k, b"cloakroom/key/1"), named(b"cloakroom/key/1") + locator).hex())
+///     print(H(H(k, b"cloakroom/verifier/1"), locator + secret)[:16].hex())
 /// ```
 #[test]
-fn printed_form_key_and_verifier_are_the_documented_ones() {
-    let [plain, keyed] = rings();
-
-    let token = known_token(None);
-    assert_eq!(*plain.print(&token), "AAECAwQFBgcICQoLDA0OD_Dx8vP09fb3-Pn6-_z9_v8");
-    assert_eq!(
-        plain.key(&token).to_string(),
-        "7c07b9293b36494725e9b90292c84c67a82636a1cf16e37f5a1a6a054b197965"
-    );
-    assert_eq!(hex(plain.verifier(&token).as_bytes()), "8d794c784ffebc06f1b6a24f331c91e5");
-
-    let token = known_token(Some(0x8241));
-    assert_eq!(*keyed.print(&token), "gkEAAQIDBAUGBwgJCgsMDQ4P8PHy8_T19vf4-fr7_P3-_5Im6ocyeE_3N0fKfw43aGI");
-    assert_eq!(
-        keyed.key(&token).to_string(),
-        "84d213b3265c8dad29dfd3d871047079c62ff0f37126d756f92dfe04b936bc24"
-    );
-    assert_eq!(hex(keyed.verifier(&token).as_bytes()), "99d816a88b36e9e45bdf3d87b8851c08");
+fn the_golden_tokens_are_read_and_printed_and_stored_as_documented() {
+    let tokens = include_str!("../../golden/tokens.txt").lines().filter(|line| !line.starts_with('#'));
+    let mut keys = HashSet::new();
+    for line in tokens {
+        let fields: Vec<_> = line.split(' ').collect();
+        let [name, secret_key, text, key, verifier] = fields[..] else { panic!("{line}") };
+        let secret_key = (secret_key != "-").then(|| secret_key.parse().unwrap());
+        let ring = Keyring::new(name, secret_key.as_ref(), &[]).unwrap();
+        let token = ring.parse(text.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(token, known_token(secret_key.map(|_| 0x8241)));
+        assert_eq!(*ring.print(&token), text);
+        assert_eq!(ring.key(&token).to_string(), key);
+        assert_eq!(hex(ring.verifier(&token).as_bytes()), verifier);
+        assert!(keys.insert(key), "{line}");
+    }
+    assert_eq!(keys.len(), 4);
 }
 
 #[test]
 fn a_minted_token_reads_back_from_its_printed_form() {
-    for (ring, len) in rings().iter().zip([43, 67]) {
+    for (ring, len) in rings().iter().zip([44, 68]) {
         let token = ring.mint(&Random::os()).unwrap();
         let text = ring.print(&token);
         assert_eq!(text.len(), len);
@@ -163,7 +166,12 @@ fn anything_but_the_one_canonical_form_is_refused() {
             format!("\"{text}\"").into(),
             format!(" {text}").into(),
             format!("{text}\r\n").into(),
+            format!("2{}", &text[1..]).into(),
+            format!("0{}", &text[1..]).into(),
+            format!("A{}", &text[1..]).into(),
+            format!("1{text}").into(),
             vec![b'A'; 8192],
+            vec![b'1'; 8192],
             b"../../etc/passwd".to_vec(),
         ];
         bad.extend(
@@ -175,7 +183,7 @@ fn anything_but_the_one_canonical_form_is_refused() {
     }
 }
 
-/// SECURITY 4: 43 characters are 258 bits and 67 are 402, so two bits must be zero.
+/// SECURITY 4: 43 characters after the version are 258 bits and 67 are 402, so two bits must be zero.
 #[test]
 fn base64_with_stray_bits_at_its_end_is_refused() {
     for ring in rings() {
@@ -196,11 +204,12 @@ fn a_keyed_token_with_any_bit_changed_is_refused() {
     use base64ct::{Base64UrlUnpadded, Encoding};
     let [_, ring] = rings();
     let text = ring.print(&ring.mint(&Random::os()).unwrap());
-    let bytes = Base64UrlUnpadded::decode_vec(&text).unwrap();
+    let bytes = Base64UrlUnpadded::decode_vec(&text[1..]).unwrap();
     for bit in 0..bytes.len() * 8 {
         let mut changed = bytes.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(ring.parse(Base64UrlUnpadded::encode_string(&changed).as_bytes()), None, "bit {bit}");
+        let changed = format!("1{}", Base64UrlUnpadded::encode_string(&changed));
+        assert_eq!(ring.parse(changed.as_bytes()), None, "bit {bit}");
     }
     assert!(ring.parse(text.as_bytes()).is_some());
 }
@@ -224,6 +233,18 @@ fn a_keyed_token_of_another_cookie_name_is_refused() {
     let token = ours.print(&ours.mint(&Random::os()).unwrap());
     assert!(ours.parse(token.as_bytes()).is_some());
     assert_eq!(theirs.parse(token.as_bytes()), None);
+}
+
+/// SECURITY 21.
+#[test]
+fn a_token_finds_nothing_under_another_cookie_name_with_a_key_or_without() {
+    for name in ["__Host-admin", "__Host-i", "__Host-id0", "id", ""] {
+        for (ours, secret_key) in rings().iter().zip([None, Some(secret_key(KNOWN))]) {
+            let theirs = Keyring::new(name, secret_key.as_ref(), &[]).unwrap();
+            let token = known_token(secret_key.map(|_| 0x8241));
+            assert_ne!(ours.key(&token), theirs.key(&token), "{name}");
+        }
+    }
 }
 
 /// SECURITY 38.
@@ -390,7 +411,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn a_ring_has_them_on_text_that_looks_right(data in "[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{67}") {
+    fn a_ring_has_them_on_text_that_looks_right(data in "[01][A-Za-z0-9_-]{43}|[01][A-Za-z0-9_-]{67}") {
         properties::a_ring_reads_exactly_what_it_prints(data.as_bytes());
     }
 }

@@ -1,10 +1,10 @@
-use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
-use actix_web::dev::Payload;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError};
+use actix_web4::dev::Payload;
+use actix_web4::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError};
 
+use crate::adapters::missing::missing;
 use crate::session::{Session, SignedIn};
 
 impl FromRequest for Session {
@@ -26,21 +26,12 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// A handler asks for a [`Session`], and there is no [`SessionMiddleware`](super::SessionMiddleware) around its route.
-/// Answers 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MissingMiddleware;
-
-impl fmt::Display for MissingMiddleware {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "no session: add `.wrap(SessionMiddleware::new(sessions))` to the App, or around this route",
-        )
-    }
+missing! {
+    /// A handler asks for a [`Session`], and there is no [`SessionMiddleware`](super::SessionMiddleware) around its route.
+    /// Answers 500.
+    pub struct MissingMiddleware =
+        "no session: add `.wrap(SessionMiddleware::new(sessions))` to the App, or around this route";
 }
-
-impl std::error::Error for MissingMiddleware {}
 
 /// Status 500 and the message in plain text.
 impl ResponseError for MissingMiddleware {}

@@ -1,7 +1,7 @@
-use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web4::body::BoxBody;
+use actix_web4::http::StatusCode;
+use actix_web4::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use actix_web4::{HttpResponse, ResponseError};
 
 use crate::answer::{Header, Reply};
 use crate::error::Error;

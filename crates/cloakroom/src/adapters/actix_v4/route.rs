@@ -1,7 +1,7 @@
 use std::future::{Ready, ready};
 
-use actix_web::HttpMessage;
-use actix_web::dev::{Service, ServiceRequest, Transform, forward_ready};
+use actix_web4::HttpMessage;
+use actix_web4::dev::{Service, ServiceRequest, Transform, forward_ready};
 
 use crate::route_options::RouteOptions;
 use crate::session::Session;
@@ -10,6 +10,7 @@ use crate::session::Session;
 /// scope, or a route.
 ///
 /// ```
+/// # extern crate actix_web4 as actix_web;
 /// use actix_web::web;
 /// use cloakroom::actix_v4::RouteMiddleware;
 /// use cloakroom::{Locking, RouteOptions};

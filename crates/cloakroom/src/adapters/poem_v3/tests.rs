@@ -9,7 +9,7 @@ use crate::stores::MemoryStore;
 use crate::testing::Jar;
 
 #[handler]
-async fn count(session: Session) -> crate::Result<String> {
+async fn count(session: Session) -> crate::error::Result<String> {
     Ok(session.get::<u64>("count").await?.unwrap_or(0).to_string())
 }
 
@@ -26,7 +26,7 @@ async fn untouched() -> Result<()> {
 }
 
 #[handler]
-async fn sign_in(session: Session) -> crate::Result<()> {
+async fn sign_in(session: Session) -> crate::error::Result<()> {
     session.sign_in("ann").await
 }
 
@@ -42,7 +42,7 @@ async fn by_question_mark(session: Session) -> Result<String> {
 }
 
 #[handler]
-async fn as_it_is(session: Session) -> crate::Result<String> {
+async fn as_it_is(session: Session) -> crate::error::Result<String> {
     Ok(session.require_subject().await?.as_str().to_owned())
 }
 

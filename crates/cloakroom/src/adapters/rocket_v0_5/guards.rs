@@ -1,13 +1,12 @@
 //! What handlers ask for.
 
-use std::fmt;
-
-use rocket::http::Status;
-use rocket::outcome::Outcome;
-use rocket::request::{self, FromRequest};
-use rocket::{Ignite, Request, Rocket, Sentinel, async_trait};
+use rocket05::http::Status;
+use rocket05::outcome::Outcome;
+use rocket05::request::{self, FromRequest};
+use rocket05::{Ignite, Request, Rocket, Sentinel, async_trait};
 
 use super::request::with_sessions;
+use crate::adapters::missing::missing;
 use crate::error::{Error, ErrorKind};
 use crate::session::{Session, SignedIn};
 
@@ -42,25 +41,10 @@ impl<'r> FromRequest<'r> for SignedIn {
     }
 }
 
-/// A handler asks for a [`Session`], and no [`SessionFairing`](super::SessionFairing) has given the request one. Answers 500.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MissingFairing;
-
-impl fmt::Display for MissingFairing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no session: add `.attach(SessionFairing::new(sessions))` to the rocket")
-    }
+missing! {
+    /// A handler asks for a [`Session`], and no [`SessionFairing`](super::SessionFairing) has given the request one. Answers 500.
+    pub struct MissingFairing = "no session: add `.attach(SessionFairing::new(sessions))` to the rocket";
 }
-
-impl fmt::Debug for MissingFairing {
-    /// As `Display`: what Rocket logs of a guard that fails.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for MissingFairing {}
 
 /// A [`SessionFairing`](super::SessionFairing) is attached: in the application's state.
 pub(super) struct Attached;
@@ -70,7 +54,7 @@ impl Sentinel for Session {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         let missing = rocket.state::<Attached>().is_none();
         if missing {
-            rocket::error!("{MissingFairing}");
+            rocket05::error!("{MissingFairing}");
         }
         missing
     }

@@ -4,13 +4,14 @@ use std::mem;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use rocket::Request;
+use rocket05::Request;
 
 use crate::answer::{Header, Reply};
 use crate::error::Error;
 use crate::manager::RequestHead;
 use crate::route_options::RouteOptions;
-use crate::session::{OpenSession, Session};
+use crate::session::Session;
+use crate::session::open::OpenSession;
 
 /// The head of a request.
 pub(super) struct Head<'r> {
@@ -109,15 +110,15 @@ impl Sessions {
     /// Configures the session that handlers find. Answers its settings before.
     pub(super) fn configure(&self, options: RouteOptions) -> Option<RouteOptions> {
         let session = self.first()?;
-        let before = *session.0.route();
+        let before = session.options();
         session.configure(options);
-        Some(before)
+        before
     }
 
     /// Gives the session that handlers find its settings back.
     pub(super) fn restore(&self, before: Option<RouteOptions>) {
         if let (Some(session), Some(before)) = (self.first(), before) {
-            *session.0.route() = before;
+            session.restore(before);
         }
     }
 

@@ -1,5 +1,5 @@
-use rocket::route::{Handler, Outcome};
-use rocket::{Data, Request, async_trait};
+use rocket05::route::{Handler, Outcome};
+use rocket05::{Data, Request, async_trait};
 
 use super::request::with_sessions;
 use crate::route_options::RouteOptions;
@@ -8,6 +8,7 @@ use crate::route_options::RouteOptions;
 /// route that forwards takes them back; a lock that they had the session let go is not taken again.
 ///
 /// ```
+/// # extern crate rocket05 as rocket;
 /// use cloakroom::rocket_v0_5::with_route;
 /// use cloakroom::{Locking, RouteOptions};
 /// use rocket::{post, routes};
@@ -20,9 +21,9 @@ use crate::route_options::RouteOptions;
 /// ```
 pub fn with_route(
     options: RouteOptions,
-    routes: impl IntoIterator<Item = rocket::Route>,
-) -> Vec<rocket::Route> {
-    let configured = |mut route: rocket::Route| {
+    routes: impl IntoIterator<Item = rocket05::Route>,
+) -> Vec<rocket05::Route> {
+    let configured = |mut route: rocket05::Route| {
         route.handler = Box::new(Configured { options, handler: route.handler });
         route
     };

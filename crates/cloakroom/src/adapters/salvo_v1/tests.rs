@@ -5,13 +5,14 @@ use salvo::prelude::*;
 use salvo::test::{ResponseExt, TestClient};
 
 use super::SessionHoop;
+use crate::config::Settings;
+use crate::manager::SessionManager;
 use crate::session::Session;
 use crate::stores::MemoryStore;
 use crate::testing::{Fault, FaultyStore};
-use crate::{SessionManager, Settings};
 
 #[handler]
-async fn count(session: Session, res: &mut Response) -> crate::Result<String> {
+async fn count(session: Session, res: &mut Response) -> crate::error::Result<String> {
     res.add_header("x-handler", "here", true).unwrap();
     let visits = session.get::<u64>("visits").await?.unwrap_or(0) + 1;
     session.insert("visits", &visits).await?;
@@ -31,14 +32,14 @@ async fn count_and_cease(session: Session, res: &mut Response, ctrl: &mut FlowCt
 }
 
 #[handler]
-async fn not_found(session: Session, res: &mut Response) -> crate::Result<()> {
+async fn not_found(session: Session, res: &mut Response) -> crate::error::Result<()> {
     count::count(session, res).await?;
     res.status_code(StatusCode::NOT_FOUND);
     Ok(())
 }
 
 #[handler]
-async fn fail_late(session: Session, res: &mut Response) -> crate::Result<()> {
+async fn fail_late(session: Session, res: &mut Response) -> crate::error::Result<()> {
     res.add_header("content-encoding", "gzip", true).unwrap();
     res.render("half a page");
     session.require_subject().await.map(drop)

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::adapters::http_v1::concluded;
 use crate::answer::{Closing, Reply};
-use crate::session::OpenSession;
+use crate::session::open::OpenSession;
 
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService).

@@ -117,11 +117,11 @@ impl Request {
             Step::ReadAgain(key) if !log.writes(key) => reads.note_again(key, stored),
             Step::Read(_) | Step::ReadAgain(_) => {}
             Step::ReadAll => reads.note_all(log, stored, true),
-            Step::Write(key, value) => drop(log.record(key, value.map(|value| [value].into()))),
+            Step::Write(key, value) => log.record(key, value.map(|value| [value].into())),
             Step::Clear => log.clear(),
             Step::Save => {
                 *stored = entries(&log.apply(stored).map(|(key, value)| (key.into(), value[0])).collect());
-                reads.landed(log, stored);
+                reads.committed(log, stored);
                 *log = OpLog::default();
             }
             Step::Others(others) => *stored = entries(others),

@@ -13,6 +13,8 @@ enum Step {
     Remember(Duration),
     Touch,
     End,
+    /// A later version adds a tag with these bits, or changes its value.
+    Tag(u16, u16),
 }
 
 /// A session, and what its clients were promised.
@@ -25,6 +27,8 @@ struct World {
     ends_at: Timestamp,
     subject: Option<&'static str>,
     values: BTreeMap<String, u8>,
+    /// The bits of each tag.
+    tags: BTreeMap<u16, u16>,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -49,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => sample::select(vec![SECOND, 2 * POLICY.absolute]).prop_map(Step::Remember),
         4 => Just(Step::Touch),
         1 => Just(Step::End),
+        3 => (1..5_u16, 0..8_u16).prop_map(|(number, bits)| Step::Tag(number, bits)),
     ]
 }
 
@@ -62,6 +67,7 @@ impl World {
             ends_at: START.saturating_add(POLICY.absolute),
             subject: None,
             values: [("a".into(), 1)].into(),
+            tags: BTreeMap::new(),
         }
     }
 
@@ -71,8 +77,10 @@ impl World {
             // Only who may use a session changes it.
             _ if !self.snapshot.is_live(self.now, &POLICY) => return,
             Step::Touch => return self.touch(),
+            Step::Tag(number, bits) => return self.tag(*number, *bits),
             Step::End => {
                 self.accepted.clear();
+                self.tags.clear();
                 return self.snapshot = stored(end(&self.snapshot, self.now, &POLICY));
             }
             Step::Insert(key) => inserting(key),
@@ -97,6 +105,16 @@ impl World {
         }
     }
 
+    fn tag(&mut self, number: u16, bits: u16) {
+        self.tags.insert(number, bits);
+        let Snapshot { header, entries, .. } = &self.snapshot;
+        let tags: Vec<_> = self.tags.iter().map(|(number, bits)| tag(*number, *bits, b"new")).collect();
+        let raw = tags.iter().map(Vec::as_slice);
+        let later = envelope::write(header.clone(), entries.size(), entries.iter(), raw);
+        let Envelope { header, entries, extensions, .. } = envelope::read(&later.data).unwrap();
+        self.snapshot = Snapshot { header, entries, extensions, ..self.snapshot.clone() };
+    }
+
     fn revise(&mut self, changes: &Changes) {
         let before = self.snapshot.clone();
         let open_grace = self.accepted.values().flatten().any(|until| self.now < *until);
@@ -111,14 +129,16 @@ impl World {
             "one successor for each grace"
         );
         let expected = self.after(changes);
-        match revise(&before, changes, secret.map(verifier), true, self.now, &POLICY) {
+        match revise(&before, changes, secret.map(verifier), true, self.now, &POLICY).unwrap() {
             Revised::Unchanged => {
                 assert!(secret.is_none() && changes.remember.is_none() && expected == self.values);
+                assert!(self.tags.is_empty() || !changes.log.is_cleared(), "a clear drops the tags");
                 return;
             }
             Revised::Emptied => {
                 assert!(expected.is_empty() && self.subject.is_none() && !signs_in);
                 self.accepted.clear();
+                self.tags.clear();
                 return self.snapshot = stored(end(&before, self.now, &POLICY));
             }
             Revised::Write(draft) => {
@@ -126,6 +146,12 @@ impl World {
             }
         }
         self.values = expected;
+        let other_user = signs_in && self.subject.is_some_and(|old| Some(old) != Self::signs_in(changes));
+        self.tags.retain(|_, bits| {
+            let bit = |bit: u16| *bits & bit != 0;
+            let survives = bit(4) && (bit(2) || secret.is_none()) && (bit(1) || !signs_in);
+            survives && !other_user && !changes.log.is_cleared()
+        });
         if let Some(secret) = secret {
             let until = self.now.saturating_add(if signs_in { Duration::ZERO } else { POLICY.grace });
             self.accepted
@@ -137,7 +163,7 @@ impl World {
         if let Some(sign_in) = &changes.sign_in {
             let same_user = self.subject.is_none_or(|before| before == sign_in.subject.as_str());
             let remembered = before.header.remembered.filter(|_| same_user);
-            self.subject = ["ann", "bob"].into_iter().find(|name| *name == sign_in.subject.as_str());
+            self.subject = Self::signs_in(changes);
             self.ends_at = self.now.saturating_add(remembered.unwrap_or(POLICY.absolute));
         }
         if let Some(duration) = changes.remember {
@@ -145,6 +171,11 @@ impl World {
         }
         let idle = self.snapshot.header.remembered.unwrap_or(POLICY.idle);
         assert_eq!(self.snapshot.expires_at, self.now.saturating_add(idle).min(self.ends_at));
+    }
+
+    fn signs_in(changes: &Changes) -> Option<&'static str> {
+        let subject = changes.sign_in.as_ref()?.subject.as_str();
+        ["ann", "bob"].into_iter().find(|name| *name == subject)
     }
 
     fn after(&self, changes: &Changes) -> BTreeMap<String, u8> {
@@ -168,8 +199,14 @@ impl World {
             assert_eq!(snapshot.header.accepts(&verifier(secret), *now), accepted);
         }
         let header = &snapshot.header;
+        assert!(numbers(&snapshot.extensions).iter().eq(self.tags.keys()), "tags live as their bits say");
         if header.ended {
-            assert_eq!((&snapshot.subject, snapshot.entries.len()), (&None, 0), "a tombstone holds nothing");
+            assert!(snapshot.expires_at <= *now, "a tombstone is no session to anybody who counts");
+            assert_eq!(
+                (&snapshot.subject, snapshot.entries.size().count),
+                (&None, 0),
+                "a tombstone holds nothing"
+            );
             return;
         }
         assert_eq!(header.ends_at, self.ends_at, "only a sign-in and `remember` move the absolute limit");

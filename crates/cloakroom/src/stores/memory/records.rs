@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cloakroom_store::{Error, Key, Record, Result, Revision, Subject, Timestamp};
 
 use super::bounds::Bounds;
-use super::lock;
+
+/// Locks, also after a panic of a holder: no panic can leave what is inside half changed.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A map cut into shards, so that neither a call nor the growth of one shard's table holds up the others.
 pub(super) struct Records {
@@ -47,7 +51,7 @@ impl Records {
         self.shard(key).slots.get(key).and_then(|slot| slot.record.subject.clone())
     }
 
-    /// Answers the subject of the record that was replaced.
+    /// Returns the subject of the record that was replaced.
     pub(super) fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<Option<Subject>> {
         let record = record.clone();
         let mut guard = self.shard(key);
@@ -92,8 +96,8 @@ impl Records {
         Some(slot.record)
     }
 
-    /// Removes at most `limit` records that expired before `cutoff`; shows each to `removed` when no lock is
-    /// held, and answers how many.
+    /// Removes at most `limit` records that expired before `cutoff`, and returns how many. Calls `removed` with each while
+    /// no lock is held.
     pub(super) fn purge(
         &self,
         cutoff: Timestamp,
@@ -118,6 +122,11 @@ impl Records {
             }
         }
         limit - left
+    }
+
+    /// Returns how many records expire after `now`.
+    pub(super) fn live(&self, now: Timestamp) -> u64 {
+        self.shards.iter().map(|shard| lock(shard).live(now) as u64).sum()
     }
 
     pub(super) fn shards(&self) -> u32 {
@@ -169,8 +178,16 @@ struct Slot {
 }
 
 impl Shard {
+    /// An entry that is due after `now` expires after it too; the others are looked up.
+    fn live(&self, now: Timestamp) -> usize {
+        let due = self.due.range(..=(now, Key::new([u8::MAX; Key::LEN])));
+        let expired =
+            due.filter(|(_, key)| self.slots.get(key).is_some_and(|slot| slot.record.expires_at <= now));
+        self.slots.len() - expired.count()
+    }
+
     /// One piece of a sweep: looks at no more than [`PIECE`] entries, moves at most `limit` expired records
-    /// into `out`, and answers whether there may be more.
+    /// into `out`, and returns whether there may be more.
     fn take_due(&mut self, cutoff: Timestamp, limit: usize, out: &mut Vec<(Key, Record)>) -> bool {
         for _ in 0..PIECE {
             if out.len() == limit {
@@ -212,7 +229,7 @@ fn shrink(shard: &Mutex<Shard>) {
     drop(shard);
 }
 
-/// Uses the key as its own hash: keys are uniform, and nobody can store under a key of their choice.
+/// Uses the key as its own hash: keys are uniform, and clients cannot choose them.
 #[derive(Default)]
 struct Uniform(u64);
 

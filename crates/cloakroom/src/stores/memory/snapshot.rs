@@ -13,32 +13,25 @@
 //! | 8 | how many records there were |
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use cloakroom_store::{Error, ErrorKind, Key, Record, Result, decode, encode};
+use cloakroom_store::{Error, ErrorKind, Key, OpenError, Record, Result, decode, encode};
 
-use crate::ConfigError;
-
-/// Hands each record of the snapshot to `insert`, then removes the file. No file, no records.
-pub(super) fn restore(
-    path: &Path,
-    insert: impl FnMut(&Key, &Record) -> Result<()>,
-) -> Result<(), ConfigError> {
-    let error = |reason: Unusable| ConfigError::new("snapshot", path.display(), reason.to_string());
+/// Calls `insert` with each record of the snapshot, then removes the file. Without a file there are no records.
+pub(super) fn restore(path: &Path, insert: impl FnMut(&Key, &Record) -> Result<()>) -> Result<(), OpenError> {
     if !folder(path).is_dir() {
-        return Err(error(Unusable::NoFolder));
+        return Err(Unusable::NoFolder.at(path));
     }
     let file = match File::open(path) {
         Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file.map_err(|source| error(Unusable::Io(source)))?,
+        file => file.map_err(|source| Unusable::Io(source).at(path))?,
     };
-    read(BufReader::new(file), insert).map_err(error)?;
+    read(BufReader::new(file), insert).map_err(|reason| reason.at(path))?;
     fs::remove_file(path)
         .and_then(|()| sync_folder(path))
-        .map_err(|source| error(Unusable::Unremovable(source)))
+        .map_err(|source| Unusable::Unremovable(source).at(path))
 }
 
 /// Replaces the snapshot, or leaves it as it was.
@@ -87,7 +80,7 @@ fn read(mut file: impl Read, mut insert: impl FnMut(&Key, &Record) -> Result<()>
         return Err(Unusable::Damaged("it does not begin like one"));
     }
     if take(&mut file)? != [VERSION] {
-        return Err(Unusable::Damaged("its version is unknown"));
+        return Err(Unusable::Later);
     }
     let mut count: u64 = 0;
     loop {
@@ -135,6 +128,8 @@ enum Unusable {
     Io(io::Error),
     Unremovable(io::Error),
     Damaged(&'static str),
+    /// A later version wrote the file or a record in it.
+    Later,
     TooMany,
 }
 
@@ -148,33 +143,47 @@ impl From<io::Error> for Unusable {
 }
 
 impl From<Error> for Unusable {
-    /// What [`decode`] and the store say of one record.
+    /// An error of [`decode`] or of the store for one record.
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::Full => Self::TooMany,
+            ErrorKind::UnknownVersion => Self::Later,
             ErrorKind::Exists => Self::Damaged("a key occurs twice"),
             _ => Self::Damaged("a record is not what was written"),
         }
     }
 }
 
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Unusable {
+    /// The error for this file, which says what to change.
+    fn at(self, path: &Path) -> OpenError {
+        let path = path.display();
         match self {
-            Self::NoFolder => f.write_str("its folder does not exist; create it"),
-            Self::Io(error) => write!(f, "cannot be read: {error}"),
-            Self::Unremovable(error) => {
-                write!(f, "cannot be removed after reading, and must not be used twice: {error}")
+            Self::NoFolder => {
+                OpenError::refused(format!("the folder of the snapshot {path} does not exist; create it"))
             }
-            Self::Damaged(how) => write!(
-                f,
-                "not a whole snapshot ({how}) and left as it is; restore it, or move it away to start \
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => OpenError::refused(
+                format!("the snapshot {path} cannot be read; give this process the rights to it"),
+            )
+            .because(error),
+            Self::Io(error) => OpenError::other(format!("the snapshot {path} cannot be read")).because(error),
+            Self::Unremovable(error) => OpenError::refused(format!(
+                "the snapshot {path} cannot be removed after reading, and must not be used twice; give this \
+                 process the rights to its folder"
+            ))
+            .because(error),
+            Self::Damaged(how) => OpenError::other(format!(
+                "{path} is not a whole snapshot ({how}) and is left unchanged; restore it, or move it away to start \
                  without its sessions"
-            ),
-            Self::TooMany => f.write_str(
-                "has more sessions than max_sessions and max_bytes allow; raise them, or move it away to \
-                 start without its sessions",
-            ),
+            )),
+            Self::Later => OpenError::refused(format!(
+                "a later version of cloakroom wrote the snapshot {path}, which is left unchanged; start that version, \
+                 or move it away to start without its sessions"
+            )),
+            Self::TooMany => OpenError::config(format!(
+                "the snapshot {path} has more sessions than max_sessions and max_bytes allow; raise them, or move it \
+                 away to start without its sessions"
+            )),
         }
     }
 }

@@ -1,16 +1,17 @@
-//! Which keys belong to whom.
+//! Which keys belong to which subject.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard};
 
 use cloakroom_store::{Key, Subject};
 
-use super::lock;
+use super::records::lock;
 
 /// Pairs of subject and key.
 ///
-/// Invariant: while a subject's lock is free, every record that names the subject has its entry. Whoever
+/// Invariant: while a subject's lock is free, every record that names the subject has its entry. A call that
 /// writes such a record holds the lock from before the record until after the entry. Between a record's
 /// end and its entry's there may be an entry too many.
 pub(super) struct SubjectIndex {
@@ -27,9 +28,15 @@ impl SubjectIndex {
         lock(&self.shards[self.hasher.hash_one(subject) as usize % SHARDS])
     }
 
-    pub(super) fn keys(&self, subject: &Subject) -> Vec<Key> {
-        let bounds = |byte| (subject.clone(), Key::new([byte; Key::LEN]));
-        self.lock(subject).range(bounds(0x00)..=bounds(0xff)).map(|(_, key)| *key).collect()
+    /// Returns the first `limit` keys of the subject that come after `after`.
+    pub(super) fn keys(&self, subject: &Subject, after: Option<&Key>, limit: usize) -> Vec<Key> {
+        let pair = |key| (subject.clone(), key);
+        let start = match after {
+            None => Bound::Included(pair(Key::new([0; Key::LEN]))),
+            Some(key) => Bound::Excluded(pair(*key)),
+        };
+        let end = Bound::Included(pair(Key::new([u8::MAX; Key::LEN])));
+        self.lock(subject).range((start, end)).map(|(_, key)| *key).take(limit).collect()
     }
 
     #[cfg(test)]

@@ -7,14 +7,15 @@ use std::fmt;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-// Not the erased twins of these traits, whose methods have the same names.
+// Not the type-erased forms of these traits, whose methods have the same names.
 use cloakroom_store::{
-    Cursor, ErrorKind, Key, Record, Result, Revision, Scan, Store, Subject, Subjects, Timestamp,
+    Cursor, ErrorKind, Key, OpenErrorKind, Page, Record, Result, Revision, Scan, Store, Subject,
+    SubjectEntry, Subjects, Timestamp,
 };
 
 use super::MemoryStore;
 
-/// The answer of a call to this store, which never waits.
+/// The result of a call to this store, which never waits.
 fn now<T>(call: impl Future<Output = T>) -> T {
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -45,16 +46,11 @@ fn revision(number: u64) -> Revision {
 }
 
 fn record(number: u64, expires_at: u64) -> Record {
-    Record {
-        revision: revision(number),
-        expires_at: at(expires_at),
-        subject: None,
-        data: number.to_be_bytes().as_slice().into(),
-    }
+    Record::new(revision(number), at(expires_at), number.to_be_bytes())
 }
 
 fn sized(number: u64, len: usize) -> Record {
-    Record { data: vec![0; len].into(), ..record(number, 1000) }
+    Record::new(revision(number), at(1000), vec![0; len])
 }
 
 fn subject(id: &str) -> Subject {
@@ -62,15 +58,23 @@ fn subject(id: &str) -> Subject {
 }
 
 fn owned(number: u64, expires_at: u64, id: &str) -> Record {
-    Record { subject: Some(subject(id)), ..record(number, expires_at) }
+    record(number, expires_at).with_subject(subject(id))
 }
 
 fn kind<T: fmt::Debug>(answer: Result<T>) -> ErrorKind {
     answer.unwrap_err().kind()
 }
 
+/// How many records are stored, expired ones included.
 fn count(store: &MemoryStore) -> u64 {
-    now(Scan::count(store)).unwrap()
+    store.records.bounds().sessions() as u64
+}
+
+/// All entries of a subject.
+fn list(store: &MemoryStore, id: &str) -> Vec<SubjectEntry> {
+    let page = now(store.list(&subject(id), None, usize::MAX)).unwrap();
+    assert_eq!(page.next, None);
+    page.items
 }
 
 fn purge(store: &MemoryStore, cutoff: u64, limit: usize) -> usize {
@@ -150,8 +154,9 @@ fn a_small_session_can_be_ended_in_a_full_store() {
 #[test]
 fn a_bound_of_zero_is_refused_by_name() {
     let error = MemoryStore::builder().max_bytes(0).open().unwrap_err();
-    assert_eq!(error.to_string(), "max_bytes = \"0\": must be at least 1");
-    assert_eq!(MemoryStore::builder().max_sessions(0).open().unwrap_err().setting(), "max_sessions");
+    assert_eq!(error.to_string(), "max_bytes = 0: must be at least 1");
+    assert_eq!(error.kind(), OpenErrorKind::Config);
+    assert!(MemoryStore::builder().max_sessions(0).open().unwrap_err().to_string().contains("max_sessions"));
 }
 
 #[test]
@@ -275,7 +280,7 @@ fn the_subject_index_keeps_no_entry_without_a_record() {
             assert!(now(store.delete(&key(n))).unwrap());
         }
     }
-    let listed = |id| now(store.list(&subject(id))).unwrap().len();
+    let listed = |id| list(&store, id).len();
     assert!(listed("ada") > 100 && listed("bob") > 100);
     assert_eq!(store.subjects.entries(), listed("ada") + listed("bob"));
     purge(&store, 2, 1000);
@@ -294,7 +299,7 @@ fn an_entry_too_many_in_the_subject_index_does_no_harm() {
     for n in [1, 2] {
         store.subjects.lock(&ada).insert((ada.clone(), key(n)));
     }
-    assert_eq!(now(store.list(&ada)).unwrap(), []);
+    assert_eq!(list(&store, "ada"), []);
     assert_eq!(now(store.end_all(&ada, None)).unwrap(), 0);
     assert_eq!(now(store.load(&key(1))).unwrap(), Some(owned(1, 1000, "bob")));
 }
@@ -304,7 +309,7 @@ fn clearing_up_behind_an_ended_session_spares_one_that_took_its_place() {
     let store = MemoryStore::new();
     now(store.create(&key(1), &owned(1, 1000, "ada"))).unwrap();
     store.unindex(&subject("ada"), &key(1));
-    assert_eq!(now(store.list(&subject("ada"))).unwrap().len(), 1);
+    assert_eq!(list(&store, "ada").len(), 1);
 }
 
 #[test]
@@ -315,7 +320,7 @@ fn subjects_that_begin_alike_have_their_own_sessions() {
         now(store.create(&key(n), &owned(n, 1000, id))).unwrap();
     }
     for (id, n) in ids.into_iter().zip(0..) {
-        assert_eq!(now(store.list(&subject(id))).unwrap(), [(key(n), owned(n, 1000, id))]);
+        assert_eq!(list(&store, id), [SubjectEntry::new(key(n), at(1000))]);
     }
     assert_eq!(now(store.end_all(&subject("a"), Some(&key(0)))).unwrap(), 0);
     assert_eq!(now(store.end_all(&subject("a"), Some(&key(1)))).unwrap(), 1);
@@ -331,8 +336,8 @@ fn a_walk_sees_every_session_once_while_others_come_and_go() {
     let (mut seen, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {
         let page = now(store.page(cursor.as_ref(), 500)).unwrap();
-        assert!(page.records.len() < 1000);
-        seen.extend(page.records.into_iter().map(|(key, _)| key));
+        assert!(page.items.len() < 1000);
+        seen.extend(page.items.into_iter().map(|(key, _)| key));
         pages += 1;
         for n in 0..100 {
             now(store.create(&key(10_000 + 100 * pages + n), &record(n, 1000))).unwrap();
@@ -348,6 +353,48 @@ fn a_walk_sees_every_session_once_while_others_come_and_go() {
     assert!((0..5000).all(|n| seen.binary_search(&key(n)).is_ok()));
     assert!(pages >= 9, "{pages}");
     assert_eq!(kind(now(store.page(Some(&Cursor::new("x")), 1))), ErrorKind::Other);
+}
+
+#[test]
+fn a_subjects_sessions_are_listed_in_pages_of_the_size_that_was_asked_for() {
+    let store = MemoryStore::new();
+    for n in 0..600 {
+        now(store.create(&key(n), &owned(n, 1000 + n, "ada"))).unwrap();
+        now(store.create(&key(1000 + n), &owned(n, 1000, "bob"))).unwrap();
+    }
+    let mut expected: Vec<_> = (0..600).map(|n| SubjectEntry::new(key(n), at(1000 + n))).collect();
+    expected.sort_by_key(|entry| entry.key);
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let Page { items, next, .. } = now(store.list(&subject("ada"), cursor.as_ref(), 7)).unwrap();
+        assert!(items.len() <= 7);
+        seen.extend(items);
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, expected);
+    assert_eq!(kind(now(store.list(&subject("ada"), Some(&Cursor::new("x")), 1))), ErrorKind::Other);
+    assert_eq!(now(store.end_all(&subject("ada"), Some(&key(300)))).unwrap(), 599);
+    assert_eq!(list(&store, "ada"), [SubjectEntry::new(key(300), at(1300))]);
+    assert_eq!(list(&store, "bob").len(), 600);
+}
+
+#[test]
+fn live_sessions_are_counted_by_their_present_expiry() {
+    let store = MemoryStore::new();
+    let live = |now_ms| now(Scan::count(&store, at(now_ms))).unwrap();
+    for n in 0..100 {
+        now(store.create(&key(n), &record(n, 1000))).unwrap();
+    }
+    // A touch leaves the entry of the expiry index where it is.
+    assert!(now(store.touch(&key(0), at(0), at(3000))).unwrap());
+    now(store.replace(&key(1), &record(1, 2000), revision(1))).unwrap();
+    now(store.replace(&key(2), &record(2, 1), revision(2))).unwrap();
+    assert_eq!([0, 1, 999, 1000, 1999, 2000, 3000].map(live), [100, 99, 99, 2, 2, 1, 0]);
+    assert_eq!(purge(&store, 2500, usize::MAX), 99);
+    assert_eq!((live(2500), live(3000)), (1, 0));
 }
 
 #[test]

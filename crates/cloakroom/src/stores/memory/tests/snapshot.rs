@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::*;
-use crate::ConfigError;
+use cloakroom_store::OpenError;
 
-fn open(path: &Path) -> Result<MemoryStore, ConfigError> {
+use super::*;
+
+fn open(path: &Path) -> Result<MemoryStore, OpenError> {
     MemoryStore::builder().snapshot(path).open()
 }
 
@@ -30,11 +31,12 @@ fn a_reload_loses_nothing() {
     assert_eq!(count(&store), 3);
     assert_eq!(now(store.load(&key(1))).unwrap(), Some(record(1, 1000)));
     assert_eq!(now(store.load(&key(3))).unwrap(), Some(sized(3, 0)));
-    assert_eq!(now(store.list(&subject("ada"))).unwrap(), [(key(2), owned(2, 2000, "ada"))]);
+    assert_eq!(now(store.load(&key(2))).unwrap(), Some(owned(2, 2000, "ada")));
+    assert_eq!(list(&store, "ada"), [SubjectEntry::new(key(2), at(2000))]);
     assert_eq!(purge(&store, 1001, 10), 2);
 }
 
-/// Put together apart from the code that writes it, so that whoever changes the format notices.
+/// Put together apart from the code that writes it, so that a change of the format fails here.
 #[test]
 fn a_snapshot_of_one_session_is_these_bytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -95,13 +97,23 @@ fn any_damage_is_an_error_that_names_the_file_and_leaves_it_alone() {
     for bytes in bad {
         fs::write(&path, &bytes).unwrap();
         let error = open(&path).unwrap_err();
-        assert_eq!(error.setting(), "snapshot");
         let message = error.to_string();
         assert!(message.contains(path.to_str().unwrap()) && message.contains("move it away"), "{message}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
     fs::write(&path, &good).unwrap();
     assert_eq!(count(&open(&path).unwrap()), 3);
+}
+
+#[test]
+fn a_snapshot_of_a_later_version_is_refused_and_left_alone() {
+    let (_folder, path, mut bytes) = saved();
+    bytes[8] = 2;
+    fs::write(&path, &bytes).unwrap();
+    let error = open(&path).unwrap_err();
+    assert_eq!(error.kind(), OpenErrorKind::Refused);
+    assert!(error.to_string().contains("a later version"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
 #[test]

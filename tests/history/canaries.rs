@@ -5,7 +5,7 @@ mod broken;
 mod leases;
 mod store;
 
-use cloakroom_tests::history::run::{Budget, Stores, find, forever_green};
+use cloakroom_test_checker::{Budget, Stores, find, forever_green};
 
 use self::broken::{Broken, Fault};
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use cloakroom::stores::MemoryStore;
 use cloakroom_redb::RedbStore;
 use cloakroom_store::conformance::reference::ReferenceStore;
+use cloakroom_test_checker::{Budget, Lot, Stores, forever_green};
 use cloakroom_tests::file_store;
-use cloakroom_tests::history::run::{Budget, Lot, Stores, forever_green};
 
 #[test]
 fn memory() {

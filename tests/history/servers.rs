@@ -6,8 +6,8 @@ mod tampered;
 use std::sync::{Arc, OnceLock};
 
 use cloakroom_store::DynStore;
+use cloakroom_test_checker::{Budget, Stores, find, forever_green};
 use cloakroom_tests::Backend;
-use cloakroom_tests::history::run::{Budget, Stores, find, forever_green};
 use tokio::runtime::Runtime;
 
 use self::tampered::{Fault, Tampered};
@@ -22,7 +22,8 @@ fn network() -> &'static Runtime {
 
 /// Connecting takes longer than a history, so all go over the same two stores. Each has users of its own.
 fn histories(name: &'static str, backend: Backend) {
-    let stores = network().block_on(async { [backend.open().await, backend.open().await] });
+    let running = backend.start();
+    let stores = network().block_on(async { [running.open().await, running.open().await] });
     let opened = stores.clone();
     let sound = Stores::of(name, move |_| opened.to_vec()).on(network().handle().clone());
     forever_green(&sound, Budget::of(SEEDS));
@@ -61,42 +62,13 @@ const CANARIES: &[(Fault, &str, &str)] = &[
 const SEEDS: u64 = 100;
 const CANARY_SEEDS: u64 = 1000;
 
-#[test]
-fn redis() {
-    histories("servers::redis", Backend::redis());
+macro_rules! histories {
+    ($($backend:ident)*) => {
+        $(#[test]
+        fn $backend() {
+            histories(concat!("servers::", stringify!($backend)), Backend::$backend());
+        })*
+    };
 }
 
-#[test]
-fn redis_cluster() {
-    histories("servers::redis_cluster", Backend::redis_cluster());
-}
-
-#[test]
-fn redis_sentinel() {
-    histories("servers::redis_sentinel", Backend::redis_sentinel());
-}
-
-#[test]
-fn postgres() {
-    histories("servers::postgres", Backend::postgres());
-}
-
-#[test]
-fn mariadb() {
-    histories("servers::mariadb", Backend::mariadb());
-}
-
-#[test]
-fn sqlite() {
-    histories("servers::sqlite", Backend::sqlite());
-}
-
-#[test]
-fn memcached() {
-    histories("servers::memcached", Backend::memcached());
-}
-
-#[test]
-fn memcached_pair() {
-    histories("servers::memcached_pair", Backend::memcached_pair());
-}
+histories! { redis redis_cluster redis_sentinel postgres mariadb sqlite memcached memcached_pair }

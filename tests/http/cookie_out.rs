@@ -33,7 +33,7 @@ async fn the_default_cookie_is_exactly_this() {
         let response = browser.send(request).await;
         let (value, attributes) = only_cookie(&response).split_once(';').unwrap();
         let token = value.strip_prefix("__Host-id=").unwrap();
-        assert_eq!(token.len(), 43);
+        assert_eq!(token.len(), 44);
         assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{token}");
         assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax");
     }

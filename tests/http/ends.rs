@@ -35,7 +35,7 @@ async fn times(site: &Direct, user: &str) -> SessionTimes {
 /// The live records, as a store knows them: not tombstones, which name nobody.
 async fn records_of_users(store: &impl Scan) -> usize {
     let page = store.page(None, usize::MAX).await.unwrap();
-    page.records.into_iter().filter(|(_, record)| record.subject.is_some()).count()
+    page.items.into_iter().filter(|(_, record)| record.subject.is_some()).count()
 }
 
 /// 28. To the millisecond.

@@ -11,7 +11,7 @@ use axum::routing::get;
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Call, Fault, FaultyStore};
 use cloakroom::{Error, Session, SessionManager, Settings};
-use cloakroom_store::{Record, Scan, Store};
+use cloakroom_store::{Scan, Store};
 use cloakroom_tests::{Browser, Gate, Request, Site};
 use tracing::Level;
 
@@ -244,8 +244,9 @@ async fn a_record_that_cannot_be_read_is_quarantined() {
     watched.store.heal();
 
     let page = Scan::page(watched.store.inner(), None, 10).await.unwrap();
-    let [(key, record)] = &page.records[..] else { panic!("one session") };
-    let rubbish = Record { data: b"no session".to_vec().into(), ..record.clone() };
+    let [(key, record)] = &page.items[..] else { panic!("one session") };
+    let mut rubbish = record.clone();
+    rubbish.data = b"no session".as_slice().into();
     watched.store.replace(key, &rubbish, record.revision).await.unwrap();
     watched.browser.get("/look").await;
     assert_eq!(watched.told(&handle), ["quarantined", "unknown"]);

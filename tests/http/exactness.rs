@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloakroom::stores::{Durability, FileStore, MemoryStore};
+use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
 use cloakroom::{Locking, OnConflict, Settings};
+use cloakroom_file::FileStore;
 use cloakroom_redb::RedbStore;
 use cloakroom_store::Store;
 use cloakroom_store::conformance::reference::ReferenceStore;
@@ -51,7 +52,7 @@ impl Stores for InFiles {
 
     /// Counting does not depend on what a power failure would leave, and takes thousands of writes.
     fn store(&self) -> FileStore {
-        FileStore::builder().durability(Durability::Relaxed).open(another_path(&self.0)).unwrap()
+        FileStore::builder().danger_relaxed_durability().open(another_path(&self.0)).unwrap()
     }
 }
 

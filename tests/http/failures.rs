@@ -38,7 +38,7 @@ fn site(settings: Settings) -> (Direct, Faulty, Script) {
 
 /// All that is stored, in an order of its own.
 async fn stored(store: &Faulty) -> Vec<(Key, Record)> {
-    let mut records = store.inner().0.page(None, usize::MAX).await.unwrap().records;
+    let mut records = store.inner().0.page(None, usize::MAX).await.unwrap().items;
     records.sort_by_key(|(key, _)| *key);
     records
 }

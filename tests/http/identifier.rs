@@ -210,7 +210,7 @@ async fn the_key_that_a_session_is_stored_under_is_no_token() {
         let browser = Browser::new(&site);
         put(&browser, "red").await;
         let page = Scan::page(&*store, None, 10).await.unwrap();
-        let [(key, _)] = &page.records[..] else { panic!("one session") };
+        let [(key, _)] = &page.items[..] else { panic!("one session") };
         // A key has as many bytes as a token without MAC.
         for value in [encoded(key.as_bytes()), key.to_string()] {
             let body = look_with(&browser, format!("__Host-id={value}")).await.body;

@@ -5,6 +5,7 @@
 mod adapter;
 mod at_rest;
 mod cookie_in;
+mod cookie_names;
 mod cookie_out;
 mod early;
 mod ends;
@@ -13,6 +14,7 @@ mod exactness;
 mod failures;
 mod headers;
 mod identifier;
+mod later_version;
 mod locking;
 mod resources;
 mod rotation;

@@ -73,12 +73,13 @@ pub(crate) async fn over_http_2(
 
 /// The bytes of a token.
 pub(crate) fn decoded(token: &str) -> Vec<u8> {
-    Base64UrlUnpadded::decode_vec(token).expect("a token is base64url")
+    let text = token.strip_prefix('1').expect("a token begins with its version");
+    Base64UrlUnpadded::decode_vec(text).expect("the rest is base64url")
 }
 
 /// The token made of these bytes.
 pub(crate) fn encoded(bytes: &[u8]) -> String {
-    Base64UrlUnpadded::encode_string(bytes)
+    format!("1{}", Base64UrlUnpadded::encode_string(bytes))
 }
 
 /// A secret key, always the same for one seed.

@@ -19,6 +19,7 @@ on_backends!(two_processes_with_sixteen_clients_each_read_modify_and_write_under
 
 /// U1, U4. Without a lock: GET requests never have the session to themselves.
 async fn two_processes_with_sixteen_clients_each_update_a_session_exactly(backend: Backend) {
+    let backend = backend.start();
     let servers = sites(2, &backend, PATIENT).await;
     hammer(&servers, 10_000, Request::get("/add=n")).await;
 }
@@ -29,6 +30,7 @@ async fn two_processes_with_sixteen_clients_each_update_a_session_exactly(backen
 async fn two_processes_with_sixteen_clients_each_read_modify_and_write_under_a_lock_exactly(
     backend: Backend,
 ) {
+    let backend = backend.start();
     let servers = sites(2, &backend, PATIENT).await;
     let request = Request::get("/entered/lock/entered/enter/inc=n/leave");
     for answers in hammer(&servers, 2_000, request).await {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cloakroom_store::{Scan, Subject, Subjects};
-use cloakroom_tests::{Browser, Request, Server};
+use cloakroom_store::{Subject, Subjects};
+use cloakroom_tests::{Browser, Request, Server, all_records};
 use tokio::task::JoinSet;
 
 use crate::servers::Shared;
@@ -46,13 +46,13 @@ async fn after_a_sign_out_everywhere_no_process_accepts_anything_of_that_user() 
             servers[1].open("a");
             busy.join_all().await;
 
-            assert_eq!(store.list(&ann).await.unwrap(), []);
-            assert_eq!(store.list(&bob).await.unwrap().len(), 1);
+            assert_eq!(store.list(&ann, None, 10).await.unwrap().items, []);
+            assert_eq!(store.list(&bob, None, 10).await.unwrap().items.len(), 1);
             assert_eq!(bystander.get("/subject/get=secret").await.body, "bob 7");
             servers[2].end_all("bob").await;
         }
         let all = all_records(&store).await;
-        assert!(all.iter().all(|subject| subject.is_none()), "no record names anybody");
+        assert!(all.iter().all(|(_, record)| record.subject.is_none()), "no record names anybody");
     }
 }
 
@@ -90,18 +90,6 @@ async fn work(tabs: Vec<Browser>, number: usize, ended: Arc<AtomicBool>) {
     if let Some(slow) = waiting {
         let answer = slow.await.unwrap();
         assert_eq!((answer.status, answer.cookies()), (200, vec![]), "a late save is dropped");
-    }
-}
-
-async fn all_records(store: &impl Scan) -> Vec<Option<Subject>> {
-    let (mut all, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = store.page(cursor.as_ref(), 1000).await.unwrap();
-        all.extend(page.records.into_iter().map(|(_, record)| record.subject));
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return all,
-        }
     }
 }
 
@@ -188,7 +176,7 @@ async fn a_session_that_one_process_destroys_is_brought_back_by_no_write_of_anot
                 let request = Request::get("/subject/get=n").header("Cookie", &cookie);
                 assert_eq!(server.browser().send(request).await.body, "- -", "{settings}");
             }
-            assert_eq!(store.list(&Subject::new("ann").unwrap()).await.unwrap(), []);
+            assert_eq!(store.list(&Subject::new("ann").unwrap(), None, 10).await.unwrap().items, []);
         }
     }
 }

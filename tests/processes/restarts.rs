@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_tests::{Backend, Browser, Request, Server, on_backends};
+use cloakroom_tests::{Backend, Browser, Request, Running, Server, on_backends};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -15,16 +15,18 @@ on_backends!(a_server_that_is_stopped_in_the_middle_of_traffic_loses_no_acknowle
 
 /// Decision 7, U1, F1, F2, H3.
 async fn a_server_that_is_killed_in_the_middle_of_traffic_loses_no_acknowledged_write_and_signs_nobody_out(
-    mut backend: Backend,
+    backend: Backend,
 ) {
+    let mut backend = backend.start();
     let sites = sites(2, &backend, "").await;
     outage(&sites, &mut backend, |backend| backend.server().kill()).await;
 }
 
 /// The same for a server that says goodbye.
 async fn a_server_that_is_stopped_in_the_middle_of_traffic_loses_no_acknowledged_write_and_signs_nobody_out(
-    mut backend: Backend,
+    backend: Backend,
 ) {
+    let mut backend = backend.start();
     let sites = sites(2, &backend, "").await;
     outage(&sites, &mut backend, |backend| backend.server().stop()).await;
 }
@@ -40,7 +42,7 @@ enum State {
     Enough(Instant),
 }
 
-async fn outage(sites: &[Server], backend: &mut Backend, end: impl FnOnce(&mut Backend)) {
+async fn outage(sites: &[Server], backend: &mut Running, end: impl FnOnce(&mut Running)) {
     let seconds = times("CLOAKROOM_LOAD_SECONDS", 6) as u64;
     let third = Duration::from_secs(seconds) / 3;
     let (state, seen) = watch::channel(State::Up);

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cloakroom::stores::FileStore;
-use cloakroom_tests::{Backend, Process, Server, file_store};
+use cloakroom_file::FileStore;
+use cloakroom_tests::{Process, Running, Server, file_store};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
@@ -61,7 +61,7 @@ pub(crate) async fn site(application: &str, store: &str, folder: &Path, settings
 }
 
 /// So many of them at the same time, whose routes are scripts.
-pub(crate) async fn sites(number: usize, backend: &Backend, settings: &str) -> Vec<Server> {
+pub(crate) async fn sites(number: usize, backend: &Running, settings: &str) -> Vec<Server> {
     join_all((0..number).map(|_| site("script", &backend.url, backend.folder(), settings))).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_tests::history::run::Rng;
+use cloakroom_test_checker::Rng;
 use cloakroom_tests::{Browser, Request};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;

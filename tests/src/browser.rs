@@ -1,6 +1,3 @@
-mod begun;
-mod read;
-
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,9 +6,8 @@ use cloakroom::testing::Jar;
 use tokio::io::{AsyncWriteExt, BufStream};
 use tokio::net::{TcpSocket, TcpStream};
 
-pub use self::begun::Begun;
-use self::read::{read_body, read_head};
-use crate::Site;
+use crate::message::{Request, Response, read_body, read_chunk, read_head};
+use crate::site::Site;
 
 /// A browser on a raw socket: it speaks HTTP/1.1 byte by byte, and keeps cookies as RFC 6265bis says.
 ///
@@ -23,75 +19,6 @@ pub struct Browser {
     own_address: Option<IpAddr>,
     jar: Arc<Mutex<Jar>>,
     connection: tokio::sync::Mutex<Option<BufStream<TcpStream>>>,
-}
-
-/// A request to be sent.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub(crate) method: &'static str,
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: String,
-}
-
-/// What came back.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// The status.
-    pub status: u16,
-    /// All fields, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: String,
-}
-
-impl Request {
-    /// A request with this method and an empty body.
-    pub fn new(method: &'static str, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: Vec::new(), body: String::new() }
-    }
-
-    /// A GET request.
-    pub fn get(path: impl Into<String>) -> Self {
-        Self::new("GET", path)
-    }
-
-    /// A POST request with an empty body.
-    pub fn post(path: impl Into<String>) -> Self {
-        Self::new("POST", path)
-    }
-
-    /// With this header, byte for byte. A `Cookie` header takes the place of the browser's own.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
-        self
-    }
-
-    /// With this body.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<String>) -> Self {
-        self.body = body.into();
-        self
-    }
-}
-
-impl Response {
-    /// The value of the header, if there is exactly one field of that name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.all(name);
-        values.next().filter(|_| values.next().is_none())
-    }
-
-    /// All values of the header.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.headers.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The `Set-Cookie` fields.
-    pub fn cookies(&self) -> Vec<&str> {
-        self.all("set-cookie").collect()
-    }
 }
 
 impl Browser {
@@ -239,17 +166,33 @@ impl Browser {
     }
 }
 
-impl Request {
-    fn to_bytes(&self) -> Vec<u8> {
-        let Self { method, path, headers, body } = self;
-        let mut bytes =
-            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len())
-                .into_bytes();
-        for (name, value) in headers {
-            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
-        }
-        bytes.extend(b"\r\n");
-        bytes.extend(body.as_bytes());
-        bytes
+/// A response whose head has come, and whose body may still be on its way. Dropped, the client has hung up.
+#[derive(Debug)]
+pub struct Begun {
+    /// What has come: a response without a body.
+    pub head: Response,
+    stream: BufStream<TcpStream>,
+}
+
+impl Begun {
+    /// Waits for the next piece of the body, one chunk (RFC 9112 §7.1), and adds it to what has come.
+    pub async fn piece(&mut self) -> String {
+        let piece = String::from_utf8(read_chunk(&mut self.stream).await.unwrap()).unwrap();
+        self.head.body.push_str(&piece);
+        piece
+    }
+
+    /// Waits for the rest.
+    pub async fn finish(self) -> Response {
+        self.try_finish().await.unwrap()
+    }
+
+    /// The same for a body that may be cut off.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub async fn try_finish(mut self) -> io::Result<Response> {
+        read_body(&mut self.stream, &mut self.head).await?;
+        Ok(self.head)
     }
 }

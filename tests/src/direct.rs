@@ -12,7 +12,7 @@ use cloakroom::{SessionManager, Settings};
 use cloakroom_store::Store;
 use tower::ServiceExt;
 
-use crate::{Request, Response};
+use crate::message::{Request, Response};
 
 /// A request of a [`Direct`] site under way.
 pub type Call = Pin<Box<dyn Future<Output = Response> + Send>>;

@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
 
-use crate::{Browser, Process, Request, Response};
+use crate::browser::Browser;
+use crate::message::{Request, Response};
+use crate::processes::Process;
 
 /// One of the programs in `examples`, started as its reader starts it.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use cloakroom::RequestHead;
+use cloakroom::adapter::RequestHead;
 
 /// The head of a GET request with nothing but `Cookie` fields, of any bytes, and of any size: also what no HTTP server
 /// would let through.

@@ -2,8 +2,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use cloakroom_store::{
-    Acquired, BoxFuture, Claim, DynLeases, DynScan, DynSubjects, Key, LeaseId, Record, Result, Revision,
-    Store, Timestamp,
+    Acquired, Claim, DynLeases, Facets, Key, LeaseId, Leases, Record, Result, Revision, Store, Timestamp,
 };
 
 /// A store that takes its time: every call is pending once before it does its work, and once before it answers.
@@ -42,50 +41,46 @@ impl<S: Store> Store for Hesitant<S> {
         hesitating(self.0.purge(cutoff, limit)).await
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        self.0.leases().map(|_| self as &dyn DynLeases)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        self.0.subjects()
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        self.0.scan()
+    fn facets(&self) -> Facets<'_> {
+        let inner = self.0.facets();
+        let mut facets = Facets::none();
+        facets.subjects = inner.subjects;
+        facets.scan = inner.scan;
+        if inner.leases.is_some() { facets.leases(self) } else { facets }
     }
 }
 
 /// Where the store behind has leases.
-impl<S: Store> DynLeases for Hesitant<S> {
-    fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<Acquired>> {
-        Box::pin(hesitating(self.inner().acquire(key, claim)))
+impl<S: Store> Leases for Hesitant<S> {
+    async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
+        hesitating(self.inner().acquire(*key, *claim)).await
     }
 
-    fn renew(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(hesitating(self.inner().renew(key, claim)))
+    async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
+        hesitating(self.inner().renew(*key, *claim)).await
     }
 
-    fn release(&self, key: Key, lease: LeaseId) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(hesitating(self.inner().release(key, lease)))
+    async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
+        hesitating(self.inner().release(*key, lease)).await
     }
 
-    fn replace_and_release(
+    async fn replace_and_release(
         &self,
-        key: Key,
-        record: Record,
+        key: &Key,
+        record: &Record,
         expected: Revision,
         lease: LeaseId,
-    ) -> BoxFuture<'_, Result<()>> {
-        Box::pin(hesitating(self.inner().replace_and_release(key, record, expected, lease)))
+    ) -> Result<()> {
+        hesitating(self.inner().replace_and_release(*key, record.clone(), expected, lease)).await
     }
 
-    fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>> {
-        self.inner().wait(key, at_most)
+    async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
+        self.inner().wait(*key, at_most).await
     }
 }
 
 impl<S: Store> Hesitant<S> {
     fn inner(&self) -> &dyn DynLeases {
-        self.0.leases().unwrap()
+        self.0.facets().leases.unwrap()
     }
 }

@@ -7,7 +7,7 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::{Request, Response};
+use crate::message::{Request, Response};
 
 /// A connection that speaks HTTP/2 from its first byte (RFC 9113 §3.3), for as many requests at once as one likes. It keeps
 /// no cookies. Clones are the same connection.

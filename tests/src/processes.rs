@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::Browser;
+use crate::browser::Browser;
 
 /// A process of this package that a test starts and talks to, line by line. It is killed when dropped, and ends by itself
 /// when the test does: its standard input ends then.

@@ -272,5 +272,15 @@ impl Connection<'_> {
     }
 }
 
+/// The addresses in a URL.
+///
+/// # Panics
+/// If it has none.
+pub fn addresses(url: &str) -> Vec<SocketAddr> {
+    let (_, rest) = url.rsplit_once("//").unwrap();
+    let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+    rest.split('/').next().unwrap().split(',').map(|address| address.parse().unwrap()).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use cloakroom::{Error, ErrorKind, Session};
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-use crate::Gate;
+use crate::gate::Gate;
 
 /// An application that does what the path says, step by step: `/get=x/a/set=x:5` reads `x`, passes gate `a`, and sets
 /// `x` to 5. What the steps answer is its body, separated by spaces. A step that fails ends it with that error, unless

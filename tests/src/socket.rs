@@ -4,7 +4,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::{Browser, Response};
+use crate::browser::Browser;
+use crate::message::Response;
 
 /// A WebSocket of a browser (RFC 6455).
 #[derive(Debug)]

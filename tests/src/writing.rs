@@ -2,19 +2,18 @@ use std::error::Error as StdError;
 use std::path::Path;
 use std::time::Duration;
 
-use cloakroom::stores::{Durability, FileStore};
+use cloakroom_file::FileStore;
 use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Record, Revision, Subject, Timestamp};
-
-use crate::history::run::Rng;
+use cloakroom_test_checker::Rng;
 
 /// Opens the folder of sessions at `path`; `durability` is `full` or `relaxed`.
 pub fn file_store(path: impl AsRef<Path>, durability: &str) -> FileStore {
-    let durability = match durability {
-        "full" => Durability::Full,
-        "relaxed" => Durability::Relaxed,
+    let builder = match durability {
+        "full" => FileStore::builder(),
+        "relaxed" => FileStore::builder().danger_relaxed_durability(),
         other => panic!("no such durability: {other}"),
     };
-    FileStore::builder().durability(durability).open(path).unwrap()
+    builder.open(path).unwrap()
 }
 
 /// A place where one writer keeps sessions, one after the other: each is created, changed in every way there is, and
@@ -58,12 +57,10 @@ impl Slot {
         let touched = if step >= TOUCH { Duration::from_secs(3600) } else { Duration::ZERO };
         let mut noise = noise(&[self.0, written, 2]);
         let len = noise.within(0..LONGEST);
-        Some(Record {
-            revision: Revision::new((self.0 << 32) | written),
-            expires_at: EXPIRY.saturating_add(Duration::from_millis(life)).saturating_add(touched),
-            subject: (SIGN_IN..SIGN_OUT).contains(&step).then(|| self.subject()),
-            data: (0..len).map(|_| noise.number() as u8).collect(),
-        })
+        let data: Vec<_> = (0..len).map(|_| noise.number() as u8).collect();
+        let expires_at = EXPIRY.saturating_add(Duration::from_millis(life)).saturating_add(touched);
+        let record = Record::new(Revision::new((self.0 << 32) | written), expires_at, data);
+        Some(record.with_subject((SIGN_IN..SIGN_OUT).contains(&step).then(|| self.subject())))
     }
 
     /// How many steps led to what is `found` in the folder: as many as were `acknowledged`, or one more, whose writer did
@@ -124,24 +121,20 @@ impl Slot {
     /// What this process brings to have the session to itself at that step, for much longer than any test takes.
     pub fn claim(self, steps: u64) -> Claim {
         let mut noise = noise(&[self.0, steps, std::process::id().into()]);
-        Claim {
-            lease: LeaseId::new(noise.number()),
-            now: NOW,
-            ttl: Duration::from_secs(3600),
-            takeover: Revision::new(TAKEOVER | noise.number()),
-        }
+        let lease = LeaseId::new(noise.number());
+        Claim::new(lease, NOW, Duration::from_secs(3600), Revision::new(TAKEOVER | noise.number()))
     }
 }
 
 /// What was found, but for a revision that it got from somebody who took a lease over and went no further.
 fn without_takeover(found: Option<Record>, expected: Option<Record>) -> Option<Record> {
-    let found = found?;
-    match expected {
-        Some(expected) if found.revision.get() & TAKEOVER != 0 => {
-            Some(Record { revision: expected.revision, ..found })
-        }
-        _ => Some(found),
+    let mut found = found?;
+    if let Some(expected) = expected
+        && found.revision.get() & TAKEOVER != 0
+    {
+        found.revision = expected.revision;
     }
+    Some(found)
 }
 
 /// What follows from a few numbers, without a pattern.

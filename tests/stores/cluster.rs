@@ -6,12 +6,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cloakroom_test_services::server::RedisCluster;
-use cloakroom_tests::Proxy;
+use cloakroom_tests::{Proxy, addresses};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-
-use crate::house::addresses;
 
 /// The cluster is announced to be where a test has its proxies, until this is dropped.
 pub(crate) struct Turn(#[allow(dead_code, reason = "it is held")] OwnedMutexGuard<()>);

@@ -5,12 +5,11 @@
 use std::time::Duration;
 
 use cloakroom::Settings;
-use cloakroom_tests::{Browser, Cut, Request, Response};
+use cloakroom_tests::{Backend, Browser, Cut, Request, Response, behind_a_proxy};
 
-use crate::backends::{Backend, on_every_backend};
 use crate::house::{House, TOUCH_IS_DUE, locked, resumes, unlocked};
 
-on_every_backend!(
+behind_a_proxy!(
     a_read_whose_connection_ends_is_answered_503_or_right,
     a_touch_whose_connection_ends_is_nobodys_business,
     an_update_whose_connection_ends_counts_once,
@@ -23,8 +22,8 @@ on_every_backend!(
     signing_in_ends_in_one_user_or_in_503,
 );
 
-async fn a_read_whose_connection_ends_is_answered_503_or_right<B: Backend>() {
-    let house = House::new::<B>(locked()).await;
+async fn a_read_whose_connection_ends_is_answered_503_or_right(backend: Backend) {
+    let house = House::new(backend, locked()).await;
     let request = || Request::get("/get=n");
     let cuts = with_each_cut(&house, request, async |Outcome { visitor, response, about, .. }| {
         assert!(response.status == 503 || response.body == "5", "{about}");
@@ -33,10 +32,10 @@ async fn a_read_whose_connection_ends_is_answered_503_or_right<B: Backend>() {
     assert_eq!(cuts.await, 2);
 }
 
-async fn a_touch_whose_connection_ends_is_nobodys_business<B: Backend>() {
+async fn a_touch_whose_connection_ends_is_nobodys_business(backend: Backend) {
     for how in [Cut::Request, Cut::Answer] {
-        for nth in 1..=B::COSTS.touch {
-            let house = House::new::<B>(locked()).await;
+        for nth in 1..=backend.costs.touch {
+            let house = House::new(backend, locked()).await;
             let visitor = house.visitor().await;
             house.site.clock.advance(TOUCH_IS_DUE);
             house.proxy.cut(1 + nth, how);
@@ -49,19 +48,19 @@ async fn a_touch_whose_connection_ends_is_nobodys_business<B: Backend>() {
     }
 }
 
-async fn an_update_whose_connection_ends_counts_once<B: Backend>() {
-    counts_once::<B>(unlocked(), "/add=n").await;
+async fn an_update_whose_connection_ends_counts_once(backend: Backend) {
+    counts_once(backend, unlocked(), "/add=n").await;
 }
 
-async fn an_update_under_a_lock_whose_connection_ends_counts_once<B: Backend>() {
-    counts_once::<B>(locked(), "/add=n").await;
-    counts_once::<B>(locked(), "/inc=n").await;
+async fn an_update_under_a_lock_whose_connection_ends_counts_once(backend: Backend) {
+    counts_once(backend, locked(), "/add=n").await;
+    counts_once(backend, locked(), "/inc=n").await;
 }
 
 /// L3. Long before its lease has run out, which lasts ten seconds: whatever it is that the server did not answer.
-async fn a_lock_whose_connection_ends_is_soon_free<B: Backend>() {
+async fn a_lock_whose_connection_ends_is_soon_free(backend: Backend) {
     let lock_timeout = Duration::from_secs(5);
-    let house = House::new::<B>(Settings::new().lock_timeout(lock_timeout)).await;
+    let house = House::new(backend, Settings::new().lock_timeout(lock_timeout)).await;
     for how in [Cut::Request, Cut::Answer] {
         for nth in 1..=2 {
             let visitor = house.visitor().await;
@@ -74,8 +73,8 @@ async fn a_lock_whose_connection_ends_is_soon_free<B: Backend>() {
     }
 }
 
-async fn counts_once<B: Backend>(settings: Settings, path: &str) {
-    let house = House::new::<B>(settings).await;
+async fn counts_once(backend: Backend, settings: Settings, path: &str) {
+    let house = House::new(backend, settings).await;
     let cuts = with_each_cut(
         &house,
         || Request::post(path),
@@ -91,9 +90,9 @@ async fn counts_once<B: Backend>(settings: Settings, path: &str) {
     assert!(cuts.await >= 4);
 }
 
-async fn a_value_whose_connection_ends_is_there_if_the_answer_says_so<B: Backend>() {
+async fn a_value_whose_connection_ends_is_there_if_the_answer_says_so(backend: Backend) {
     for settings in [locked(), unlocked()] {
-        let house = House::new::<B>(settings).await;
+        let house = House::new(backend, settings).await;
         let request = || Request::post("/set=x:1/set=y:2/remove=n");
         let cuts = with_each_cut(&house, request, async |Outcome { visitor, response, about, .. }| {
             let then = next(visitor, Request::get("/get=x/get=y/get=n"), about).await;
@@ -104,8 +103,8 @@ async fn a_value_whose_connection_ends_is_there_if_the_answer_says_so<B: Backend
     }
 }
 
-async fn a_new_session_whose_connection_ends_is_there_if_a_cookie_says_so<B: Backend>() {
-    let house = House::new::<B>(locked()).await;
+async fn a_new_session_whose_connection_ends_is_there_if_a_cookie_says_so(backend: Backend) {
+    let house = House::new(backend, locked()).await;
     for how in [Cut::Request, Cut::Answer] {
         // The cut before may have left the store without a connection for a moment.
         resumes(&Browser::new(&house.site), Request::post("/set=n:1")).await;
@@ -120,9 +119,9 @@ async fn a_new_session_whose_connection_ends_is_there_if_a_cookie_says_so<B: Bac
     }
 }
 
-async fn a_rotation_whose_connection_ends_leaves_a_cookie_that_works<B: Backend>() {
+async fn a_rotation_whose_connection_ends_leaves_a_cookie_that_works(backend: Backend) {
     for settings in [locked(), unlocked()] {
-        let house = House::new::<B>(settings).await;
+        let house = House::new(backend, settings).await;
         let cuts = with_each_cut(
             &house,
             || Request::post("/rotate"),
@@ -139,9 +138,9 @@ async fn a_rotation_whose_connection_ends_leaves_a_cookie_that_works<B: Backend>
     }
 }
 
-async fn a_session_whose_end_was_acknowledged_is_gone_whatever_ended<B: Backend>() {
+async fn a_session_whose_end_was_acknowledged_is_gone_whatever_ended(backend: Backend) {
     for settings in [locked(), unlocked()] {
-        let house = House::new::<B>(settings).await;
+        let house = House::new(backend, settings).await;
         let cuts = with_each_cut(
             &house,
             || Request::post("/out"),
@@ -156,9 +155,9 @@ async fn a_session_whose_end_was_acknowledged_is_gone_whatever_ended<B: Backend>
     }
 }
 
-async fn signing_in_ends_in_one_user_or_in_503<B: Backend>() {
+async fn signing_in_ends_in_one_user_or_in_503(backend: Backend) {
     for settings in [locked(), unlocked()] {
-        let house = House::new::<B>(settings).await;
+        let house = House::new(backend, settings).await;
         let cuts = with_each_cut(
             &house,
             || Request::post("/in=ann"),

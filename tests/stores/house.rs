@@ -1,14 +1,13 @@
 //! A site on a store behind a proxy, and who visits it.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use cloakroom::testing::{self, TestClock};
+use cloakroom::testing::TestClock;
 use cloakroom::{Locking, Settings};
-use cloakroom_tests::{Browser, Proxy, Request, Response, Script, Site};
+use cloakroom_test_services as services;
+use cloakroom_tests::{Backend, Browser, Limits, Proxy, Request, Response, Script, Site, addresses};
 
-use crate::backends::{Backend, Limits};
 use crate::cluster;
 
 /// A site whose store talks to its server through a proxy.
@@ -19,27 +18,31 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) async fn new<B: Backend>(settings: Settings) -> Self {
-        Self::with_limits::<B>(settings, Limits { deadline: Duration::from_secs(5), connections: 4 }).await
+    pub(crate) async fn new(backend: Backend, settings: Settings) -> Self {
+        Self::with_limits(backend, settings, Limits { deadline: Duration::from_secs(5), connections: 4 })
+            .await
     }
 
     /// On a single connection, so that all there is to count is there, and a login is counted once. Whoever waits for an
     /// answer waits for ever, and nobody renews a lock meanwhile.
-    pub(crate) async fn for_counting<B: Backend>(settings: Settings) -> Self {
+    pub(crate) async fn for_counting(backend: Backend, settings: Settings) -> Self {
         let settings =
             settings.store_timeout(AN_HOUR).store_budget(AN_HOUR).lease_ttl(AN_HOUR).lease_limit(AN_HOUR);
-        Self::with_limits::<B>(settings, Limits { deadline: AN_HOUR, connections: 1 }).await
+        Self::with_limits(backend, settings, Limits { deadline: AN_HOUR, connections: 1 }).await
     }
 
-    async fn with_limits<B: Backend>(settings: Settings, limits: Limits) -> Self {
-        let url = B::url();
+    async fn with_limits(backend: Backend, settings: Settings, limits: Limits) -> Self {
+        let url = server(backend);
         let proxy = Proxy::start(addresses(url)).await;
-        let turn = B::prepare(&proxy).await;
-        let store = B::open(&proxy.instead_of(url), &unique_name(), limits).await;
+        let turn = match backend.name {
+            "redis_cluster" => Some(cluster::announce(&proxy).await),
+            _ => None,
+        };
         let clock = TestClock::new();
         // Past any time at which a server with a clock of its own would find these sessions expired.
         clock.advance(A_CENTURY);
-        let sessions = testing::manager(store, settings, &clock).unwrap();
+        let url = proxy.instead_of(url);
+        let sessions = backend.sessions_at(&url, &unique_name(), limits, settings, &clock).await;
         let site = Site::with_sessions(sessions, clock, Script::default().routes()).await;
         Self { site, proxy, _turn: turn }
     }
@@ -104,11 +107,17 @@ pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
     tokio::time::timeout(PATIENCE, looking).await.expect("it comes to pass");
 }
 
-/// The addresses in a URL.
-pub(crate) fn addresses(url: &str) -> Vec<SocketAddr> {
-    let (_, rest) = url.rsplit_once("//").unwrap();
-    let (_, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
-    rest.split('/').next().unwrap().split(',').map(|address| address.parse().unwrap()).collect()
+/// A server that all tests share.
+fn server(backend: Backend) -> &'static str {
+    match backend.name {
+        "redis" => services::redis(),
+        "redis_cluster" => cluster::url(),
+        "postgres" => services::postgres(),
+        "mariadb" => services::mysql(),
+        "memcached" => services::memcached(),
+        "memcached_pair" => services::memcached_pair(),
+        other => panic!("{other} has no proxy"),
+    }
 }
 
 /// A name for a table or a prefix.

@@ -2,7 +2,6 @@
 //! becomes of it when the network fails at any of its round trips. F numbers are failures.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
-mod backends;
 mod cluster;
 mod cuts;
 mod house;

@@ -3,21 +3,20 @@
 use std::time::{Duration, Instant};
 
 use cloakroom::Settings;
-use cloakroom_tests::{Browser, Cut, Request, Response};
+use cloakroom_tests::{Backend, Browser, Cut, Request, Response, behind_a_proxy};
 
-use crate::backends::{Backend, on_every_backend};
 use crate::house::{House, is_503, locked, resumes, unlocked};
 
-on_every_backend!(
+behind_a_proxy!(
     when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_update_counts_at_most_once,
     when_nobody_listens_the_answer_is_503_and_service_resumes_by_itself,
 );
 
-async fn when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_update_counts_at_most_once<
-    B: Backend,
->() {
-    for (settings, cost) in [(unlocked(), B::COSTS.write), (locked(), B::COSTS.locked_write)] {
-        let house = House::new::<B>(impatient(settings)).await;
+async fn when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_update_counts_at_most_once(
+    backend: Backend,
+) {
+    for (settings, cost) in [(unlocked(), backend.costs.write), (locked(), backend.costs.locked_write)] {
+        let house = House::new(backend, impatient(settings)).await;
         let mut visitors = Vec::new();
         for _ in 0..cost {
             visitors.push(house.visitor().await);
@@ -46,9 +45,9 @@ async fn when_the_server_says_nothing_any_more_the_answer_is_503_in_time_and_an_
     }
 }
 
-async fn when_nobody_listens_the_answer_is_503_and_service_resumes_by_itself<B: Backend>() {
+async fn when_nobody_listens_the_answer_is_503_and_service_resumes_by_itself(backend: Backend) {
     for settings in [unlocked(), locked()] {
-        let house = House::new::<B>(impatient(settings)).await;
+        let house = House::new(backend, impatient(settings)).await;
         let visitor = house.visitor().await;
         let token = visitor.token();
         house.proxy.refuse();

@@ -1,11 +1,10 @@
 //! What requests cost, counted on the wire.
 
-use cloakroom_tests::{Browser, Cut, Request};
+use cloakroom_tests::{Backend, Browser, Cut, Request, behind_a_proxy};
 
-use crate::backends::{Backend, on_every_backend};
 use crate::house::{House, PATIENCE, TOUCH_IS_DUE, eventually, locked, unlocked};
 
-on_every_backend!(
+behind_a_proxy!(
     a_request_that_does_not_touch_its_session_costs_nothing,
     a_read_costs_one_round_trip,
     a_touch_that_is_due_costs_its_own,
@@ -16,17 +15,17 @@ on_every_backend!(
     a_session_is_destroyed_for_the_price_of_a_write,
 );
 
-async fn a_request_that_does_not_touch_its_session_costs_nothing<B: Backend>() {
-    let house = House::for_counting::<B>(locked()).await;
+async fn a_request_that_does_not_touch_its_session_costs_nothing(backend: Backend) {
+    let house = House::for_counting(backend, locked()).await;
     let visitor = house.visitor().await;
     costs(&house, &visitor, Request::get, "/", 0).await;
     costs(&house, &visitor, Request::post, "/", 0).await;
     costs(&house, &visitor, Request::get, "/status=500", 0).await;
 }
 
-async fn a_read_costs_one_round_trip<B: Backend>() {
+async fn a_read_costs_one_round_trip(backend: Backend) {
     for settings in [locked(), unlocked()] {
-        let house = House::for_counting::<B>(settings).await;
+        let house = House::for_counting(backend, settings).await;
         let visitor = house.visitor().await;
         for path in ["/get=n", "/get=n/len/get=other/subject"] {
             costs(&house, &visitor, Request::get, path, 1).await;
@@ -34,8 +33,8 @@ async fn a_read_costs_one_round_trip<B: Backend>() {
     }
 }
 
-async fn a_touch_that_is_due_costs_its_own<B: Backend>() {
-    let house = House::for_counting::<B>(locked()).await;
+async fn a_touch_that_is_due_costs_its_own(backend: Backend) {
+    let house = House::for_counting(backend, locked()).await;
     let visitor = house.visitor().await;
     // The first one prepares what the store does.
     for nth in 0..4 {
@@ -44,13 +43,13 @@ async fn a_touch_that_is_due_costs_its_own<B: Backend>() {
         assert_eq!(visitor.get("/get=n").await.body, "5");
         house.settled().await;
         let cost = house.proxy.round_trips() - before;
-        assert!(nth == 0 || cost == 1 + B::COSTS.touch, "touch {nth} costs {cost} with the read");
+        assert!(nth == 0 || cost == 1 + backend.costs.touch, "touch {nth} costs {cost} with the read");
         costs(&house, &visitor, Request::get, "/get=n", 1).await;
     }
 }
 
-async fn the_answer_of_a_touch_is_not_waited_for<B: Backend>() {
-    let house = House::for_counting::<B>(locked()).await;
+async fn the_answer_of_a_touch_is_not_waited_for(backend: Backend) {
+    let house = House::for_counting(backend, locked()).await;
     let visitor = house.visitor().await;
     // The first one prepares what the store does.
     visitor.get("/get=n").await;
@@ -61,25 +60,25 @@ async fn the_answer_of_a_touch_is_not_waited_for<B: Backend>() {
     eventually(|| house.proxy.has_cut()).await;
 }
 
-async fn a_write_costs_what_it_must<B: Backend>() {
-    let house = House::for_counting::<B>(unlocked()).await;
+async fn a_write_costs_what_it_must(backend: Backend) {
+    let house = House::for_counting(backend, unlocked()).await;
     let visitor = house.visitor().await;
     for path in ["/set=n:{}", "/inc=n", "/add=n", "/set=x:{}/set=y:{}/remove=n"] {
-        costs(&house, &visitor, Request::post, path, B::COSTS.write).await;
+        costs(&house, &visitor, Request::post, path, backend.costs.write).await;
     }
 }
 
-async fn a_locked_write_costs_what_it_must<B: Backend>() {
-    let house = House::for_counting::<B>(locked()).await;
+async fn a_locked_write_costs_what_it_must(backend: Backend) {
+    let house = House::for_counting(backend, locked()).await;
     let visitor = house.visitor().await;
     for path in ["/set=n:{}", "/inc=n", "/set=x:{}/set=y:{}/remove=n"] {
-        costs(&house, &visitor, Request::post, path, B::COSTS.locked_write).await;
+        costs(&house, &visitor, Request::post, path, backend.costs.locked_write).await;
     }
 }
 
-async fn a_new_session_costs_one_round_trip<B: Backend>() {
+async fn a_new_session_costs_one_round_trip(backend: Backend) {
     for settings in [locked(), unlocked()] {
-        let house = House::for_counting::<B>(settings).await;
+        let house = House::for_counting(backend, settings).await;
         sessions_come_and_go(&house).await;
         for _ in 0..3 {
             costs_once(&house, &Browser::new(&house.site), Request::post("/set=n:1"), 1).await;
@@ -87,9 +86,9 @@ async fn a_new_session_costs_one_round_trip<B: Backend>() {
     }
 }
 
-async fn a_session_is_destroyed_for_the_price_of_a_write<B: Backend>() {
-    for (settings, cost) in [(unlocked(), B::COSTS.write), (locked(), B::COSTS.locked_write)] {
-        let house = House::for_counting::<B>(settings).await;
+async fn a_session_is_destroyed_for_the_price_of_a_write(backend: Backend) {
+    for (settings, cost) in [(unlocked(), backend.costs.write), (locked(), backend.costs.locked_write)] {
+        let house = House::for_counting(backend, settings).await;
         sessions_come_and_go(&house).await;
         for _ in 0..3 {
             let visitor = house.visitor().await;

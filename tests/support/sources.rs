@@ -3,6 +3,10 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use proc_macro2::{TokenStream, TokenTree};
+use serde_json::Value;
 
 /// A Rust file, cut into words and the signs between them.
 pub(crate) struct Source {
@@ -77,6 +81,17 @@ pub(crate) fn workspace(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The root file of each library, program, test and example of the workspace, each a crate of its own to the compiler.
+pub(crate) fn crate_roots() -> Vec<PathBuf> {
+    let cargo = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new(env!("CARGO")).args(cargo).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let targets = packages.flat_map(|package| package["targets"].as_array().unwrap());
+    targets.map(|target| target["src_path"].as_str().unwrap().into()).collect()
+}
+
 /// Every Rust file of the engine.
 pub(crate) fn engine_sources() -> Vec<Source> {
     sources("cloakroom")
@@ -85,22 +100,30 @@ pub(crate) fn engine_sources() -> Vec<Source> {
 /// Every Rust file of a crate's `src/`.
 pub(crate) fn sources(name: &str) -> Vec<Source> {
     let src = root().join("crates").join(name).join("src");
+    let source = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+        let (tokens, lines) = (tokens(&text), text.lines().filter(is_code).count());
+        Source { path: path.strip_prefix(&src).unwrap().to_owned(), tokens, lines }
+    };
+    rust_files(&src).into_iter().map(source).collect()
+}
+
+/// Every Rust file below a folder that has some.
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![src.clone()];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                let is_code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
-                let (tokens, lines) = (tokens(&text), text.lines().filter(is_code).count());
-                found.push(Source { path: path.strip_prefix(&src).unwrap().to_owned(), tokens, lines });
+                found.push(path);
             }
         }
     }
-    assert!(!found.is_empty(), "{name} has no sources");
+    assert!(!found.is_empty(), "{} has no sources", folder.display());
     found
 }
 
@@ -108,60 +131,24 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Words and single signs; comments, string literals and white space are left out.
+/// Words and single signs, in the order in which they stand there; literals and comments are left out.
 fn tokens(code: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut rest = code;
-    while let Some(first) = rest.chars().next() {
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if first == '"' {
-            string_length(rest)
-        } else if let Some(length) = raw_string_length(rest) {
-            length
-        } else if rest.starts_with("'\"'") {
-            3
-        } else if first.is_alphanumeric() || first == '_' {
-            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            tokens.push(rest[..length].to_owned());
-            length
-        } else {
-            if !first.is_whitespace() {
-                tokens.push(first.to_string());
+    fn flatten(code: TokenStream, tokens: &mut Vec<String>) {
+        for token in code {
+            match token {
+                TokenTree::Group(group) => flatten(group.stream(), tokens),
+                TokenTree::Literal(_) => {}
+                token => tokens.push(token.to_string()),
             }
-            first.len_utf8()
-        };
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-fn string_length(rest: &str) -> usize {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => return at + 1,
-            _ => {}
         }
     }
-    rest.len()
-}
-
-fn raw_string_length(rest: &str) -> Option<usize> {
-    let after = rest.strip_prefix('r').or_else(|| rest.strip_prefix("br"))?;
-    let hashes = after.len() - after.trim_start_matches('#').len();
-    let body = after[hashes..].strip_prefix('"')?;
-    let end = format!("\"{}", "#".repeat(hashes));
-    let length = body.find(&end).map_or(body.len(), |at| at + end.len());
-    Some(rest.len() - body.len() + length)
+    let mut tokens = Vec::new();
+    flatten(code.parse().expect("Rust"), &mut tokens);
+    tokens
 }
 
 #[test]
 fn comments_and_strings_are_not_code() {
-    let code = "a /* async */ \"async \\\" async\" r#\"async\" async\"# '\"' // async\n b::c";
+    let code = "a /* async */ \"async \\\" async\" r#\"async\" async\"# '\"' // async\n [b::c]";
     assert_eq!(tokens(code), ["a", "b", ":", ":", "c"]);
 }

@@ -6,33 +6,22 @@
 mod copy;
 mod list;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use self::copy::Copy;
-use self::list::CANARIES;
-
-/// One fault.
-struct Canary {
-    /// What the broken engine does.
-    name: &'static str,
-    /// The property that it violates, as the checker names it.
-    property: &'static str,
-    /// The test of the history checker that is to find it.
-    test: &'static str,
-    /// Where, in the engine's sources.
-    file: &'static str,
-    /// A piece of text that is there once.
-    find: &'static str,
-    /// What takes its place; `{broken}` is the switch.
-    replace: &'static str,
-}
+use self::list::{CANARIES, Canary};
 
 /// Builds the broken engines, and sees each rejected; and the same engine, with no switch on, accepted.
 ///
 /// # Errors
 /// One line for each that was not as it should be.
 pub(crate) fn run(workspace: &Path) -> Result<(), String> {
+    let misplaced = misplaced(workspace);
+    if !misplaced.is_empty() {
+        return Err(misplaced.join("\n"));
+    }
     let copy = Copy::make(workspace)?;
     for canary in CANARIES {
         let broken = format!("crate::canary({:?})", canary.name);
@@ -57,6 +46,19 @@ pub(crate) fn run(workspace: &Path) -> Result<(), String> {
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// The faults whose piece of text is not in its file exactly once: one line for each, and the piece.
+fn misplaced(workspace: &Path) -> Vec<String> {
+    let wrong = CANARIES.iter().filter_map(|Canary { name, file, find, .. }| {
+        let why = match fs::read_to_string(workspace.join(copy::ENGINE).join(file)) {
+            Ok(text) if text.matches(find).count() == 1 => return None,
+            Ok(text) => format!("has this {} times, not once", text.matches(find).count()),
+            Err(error) => error.to_string(),
+        };
+        Some(format!("{name}: {file}: {why}; was the code changed?\n{find}\n"))
+    });
+    wrong.collect()
 }
 
 /// One test of the history checker, with nothing in its environment but what is said here.
@@ -105,3 +107,15 @@ pub(crate) fn canary(name: &str) -> bool {
     std::env::var(\"CLOAKROOM_CANARY\").is_ok_and(|chosen| chosen == name)
 }
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever changes such a piece of the engine hears of it here, and not after the build of all broken engines.
+    #[test]
+    fn each_fault_has_its_place_in_the_engine_exactly_once() {
+        let misplaced = misplaced(crate::workspace());
+        assert!(misplaced.is_empty(), "{} of {}:\n{}", misplaced.len(), CANARIES.len(), misplaced.join("\n"));
+    }
+}

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_store::{Key, Record, encode};
-use cloakroom_tests::history::run::Lot;
+use cloakroom_test_checker::Lot;
 
 /// A store that is sound but for one fault.
 #[derive(Clone, Debug)]

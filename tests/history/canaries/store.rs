@@ -1,5 +1,5 @@
 use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, ErrorKind, Key, Record, Result, Revision, Scan, Store, Subject,
+    Cursor, ErrorKind, Facets, Key, Page, Record, Result, Revision, Scan, Store, Subject, SubjectEntry,
     Subjects, Timestamp,
 };
 
@@ -96,7 +96,7 @@ impl Store for Broken {
             Fault::SweepsByAStaleRead => cutoff,
             _ => return self.sound.purge(cutoff, limit).await,
         };
-        let found = Scan::page(&self.sound, None, usize::MAX).await?.records;
+        let found = Scan::page(&self.sound, None, usize::MAX).await?.items;
         self.lot.hesitate().await;
         let mut count = 0;
         for (key, _) in found.iter().filter(|(_, record)| record.expires_at < cutoff).take(limit) {
@@ -105,16 +105,8 @@ impl Store for Broken {
         Ok(count)
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        Some(self)
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        None
+    fn facets(&self) -> Facets<'_> {
+        Facets::none().leases(self).subjects(self)
     }
 }
 
@@ -123,10 +115,15 @@ impl Subjects for Broken {
         Subjects::enroll(&self.sound, subject, key, until).await
     }
 
-    async fn list(&self, subject: &Subject) -> Result<Vec<(Key, Record)>> {
+    async fn list(
+        &self,
+        subject: &Subject,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<SubjectEntry>> {
         match self.fault {
-            Fault::EndAllForgets => Ok(Vec::new()),
-            _ => Subjects::list(&self.sound, subject).await,
+            Fault::EndAllForgets => Ok(Page::default()),
+            _ => Subjects::list(&self.sound, subject, cursor, limit).await,
         }
     }
 

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cloakroom_store::{
-    Acquired, BoxFuture, Claim, DynLeases, DynScan, DynStore, DynSubjects, ErrorKind, Key, LeaseId, Record,
-    Result, Revision, Store, Timestamp,
+    Acquired, Claim, DynLeases, DynStore, ErrorKind, Facets, Key, LeaseId, Leases, Record, Result, Revision,
+    Store, Timestamp,
 };
 
 /// A sound store, tampered with.
@@ -40,7 +40,7 @@ impl Tampered {
     }
 
     fn leases_of_the_sound(&self) -> &dyn DynLeases {
-        self.sound.leases().unwrap()
+        self.sound.facets().leases.unwrap()
     }
 
     /// Replaces whatever is there.
@@ -94,54 +94,49 @@ impl Store for Tampered {
         self.sound().purge(cutoff, limit).await
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        self.sound.subjects()
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        self.sound.scan()
+    fn facets(&self) -> Facets<'_> {
+        let sound = self.sound.facets();
+        let mut facets = Facets::none().leases(self);
+        facets.subjects = sound.subjects;
+        facets.scan = sound.scan;
+        facets
     }
 }
 
-impl DynLeases for Tampered {
-    fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<Acquired>> {
+impl Leases for Tampered {
+    async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         match self.fault {
-            Fault::LockedTwice => Box::pin(async move {
-                Ok(self.sound().load(key).await?.map_or(Acquired::Missing, Acquired::Held))
-            }),
-            _ => self.leases_of_the_sound().acquire(key, claim),
+            Fault::LockedTwice => {
+                Ok(self.sound().load(*key).await?.map_or(Acquired::Missing, Acquired::Held))
+            }
+            _ => self.leases_of_the_sound().acquire(*key, *claim).await,
         }
     }
 
-    fn renew(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<bool>> {
-        self.leases_of_the_sound().renew(key, claim)
+    async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
+        self.leases_of_the_sound().renew(*key, *claim).await
     }
 
-    fn release(&self, key: Key, lease: LeaseId) -> BoxFuture<'_, Result<bool>> {
-        self.leases_of_the_sound().release(key, lease)
+    async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
+        self.leases_of_the_sound().release(*key, lease).await
     }
 
-    fn replace_and_release(
+    async fn replace_and_release(
         &self,
-        key: Key,
-        record: Record,
+        key: &Key,
+        record: &Record,
         expected: Revision,
         lease: LeaseId,
-    ) -> BoxFuture<'_, Result<()>> {
+    ) -> Result<()> {
         if self.fault == Fault::None {
-            return self.leases_of_the_sound().replace_and_release(key, record, expected, lease);
+            let sound = self.leases_of_the_sound();
+            return sound.replace_and_release(*key, record.clone(), expected, lease).await;
         }
-        Box::pin(async move {
-            Store::replace(self, &key, &record, expected).await?;
-            self.release(key, lease).await.map(|_| ())
-        })
+        Store::replace(self, key, record, expected).await?;
+        Leases::release(self, key, lease).await.map(|_| ())
     }
 
-    fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>> {
-        self.leases_of_the_sound().wait(key, at_most)
+    async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
+        self.leases_of_the_sound().wait(*key, at_most).await
     }
 }

@@ -33,7 +33,7 @@ async fn every_route_below_the_layer_has_the_same_session() {
     }
     assert_eq!(browser.post("/merged").await.body, "6");
     assert_eq!(browser.get("/merged").await.status, 405);
-    assert_eq!(browser.jar().cookie_header("/elsewhere", true).map(|cookies| cookies.len()), Some(53));
+    assert_eq!(browser.jar().cookie_header("/elsewhere", true).map(|cookies| cookies.len()), Some(54));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Sign-out, here, elsewhere and everywhere; limits of a user's sessions.
 
 use super::*;
+use crate::routes::{put, routes};
 
 /// 29. Readers and writers of all kinds are under way while the visitor signs out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,13 +84,13 @@ async fn stragglers_after_a_sign_out_set_no_cookie_and_store_nothing() {
             "ended by its handle" => assert!(site.sessions.end(&handle).await.unwrap()),
             _ => assert_eq!(site.sessions.end_all("ann", None).await.unwrap(), 1),
         }
-        let records = store.inner().count().await.unwrap();
+        let records = cloakroom_tests::all_records(store.inner()).await.len();
         for (wish, straggler) in stragglers {
             script.a.open();
             let response = straggler.await;
             assert_eq!((response.status, response.cookies()), (200, vec![]), "{sign_out}, then {wish}");
         }
-        assert_eq!(store.inner().count().await.unwrap(), records, "{sign_out}");
+        assert_eq!(cloakroom_tests::all_records(store.inner()).await.len(), records, "{sign_out}");
         assert_eq!(records_of_users(store.inner()).await, 0, "{sign_out}");
         site.clock.advance(GRACE);
     }
@@ -255,7 +256,11 @@ async fn a_touch_that_races_a_sign_out_never_revives_the_session() {
         assert_eq!(records_of_users(&*store).await, 0);
         assert_eq!(site.sessions.sessions_of("ann").await.unwrap().len(), 0);
     }
-    assert_eq!(store.count().await.unwrap(), 10_000, "tombstones, until they are purged");
+    assert_eq!(
+        cloakroom_tests::all_records(&*store).await.len(),
+        10_000,
+        "tombstones, until they are purged"
+    );
 }
 
 /// 32. A touch that comes too late does not lengthen the time in which an ended session's visitor cannot begin a new
@@ -293,4 +298,24 @@ async fn a_late_request_after_sign_out_everywhere_leaves_the_new_cookie_alone() 
     let late = late.await.unwrap();
     assert_eq!((late.body.as_str(), late.cookies()), ("superseded", vec![]));
     assert_eq!(browser.get("/subject/get=late").await.body, "ann -");
+}
+
+/// How many sessions are live, on a store that keeps tombstones and expired records for a while.
+#[tokio::test]
+async fn sessions_that_have_ended_or_expired_are_not_counted() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::start(store.clone(), Settings::default(), routes()).await;
+    let browsers = [Browser::new(&site), Browser::new(&site), Browser::new(&site)];
+    for browser in &browsers {
+        put(browser, "red").await;
+    }
+    assert_eq!(site.sessions.count().await.unwrap(), 3);
+    assert_eq!(browsers[0].post("/sign-out").await.status, 200);
+    assert_eq!(site.sessions.count().await.unwrap(), 2);
+    site.clock.advance(30 * 60 * SECOND);
+    assert_eq!(browsers[1].get("/look").await.body, "resumed red");
+    assert!(site.sessions.shutdown().await, "the touch is made");
+    site.clock.advance(30 * 60 * SECOND);
+    assert_eq!(site.sessions.count().await.unwrap(), 1);
+    assert_eq!(cloakroom_tests::all_records(store.inner()).await.len(), 3, "they are all there still");
 }

@@ -165,7 +165,7 @@ async fn no_token_no_data_no_user_and_no_key_leaves_but_in_the_cookie() {
 async fn visit(site: &Site, store: &FaultyStore<MemoryStore>) -> Responses {
     let browser = Browser::new(site);
     let mut responses = Responses::default();
-    let forged = "__Host-id=AAECAwQFBgcICQoLDA0OD_Dx8vP09fb3-Pn6-_z9_v8";
+    let forged = "__Host-id=1AAECAwQFBgcICQoLDA0OD_Dx8vP09fb3-Pn6-_z9_v8";
     let first = Request::post("/everything");
     let mut old = Vec::new();
     for request in [

@@ -63,6 +63,22 @@ async fn a_client_gone_during_an_update_leaves_it_whole_or_not_at_all() {
     }
 }
 
+/// RULES §4. The attempt of an update is owned to its end: nobody gets a session too many by hanging up.
+#[tokio::test]
+async fn a_sign_in_saved_by_an_update_whose_client_goes_away_keeps_the_user_s_limit() {
+    for polls in 0.. {
+        let (site, ..) = site(Settings::new().subject_limit(1));
+        site.stranger().post("/in=ann").await;
+        let done = cut_off(site.stranger().post("/in=ann/add=x"), polls).await;
+        assert!(site.sessions.shutdown().await);
+        let sessions = site.sessions.sessions_of("ann").await.unwrap().len();
+        assert_eq!(sessions, 1, "dropped after {polls} polls");
+        if done {
+            break;
+        }
+    }
+}
+
 /// F12. A panic at every step: what was recorded is gone, what was saved stays, an end is an end, and the session is
 /// free.
 #[tokio::test]

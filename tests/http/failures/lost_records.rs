@@ -10,8 +10,7 @@ async fn a_damaged_record_is_as_good_as_none_and_is_never_overwritten() {
         site.post("/in=ann/set=x:1").await;
         let token = site.token().unwrap();
         let (key, record) = stored(&store).await.remove(0);
-        let damaged =
-            Record { revision: Revision::new(1), data: b"not ours".as_slice().into(), ..record.clone() };
+        let damaged = Record::new(Revision::new(1), record.expires_at, b"not ours".as_slice());
         store.inner().0.replace(&key, &damaged, record.revision).await.unwrap();
         assert_eq!(site.get("/subject/get=x/origin").await.body, "- - unknown", "{locking:?}");
         assert_eq!(site.post("/out/status=404").await.cookies(), [""; 0], "{locking:?}");
@@ -35,8 +34,7 @@ async fn a_record_damaged_under_a_request_is_never_overwritten() {
         script.a.arrival().await;
         let key: Key = site.get("/handle").await.body.parse().unwrap();
         let record = store.inner().0.load(&key).await.unwrap().unwrap();
-        let damaged =
-            Record { revision: Revision::new(1), data: b"not ours".as_slice().into(), ..record.clone() };
+        let damaged = Record::new(Revision::new(1), record.expires_at, b"not ours".as_slice());
         store.inner().0.replace(&key, &damaged, record.revision).await.unwrap();
         script.a.open();
         let response = slow.await.unwrap();

@@ -18,13 +18,13 @@ async fn shutdown_waits_for_commits_under_way() {
     let store = Arc::new(Sluggish(MemoryStore::new()));
     let site = Direct::new(Arc::clone(&store), Settings::default(), Script::default().routes());
     site.post("/set=x:1").await;
-    let before = store.0.page(None, 1).await.unwrap().records;
+    let before = store.0.page(None, 1).await.unwrap().items;
     let mut request = site.post("/set=x:2");
     // The load takes a second; then the handler has answered, and the commit is under way.
     assert!(tokio::time::timeout(SECOND + SECOND / 2, &mut request).await.is_err());
     drop(request);
     assert!(site.sessions.shutdown().await);
-    assert_ne!(store.0.page(None, 1).await.unwrap().records, before, "saved by now");
+    assert_ne!(store.0.page(None, 1).await.unwrap().items, before, "saved by now");
     assert_eq!(site.get("/get=x").await.body, "2");
 }
 
@@ -74,13 +74,7 @@ impl Store for Sluggish {
     async fn purge(&self, cutoff: Timestamp, limit: usize) -> cloakroom_store::Result<usize> {
         self.after(self.0.purge(cutoff, limit)).await
     }
-    fn leases(&self) -> Option<&dyn cloakroom_store::DynLeases> {
-        None
-    }
-    fn subjects(&self) -> Option<&dyn cloakroom_store::DynSubjects> {
-        None
-    }
-    fn scan(&self) -> Option<&dyn cloakroom_store::DynScan> {
-        None
+    fn facets(&self) -> cloakroom_store::Facets<'_> {
+        cloakroom_store::Facets::none()
     }
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use cloakroom::{Locking, Settings};
 use cloakroom_store::conformance::reference::ReferenceStore;
 use cloakroom_store::{
-    Acquired, BoxFuture, Claim, DynLeases, DynScan, DynSubjects, Key, LeaseId, Record, Result, Revision,
-    Store, Timestamp,
+    Acquired, Claim, Facets, Key, LeaseId, Leases, Record, Result, Revision, Store, Timestamp,
 };
 use cloakroom_tests::{Direct, Hesitant, Script, poll_once};
 
@@ -103,46 +102,36 @@ impl Store for Counting {
         self.slow().purge(cutoff, limit).await
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        Some(self)
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        None
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        None
+    fn facets(&self) -> Facets<'_> {
+        Facets::none().leases(self)
     }
 }
 
-impl DynLeases for Counting {
-    fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<Acquired>> {
+impl Leases for Counting {
+    async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move { DynLeases::acquire(&self.slow(), key, claim).await })
+        self.slow().acquire(key, claim).await
     }
 
-    fn renew(&self, key: Key, claim: Claim) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async move { DynLeases::renew(&self.slow(), key, claim).await })
+    async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
+        self.slow().renew(key, claim).await
     }
 
-    fn release(&self, key: Key, lease: LeaseId) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async move { DynLeases::release(&self.slow(), key, lease).await })
+    async fn release(&self, key: &Key, lease: LeaseId) -> Result<bool> {
+        self.slow().release(key, lease).await
     }
 
-    fn replace_and_release(
+    async fn replace_and_release(
         &self,
-        key: Key,
-        record: Record,
+        key: &Key,
+        record: &Record,
         expected: Revision,
         lease: LeaseId,
-    ) -> BoxFuture<'_, Result<()>> {
-        Box::pin(
-            async move { DynLeases::replace_and_release(&self.slow(), key, record, expected, lease).await },
-        )
+    ) -> Result<()> {
+        self.slow().replace_and_release(key, record, expected, lease).await
     }
 
-    fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { DynLeases::wait(&self.slow(), key, at_most).await })
+    async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
+        self.slow().wait(key, at_most).await
     }
 }

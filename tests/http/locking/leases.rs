@@ -47,7 +47,7 @@ async fn dead_server(site: &Direct, store: &ReferenceStore) {
     let key = Key::from_str(&site.get("/handle").await.body).unwrap();
     // The test clock begins with 2025.
     let now = Timestamp::from_millis(1_735_689_600_000);
-    let claim = Claim { lease: LeaseId::new(7), now, ttl: TIMEOUT, takeover: Revision::new(1) };
+    let claim = Claim::new(LeaseId::new(7), now, TIMEOUT, Revision::new(1));
     assert!(matches!(store.acquire(&key, &claim).await.unwrap(), Acquired::Held(_)));
 }
 

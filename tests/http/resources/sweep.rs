@@ -6,10 +6,8 @@ use std::time::Duration;
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
 use cloakroom::{SessionManager, Settings};
-use cloakroom_store::{
-    DynLeases, DynScan, DynSubjects, Error, Key, Record, Result, Revision, Scan, Store, Timestamp,
-};
-use cloakroom_tests::CookieFields;
+use cloakroom_store::{Error, Facets, Key, Record, Result, Revision, Store, Timestamp};
+use cloakroom_tests::{CookieFields, all_records};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
@@ -27,7 +25,7 @@ struct Purge {
     cutoff: Timestamp,
     limit: usize,
     /// How many were removed and how many are left, unless it failed.
-    done: Option<(usize, u64)>,
+    done: Option<(usize, usize)>,
 }
 
 impl Store for Swept {
@@ -61,22 +59,14 @@ impl Store for Swept {
         } else {
             self.inner.purge(cutoff, limit).await
         };
-        let left = Scan::count(&self.inner).await?;
+        let left = all_records(&self.inner).await.len();
         let done = result.as_ref().ok().map(|removed| (*removed, left));
         _ = self.purges.send(Purge { at, cutoff, limit, done });
         result
     }
 
-    fn leases(&self) -> Option<&dyn DynLeases> {
-        self.inner.leases()
-    }
-
-    fn subjects(&self) -> Option<&dyn DynSubjects> {
-        self.inner.subjects()
-    }
-
-    fn scan(&self) -> Option<&dyn DynScan> {
-        self.inner.scan()
+    fn facets(&self) -> Facets<'_> {
+        self.inner.facets()
     }
 }
 
@@ -98,12 +88,7 @@ async fn sweeping(
         [long_gone, just_gone, live].into_iter().zip(ends).flat_map(|(count, end)| vec![end; count]);
     for (number, expires_at) in expiries.enumerate() {
         let key = Key::new(std::array::from_fn(|at| (number >> (8 * (at % 8))) as u8));
-        let record = Record {
-            revision: Revision::new(number as u64),
-            expires_at,
-            subject: None,
-            data: b"any".to_vec().into(),
-        };
+        let record = Record::new(Revision::new(number as u64), expires_at, b"any".as_slice());
         inner.create(&key, &record).await.unwrap();
     }
     let store = Swept { inner, purges, to_fail: AtomicUsize::new(to_fail) };

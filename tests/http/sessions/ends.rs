@@ -225,7 +225,7 @@ async fn a_sign_out_without_a_session_writes_nothing() {
     let browser = page.browser();
     let response = page.post(&browser, async |session: Session| session.sign_out().await).await.ok();
     assert_eq!(response.cookies().len(), 0);
-    let forged = Request::post("/").header("Cookie", format!("__Host-id={}", "A".repeat(43)));
+    let forged = Request::post("/").header("Cookie", format!("__Host-id=1{}", "A".repeat(43)));
     let response = page
         .send(&browser, forged, async |session: Session| {
             assert_eq!(session.status().await?, SessionStatus::Unknown);

@@ -44,7 +44,8 @@ async fn only_what_is_written_is_stored() {
     })
     .await
     .value();
-    let records = cloakroom_store::Store::scan(&page.store).unwrap().page(None, 1).await.unwrap().records;
+    let records =
+        cloakroom_store::Store::facets(&page.store).scan.unwrap().page(None, 1).await.unwrap().items;
     assert!(!String::from_utf8_lossy(&records[0].1.data).contains("theme"));
 }
 

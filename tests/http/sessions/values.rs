@@ -155,7 +155,7 @@ async fn what_is_not_asked_for_is_kept_byte_for_byte() {
     page.post(&browser, async |session: Session| session.insert("peculiar", &Peculiar).await).await.value();
     page.post(&browser, async |session: Session| session.insert("other", &1).await).await.value();
     page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
-    let stored = page.store.scan().unwrap().page(None, 2).await.unwrap().records;
+    let stored = page.store.facets().scan.unwrap().page(None, 2).await.unwrap().items;
     let [(_, record)] = &stored[..] else { panic!("one session, not {stored:?}") };
     let bytes = String::from_utf8_lossy(&record.data);
     assert!(bytes.contains(r#"{"k":1,"k":2}"#), "{bytes}");

@@ -12,7 +12,6 @@ mod process;
 mod program;
 pub mod server;
 mod shared;
-mod table;
 
 pub use port::free as free_port;
 pub use program::find_program;

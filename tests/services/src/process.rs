@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
+use std::vec;
 
 use crate::port;
-use crate::table::{children, has_ended, state};
 
 /// What to run, and how.
 pub(crate) struct Plan<'a> {
@@ -266,4 +266,28 @@ pub(crate) fn is_root() -> bool {
 fn own_id() -> String {
     let output = Command::new("id").arg("-u").output().expect("every Debian has it");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Whether there is no such process, or one that waits only for somebody to take note of its end.
+fn has_ended(id: u32) -> bool {
+    matches!(state(id), None | Some('Z'))
+}
+
+/// One letter, of proc(5).
+fn state(id: u32) -> Option<char> {
+    stat(id)?.next()?.chars().next()
+}
+
+/// The processes that this one has started.
+fn children(parent: u32) -> Vec<u32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let all = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    all.filter(|id| stat(*id).and_then(|mut stat| stat.nth(1)?.parse().ok()) == Some(parent)).collect()
+}
+
+/// What proc(5) says of a process after its name, which is in parentheses and may contain anything: its state, its parent.
+fn stat(id: u32) -> Option<vec::IntoIter<String>> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    Some(rest.split(' ').map(str::to_owned).collect::<Vec<_>>().into_iter())
 }

@@ -1,10 +1,8 @@
 use std::env;
 use std::sync::OnceLock;
 
-use crate::server::{
-    Durability, MariaDb, Memcached, MemcachedPair, PatientRedisSentinel, Postgres, Redis, RedisCluster,
-    Server, or_panic,
-};
+use crate::server::running::{Durability, Server, or_panic};
+use crate::server::{MariaDb, Memcached, MemcachedPair, PatientRedisSentinel, Postgres, Redis, RedisCluster};
 
 /// A server that many tests share, each in a corner of its own.
 struct Shared {

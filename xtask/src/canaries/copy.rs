@@ -72,7 +72,7 @@ impl Copy {
     }
 
     fn path(&self, file: &str) -> PathBuf {
-        self.root.join("crates/cloakroom/src").join(file)
+        self.root.join(ENGINE).join(file)
     }
 }
 
@@ -87,6 +87,9 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// Where the sources are that may be broken.
+pub(super) const ENGINE: &str = "crates/cloakroom/src";
 
 /// What the workspace is built from.
 const PARTS: &[&str] = &[

@@ -1,34 +1,47 @@
 //! The faults, by property: mistakes that session engines make.
 
-use super::Canary;
+/// One fault.
+pub(super) struct Canary {
+    /// What the broken engine does.
+    pub(super) name: &'static str,
+    /// The property that it violates, as the checker names it.
+    pub(super) property: &'static str,
+    /// The test of the history checker that is to find it.
+    pub(super) test: &'static str,
+    /// Where, in the engine's sources.
+    pub(super) file: &'static str,
+    /// A piece of text that is there once.
+    pub(super) find: &'static str,
+    /// What takes its place; `{broken}` is the switch.
+    pub(super) replace: &'static str,
+}
 
 pub(super) const CANARIES: &[Canary] = &[
     Canary {
         name: "an unanswered write is taken for applied",
         property: "U1",
         test: "hostile",
-        file: "engine.rs",
-        find: "                Err(error) => error,
-            };
-            match error.kind() {",
-        replace: "                Err(_) if {broken} => return Ok(Written::Applied),
-                Err(error) => error,
-            };
-            match error.kind() {",
+        file: "write.rs",
+        find: "        let Err(error) = answer else { return Ok(Next::Ended(Written::Applied)) };",
+        replace: "        let Err(error) = answer else { return Ok(Next::Ended(Written::Applied)) };
+        if {broken} {
+            return Ok(Next::Ended(Written::Applied));
+        }",
     },
     Canary {
         name: "what was read is overwritten although it has changed",
         property: "U1",
         test: "reference",
-        file: "session/commit.rs",
-        find: "engine.settings.on_conflict == OnConflict::Reject",
-        replace: "!{broken} && engine.settings.on_conflict == OnConflict::Reject",
+        file: "request/plan.rs",
+        find: "        if rules.settings.on_conflict == OnConflict::Reject",
+        replace: "        if !{broken}
+            && rules.settings.on_conflict == OnConflict::Reject",
     },
     Canary {
         name: "a failed request is saved",
         property: "U2",
         test: "reference",
-        file: "session/close.rs",
+        file: "request/close.rs",
         find: "if status >= 500 {",
         replace: "if status >= 500 && !{broken} {",
     },
@@ -36,32 +49,43 @@ pub(super) const CANARIES: &[Canary] = &[
         name: "an update is made again after an unknown outcome",
         property: "U4",
         test: "hostile",
-        file: "engine.rs",
-        find: "StoreErrorKind::Unavailable(Applied::Maybe) => unsure = true,",
-        replace: "StoreErrorKind::Unavailable(Applied::Maybe) if {broken} => return Ok(Written::Conflict),
-                StoreErrorKind::Unavailable(Applied::Maybe) => unsure = true,",
+        file: "write.rs",
+        find: "            StoreErrorKind::Exists
+            | StoreErrorKind::Conflict
+            | StoreErrorKind::Missing
+            | StoreErrorKind::Unavailable(Applied::Maybe) => self.unsure += 1,",
+        replace: "            StoreErrorKind::Unavailable(Applied::Maybe) if {broken} => {
+                return Ok(Next::Ended(Written::Conflict));
+            }
+            StoreErrorKind::Exists
+            | StoreErrorKind::Conflict
+            | StoreErrorKind::Missing
+            | StoreErrorKind::Unavailable(Applied::Maybe) => self.unsure += 1,",
     },
     Canary {
         name: "a sign-out is answered and not stored",
         property: "D1",
         test: "reference",
-        file: "session/ends.rs",
-        find: "let written = self.engine.write(&mut state.budget, key, &record, Some(expected), lease).await?;",
-        replace: "let written = if {broken} {
-                Written::Applied
-            } else {
-                self.engine.write(&mut state.budget, key, &record, Some(expected), lease).await?
-            };",
+        file: "request/plan.rs",
+        find: "        if let Some(ending) = self.endings.last() {",
+        replace: "        if {broken} {
+            self.endings.clear();
+        }
+        if let Some(ending) = self.endings.last() {",
     },
     Canary {
         name: "a late request begins a session anew after a sign-out",
         property: "D1",
         test: "reference",
-        file: "session/load.rs",
+        file: "request/load.rs",
         find: "        events::lost(&held.key);
-        state.attached = Attached::Dropped;",
+        self.detach();",
         replace: "        events::lost(&held.key);
-        state.attached = if {broken} { Attached::Nothing } else { Attached::Dropped };",
+        if {broken} {
+            self.binding = Binding::New;
+            return Ok(());
+        }
+        self.detach();",
     },
     Canary {
         name: "expiry is left to the sweeper",
@@ -77,22 +101,22 @@ pub(super) const CANARIES: &[Canary] = &[
         name: "changes are replayed across a change of user",
         property: "I5",
         test: "reference",
-        file: "session/load.rs",
-        find: "if self.standing(&snapshot, &held.token) == Standing::Live {",
-        replace: "if {broken} || self.standing(&snapshot, &held.token) == Standing::Live {",
+        file: "request/load.rs",
+        find: "            if rules.standing(&snapshot, &held.token, self.address, now) == Standing::Live {",
+        replace: "            if {broken} || rules.standing(&snapshot, &held.token, self.address, now) == Standing::Live {",
     },
     Canary {
         name: "an unknown cookie is removed",
         property: "R1",
         test: "reference",
-        file: "session/load.rs",
+        file: "request/load.rs",
         find: "                events::unknown(&key);
-                state.origin = SessionStatus::Unknown;",
+                SessionStatus::Unknown",
         replace: "                events::unknown(&key);
-                state.origin = SessionStatus::Unknown;
                 if {broken} {
-                    state.cookie = Cookie::Remove;
-                }",
+                    self.cookie = super::Cookie::Remove;
+                }
+                SessionStatus::Unknown",
     },
     Canary {
         name: "a rotation leaves no grace",
@@ -122,56 +146,54 @@ pub(super) const CANARIES: &[Canary] = &[
         name: "the lock is freed before the commit",
         property: "L1",
         test: "reference",
-        file: "session/close.rs",
-        find: "        state.closing = true;",
-        replace: "        state.closing = true;
+        file: "request/close.rs",
+        find: "        self.phase = Phase::Closing;",
+        replace: "        self.phase = Phase::Closing;
         if {broken} {
-            state.release();
+            self.release();
         }",
     },
     Canary {
         name: "the lock holds within one process only",
         property: "L1",
         test: "reference",
-        file: "session/exclusive.rs",
-        find: "            Some(_) => self.lease(state, key, watch).await?,
+        file: "request/locks.rs",
+        find: "            Some(_) => self.acquire_lease(engine, key, watch).await?,
             None",
-        replace: "            Some(_) if !{broken} => self.lease(state, key, watch).await?,
+        replace: "            Some(_) if !{broken} => self.acquire_lease(engine, key, watch).await?,
             _",
     },
     Canary {
         name: "a holder that lost its lock goes on saving",
         property: "L2",
         test: "reference",
-        file: "session/commit.rs",
-        find: "        self.check_lock(state).await
-    }",
-        replace: "        if {broken} { Ok(()) } else { self.check_lock(state).await }
-    }",
+        file: "request/plan.rs",
+        find: "                match self.lease() {",
+        replace: "                match self.lease().filter(|_| !{broken}) {",
     },
     Canary {
         name: "the response does not wait for the commit",
         property: "H2",
         test: "reference",
-        file: "session/close.rs",
-        find: "            let work = Arc::clone(&inner);
+        file: "session/open.rs",
+        find: "                let saving = session.closing(request, status);
 ",
-        replace: "            let work = Arc::clone(&inner);
-            if {broken} {
-                inner.engine.tasks.spawn(async move { drop(work.end(status).await) });
-                return Answer::Keep(Headers::default());
-            }
+        replace: "                let saving = session.closing(request, status);
+                    if {broken} {
+                        session.engine.tasks.spawn(async move { drop(saving.await) });
+                        return Answer::Keep(crate::answer::Headers::default());
+                    }
 ",
     },
     Canary {
         name: "a failing store removes the cookie",
         property: "H3",
         test: "hostile",
-        file: "session/close.rs",
+        file: "request/close.rs",
         find: "let mut reply = Reply::instead(&error);",
         replace: "let mut reply = Reply::instead(&error);
                 if {broken} {
-                    reply.set_cookie = Some(self.engine.cookie.removal());
+                    reply.set_cookie = Some(engine.rules.cookie.removal());
                 }",
     },
 ];

@@ -7,7 +7,7 @@ use actix_web::{App, HttpServer, web};
 use cloakroom::actix_v4::SessionMiddleware;
 use cloakroom::stores::MemoryStore;
 use cloakroom::{Session, SessionManager, Settings};
-use cloakroom_store::{Key, Record, Result, Revision, Scan, Store, Timestamp};
+use cloakroom_store::{Key, Record, Result, Revision, Store, Timestamp};
 use cloakroom_tests::{Browser, Gate, Request};
 
 /// A new session is stored when the gate lets it pass.
@@ -43,16 +43,8 @@ impl Store for Gated {
         self.store.purge(cutoff, limit).await
     }
 
-    fn leases(&self) -> Option<&dyn cloakroom_store::DynLeases> {
-        None
-    }
-
-    fn subjects(&self) -> Option<&dyn cloakroom_store::DynSubjects> {
-        None
-    }
-
-    fn scan(&self) -> Option<&dyn cloakroom_store::DynScan> {
-        None
+    fn facets(&self) -> cloakroom_store::Facets<'_> {
+        cloakroom_store::Facets::none()
     }
 }
 
@@ -80,5 +72,5 @@ async fn what_requests_began_to_save_is_saved_when_the_server_has_stopped() {
 
     store.gate.open();
     assert!(sessions.shutdown().await);
-    assert_eq!(Scan::count(&*store.store).await.unwrap(), 1);
+    assert_eq!(cloakroom_tests::all_records(&*store.store).await.len(), 1);
 }

@@ -1,6 +1,6 @@
 use std::process::{Command, Stdio};
 
-use super::{Durability, Server, command};
+use super::running::{Durability, Server, command};
 use crate::process::{Plan, Process, Signals};
 use crate::program::program;
 

@@ -1,4 +1,4 @@
-use super::{Durability, Server, command};
+use super::running::{Durability, Server, command};
 use crate::port::ask;
 use crate::process::{Plan, Process, Signals, is_root};
 use crate::program::program;

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Durability, Server, command};
+use super::running::{Durability, Server, command};
 use crate::process::{Plan, Process, Signals};
 use crate::program::program;
 

@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Durability, Server, command};
+use super::running::{Durability, Server, command};
 use crate::port::ask;
 use crate::process::{Plan, Process, Signals, wait_until};
 use crate::program::program;

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::{Answer, RequestHead, SessionKey, SessionManager, Settings};
+use cloakroom::adapter::{Answer, RequestHead};
+use cloakroom::{SessionKey, SessionManager, Settings};
 use cloakroom_benches::requests::{Bench, Kind};
 use cloakroom_benches::{Times, key};
 use cloakroom_redis::RedisStore;
@@ -120,14 +121,19 @@ async fn hand_over(bare: &impl Bare, stores: &[Arc<dyn DynStore>; 2]) {
         let (holder, next) = (&stores[turn % 2], Arc::clone(&stores[(turn + 1) % 2]));
         let waiter = tokio::spawn(async move {
             while !acquire(&next, key, turn as u64 + 1).await {
-                next.leases().expect("leases").wait(key, Duration::from_secs(10)).await.expect("a wait");
+                next.facets()
+                    .leases
+                    .expect("leases")
+                    .wait(key, Duration::from_secs(10))
+                    .await
+                    .expect("a wait");
             }
             Instant::now()
         });
         // Until the waiter waits.
         tokio::time::sleep(PAUSE).await;
         let began = Instant::now();
-        let released = holder.leases().expect("leases").release(key, LeaseId::new(turn as u64)).await;
+        let released = holder.facets().leases.expect("leases").release(key, LeaseId::new(turn as u64)).await;
         assert!(released.expect("a release"));
         times.push(waiter.await.expect("the waiter").duration_since(began));
     }
@@ -139,13 +145,9 @@ async fn hand_over(bare: &impl Bare, stores: &[Arc<dyn DynStore>; 2]) {
 }
 
 async fn acquire(store: &Arc<dyn DynStore>, key: Key, lease: u64) -> bool {
-    let claim = Claim {
-        lease: LeaseId::new(lease),
-        now: Timestamp::from_millis(4_000_000_000_000),
-        ttl: Duration::from_secs(30),
-        takeover: Revision::new(99),
-    };
-    let acquired = store.leases().expect("leases").acquire(key, claim).await.expect("an acquire");
+    let now = Timestamp::from_millis(4_000_000_000_000);
+    let claim = Claim::new(LeaseId::new(lease), now, Duration::from_secs(30), Revision::new(99));
+    let acquired = store.facets().leases.expect("leases").acquire(key, claim).await.expect("an acquire");
     matches!(acquired, Acquired::Held(_))
 }
 
@@ -207,12 +209,7 @@ impl RequestHead for Visit {
 const COUNT: SessionKey<u64> = SessionKey::new("count");
 
 fn record(revision: u64) -> Record {
-    Record {
-        revision: Revision::new(revision),
-        expires_at: Timestamp::from_millis(4_000_000_000_000),
-        subject: None,
-        data: DATA.as_bytes().into(),
-    }
+    Record::new(Revision::new(revision), Timestamp::from_millis(4_000_000_000_000), DATA.as_bytes())
 }
 
 struct BareRedis(ConnectionManager, redis::Script);

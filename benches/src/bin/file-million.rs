@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use cloakroom::stores::{Durability, FileStore};
 use cloakroom_benches::{Times, key, loads_beside};
+use cloakroom_file::{FileStore, FileStoreBuilder};
 use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
 use tokio::runtime::{Builder, Runtime};
 
@@ -23,7 +23,7 @@ fn main() {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
 
     let bare = Bare::new(&folder.0.join("bare"));
-    let store = open(&folder.0, Durability::Relaxed);
+    let store = open(&folder.0, &FileStore::builder().danger_relaxed_durability());
     println!("relaxed: nothing is synced");
     compare(&runtime, &store, &bare, Call::Create, 0..MILLION);
     compare(&runtime, &store, &bare, Call::Read, scattered(200_000));
@@ -32,7 +32,7 @@ fn main() {
     drop(store);
 
     println!("\nfull: every change is synced");
-    let (bare, store) = (bare.synced(), open(&folder.0, Durability::Full));
+    let (bare, store) = (bare.synced(), open(&folder.0, &FileStore::builder()));
     compare(&runtime, &store, &bare, Call::Create, MILLION..MILLION + 5_000);
     compare(&runtime, &store, &bare, Call::Replace, scattered(5_000));
     compare(&runtime, &store, &bare, Call::Delete, MILLION..MILLION + 5_000);
@@ -211,14 +211,14 @@ impl Drop for Folder {
     }
 }
 
-fn open(folder: &Path, durability: Durability) -> FileStore {
-    FileStore::builder().durability(durability).open(folder.join("sessions")).expect("a store")
+fn open(folder: &Path, builder: &FileStoreBuilder) -> FileStore {
+    builder.open(folder.join("sessions")).expect("a store")
 }
 
 /// Two hundred bytes; the first nine tenths expire before [`CUTOFF`].
 fn record(number: u64) -> Record {
     let expires_at = Timestamp::from_millis(if number < SWEPT { 1_000 + number } else { FAR + number });
-    Record { revision: Revision::new(number), expires_at, subject: None, data: [7; 200].as_slice().into() }
+    Record::new(Revision::new(number), expires_at, [7; 200].as_slice())
 }
 
 fn time(number: u64) -> SystemTime {

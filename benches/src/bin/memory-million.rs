@@ -96,7 +96,7 @@ fn refill(store: &MemoryStore) {
 fn record(number: u64, expires_at: Timestamp) -> Record {
     // Expiries as they come: one after the other, many within a second.
     let expires_at = if expires_at == EXPIRED { Timestamp::from_millis(number / 10) } else { expires_at };
-    Record { revision: Revision::new(number), expires_at, subject: None, data: [7; 100].as_slice().into() }
+    Record::new(Revision::new(number), expires_at, [7; 100].as_slice())
 }
 
 fn now<T>(call: impl Future<Output = T>) -> T {

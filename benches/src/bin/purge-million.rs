@@ -70,8 +70,8 @@ async fn beside(store: &Arc<dyn DynStore>, what: &str, work: impl Future<Output 
                 let began = Instant::now();
                 let seen = Arc::clone(&store).load(key).await.expect("a load").expect("a record");
                 if writes {
-                    let revision = Revision::new(seen.revision.get() + 1);
-                    let record = Record { revision, ..seen.clone() };
+                    let mut record = seen.clone();
+                    record.revision = Revision::new(seen.revision.get() + 1);
                     Arc::clone(&store).replace(key, record, seen.revision).await.expect("a replace");
                 }
                 times.push(began.elapsed());
@@ -95,12 +95,7 @@ async fn fill(store: &Arc<dyn DynStore>, numbers: std::ops::Range<u64>, expires_
         let (store, end) = (Arc::clone(store), (first + chunk).min(numbers.end));
         tokio::spawn(async move {
             for number in first..end {
-                let record = Record {
-                    revision: Revision::new(number),
-                    expires_at,
-                    subject: None,
-                    data: [b'x'; 200].as_slice().into(),
-                };
+                let record = Record::new(Revision::new(number), expires_at, [b'x'; 200].as_slice());
                 Arc::clone(&store).create(key(number), record).await.expect("a create");
             }
         })

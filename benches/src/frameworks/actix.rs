@@ -10,7 +10,7 @@ use actix_web::web::get;
 use cloakroom::actix_v4::SessionMiddleware;
 use cloakroom::{Session, SessionManager};
 
-use super::{Application, read, write};
+use super::application::{Application, read, write};
 
 type Call = Pin<Box<dyn Future<Output = Option<String>>>>;
 

@@ -7,7 +7,7 @@ use cloakroom::axum_v0_8::SessionLayer;
 use cloakroom::{Session, SessionManager};
 use tower::ServiceExt;
 
-use super::{Application, read, write};
+use super::application::{Application, read, write};
 
 /// An axum router.
 #[derive(Debug)]

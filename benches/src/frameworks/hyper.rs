@@ -2,7 +2,7 @@ use cloakroom::{Error, Session, SessionManager, http_v1};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
 
-use super::{Application, read, write};
+use super::application::{Application, read, write};
 
 /// A function over `http` types, inside `http_v1::serve`.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::header::{COOKIE, SET_COOKIE};
 use poem::{Endpoint, EndpointExt, Request, Response, Route, get, handler};
 
-use super::Application;
+use super::application::{self, Application};
 
 /// A Poem application.
 pub struct Poem(BoxEndpoint<'static, Response>);
@@ -35,12 +35,12 @@ async fn plain() -> &'static str {
 
 #[handler]
 async fn read(session: Session) -> poem::Result<String> {
-    Ok(super::read(&session).await?)
+    Ok(application::read(&session).await?)
 }
 
 #[handler]
 async fn write(session: Session) -> poem::Result<String> {
-    Ok(super::write(&session).await?)
+    Ok(application::write(&session).await?)
 }
 
 impl fmt::Debug for Poem {

@@ -5,7 +5,7 @@ use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 
-use super::Application;
+use super::application::{self, Application};
 
 /// A Rocket application.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ async fn plain() -> &'static str {
 
 #[get("/read")]
 async fn read(session: Session) -> Result<String> {
-    super::read(&session).await
+    application::read(&session).await
 }
 
 #[get("/write")]
 async fn write(session: Session) -> Result<String> {
-    super::write(&session).await
+    application::write(&session).await
 }

@@ -5,7 +5,7 @@ use cloakroom::{Result, Session, SessionManager};
 use salvo::http::header::{COOKIE, SET_COOKIE};
 use salvo::prelude::*;
 
-use super::Application;
+use super::application::{self, Application};
 
 /// A Salvo application.
 pub struct Salvo(Service);
@@ -43,12 +43,12 @@ async fn plain() -> &'static str {
 
 #[handler]
 async fn read(session: Session) -> Result<String> {
-    super::read(&session).await
+    application::read(&session).await
 }
 
 #[handler]
 async fn write(session: Session) -> Result<String> {
-    super::write(&session).await
+    application::write(&session).await
 }
 
 impl fmt::Debug for Salvo {

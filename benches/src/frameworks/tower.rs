@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use super::{Application, read, write};
+use super::application::{Application, read, write};
 
 /// A service over `http` types, under the tower layer.
 #[derive(Debug)]

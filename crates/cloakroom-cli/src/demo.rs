@@ -9,6 +9,7 @@ mod plain;
 mod settings;
 mod show;
 mod shutdown;
+mod site;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,28 +20,16 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
+use cloakroom::SessionManager;
 use cloakroom::axum_v0_8::SessionLayer;
-use cloakroom::{SessionKey, SessionManager};
-use cloakroom_cli::store::StoreUrl;
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::options::Demo;
+use crate::output::say;
 use crate::pages::{SCRIPT, STYLE};
-use crate::say;
 use show::Seen;
 use shutdown::Shutdown;
-
-// Values of any type: a visitor may set these keys too.
-const COUNT: SessionKey<Value> = SessionKey::new("count");
-const FLASH: SessionKey<Value> = SessionKey::new("flash");
-
-/// What the handlers share.
-#[derive(Clone)]
-struct Site {
-    sessions: SessionManager,
-    store: Arc<StoreUrl>,
-}
+use site::Site;
 
 /// Serves until Ctrl-C or SIGTERM.
 ///

@@ -3,12 +3,14 @@
 mod config;
 mod demo;
 mod options;
+mod output;
 mod pages;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use options::{Command, Stop};
+use output::say;
 
 fn main() -> ExitCode {
     let outcome = match options::parse(std::env::args_os()) {
@@ -28,9 +30,4 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// Prints, if anybody reads: `print!` panics when a pipe is closed or a log's disk is full.
-fn say(mut to: impl Write, text: &str) {
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

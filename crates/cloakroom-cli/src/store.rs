@@ -5,14 +5,14 @@ mod url;
 use std::error::Error;
 use std::sync::Arc;
 
-#[cfg(unix)]
-use cloakroom::stores::FileStore;
 use cloakroom::stores::MemoryStore;
+use cloakroom::{DynStore, Store};
+#[cfg(unix)]
+use cloakroom_file::FileStore;
 use cloakroom_memcached::MemcachedStore;
 use cloakroom_redb::RedbStore;
 use cloakroom_redis::RedisStore;
 use cloakroom_sqlx::{MySqlStore, PostgresStore, SqliteStore};
-use cloakroom_store::{DynStore, Store};
 
 pub use self::url::StoreUrl;
 
@@ -43,18 +43,18 @@ impl StoreUrl {
                 }
             })?),
             #[cfg(unix)]
-            Self::File(path) => Opened::quiet(FileStore::open(path).map_err(|error| error.to_string())?),
+            Self::File(path) => Opened::quiet(FileStore::open(path).map_err(|error| with_sources(&error))?),
             #[cfg(not(unix))]
             Self::File(_) => {
                 return Err("file needs Unix; choose another with --store redb:PATH".to_owned());
             }
             Self::Sqlite(path) => {
-                let store = SqliteStore::open(path).await.map_err(|error| error.to_string())?;
-                store.migrate().await.map_err(|error| error.to_string())?;
+                let store = SqliteStore::open(path).await.map_err(|error| with_sources(&error))?;
+                store.migrate().await.map_err(|error| with_sources(&error))?;
                 Opened::quiet(store)
             }
             Self::Redis(url) => {
-                let store = RedisStore::connect(url).await.map_err(|error| error.to_string())?;
+                let store = RedisStore::connect(url).await.map_err(|error| with_sources(&error))?;
                 let warning = store.may_evict().map(|policy| {
                     format!(
                         "this server may drop sessions when its memory is full (maxmemory-policy {policy})"
@@ -63,17 +63,17 @@ impl StoreUrl {
                 Opened { store: Arc::new(store), warning }
             }
             Self::Postgres(url) => {
-                let store = PostgresStore::connect(url).await.map_err(|error| error.to_string())?;
-                store.migrate().await.map_err(|error| error.to_string())?;
+                let store = PostgresStore::connect(url).await.map_err(|error| with_sources(&error))?;
+                store.migrate().await.map_err(|error| with_sources(&error))?;
                 Opened::quiet(store)
             }
             Self::MySql(url) => {
-                let store = MySqlStore::connect(url).await.map_err(|error| error.to_string())?;
-                store.migrate().await.map_err(|error| error.to_string())?;
+                let store = MySqlStore::connect(url).await.map_err(|error| with_sources(&error))?;
+                store.migrate().await.map_err(|error| with_sources(&error))?;
                 Opened::quiet(store)
             }
             Self::Memcached(url) => {
-                let store = MemcachedStore::connect(url).await.map_err(|error| error.to_string())?;
+                let store = MemcachedStore::connect(url).await.map_err(|error| with_sources(&error))?;
                 let warning =
                     "memcached drops sessions when its memory is full, and all of them when it restarts";
                 Opened { store: Arc::new(store), warning: Some(warning.to_owned()) }

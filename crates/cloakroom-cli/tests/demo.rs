@@ -200,7 +200,7 @@ fn no_page_contains_a_whole_token() {
     let page = server.post(&jar, "/rotate", "");
     let jar = fs::read_to_string(&jar).unwrap();
     let token = jar.lines().last().unwrap().rsplit('\t').next().unwrap();
-    assert_eq!(token.len(), 43, "this is a token: {jar}");
+    assert_eq!(token.len(), 44, "this is a token: {jar}");
     assert!(page.contains(&format!("__Host-id={}…", &token[..8])), "{page}");
     assert!(page.contains("Set-Cookie: __Host-id="), "the redirect's cookie is shown: {page}");
     assert!(!page.contains(&token[..12]));

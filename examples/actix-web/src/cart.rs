@@ -3,49 +3,13 @@
 //! Both are one value of the session, and each request changes it in one `update`: what tabs do at the same time is all
 //! there, and of two clicks on "Order" the second finds the cart empty.
 
-use std::collections::BTreeMap;
-
 use actix_web::dev::HttpServiceFactory;
 use actix_web::web::{self, Form, Html, Redirect, get, post};
-use cloakroom::{Result, Session, SessionKey};
-use serde::{Deserialize, Serialize};
+use cloakroom::{Result, Session};
+use serde::Deserialize;
 
 use crate::html;
-
-const SHOPPING: SessionKey<Shopping> = SessionKey::new("shopping");
-pub(crate) const AT_MOST: u32 = 99;
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub(crate) enum Article {
-    Coat,
-    Hat,
-    Umbrella,
-}
-
-/// How many of each article.
-pub(crate) type Cart = BTreeMap<Article, u32>;
-
-#[derive(Default, Deserialize, Serialize)]
-pub(crate) struct Shopping {
-    pub(crate) cart: Cart,
-    /// Yours go to a database.
-    pub(crate) orders: Vec<Cart>,
-}
-
-impl Shopping {
-    fn change(&mut self, article: Article, number: u32) {
-        match number.min(AT_MOST) {
-            0 => self.cart.remove(&article),
-            number => self.cart.insert(article, number),
-        };
-    }
-
-    fn check_out(&mut self) {
-        if !self.cart.is_empty() {
-            self.orders.push(std::mem::take(&mut self.cart));
-        }
-    }
-}
+use crate::shopping::{Article, SHOPPING, Shopping};
 
 pub(crate) fn routes() -> impl HttpServiceFactory {
     web::scope("/cart")

@@ -2,7 +2,7 @@
 
 use actix_web::web::Html;
 
-use crate::cart::{AT_MOST, Article, Cart, Shopping};
+use crate::shopping::{AT_MOST, Article, Cart, Shopping};
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">

@@ -3,6 +3,7 @@
 mod cart;
 mod html;
 mod pages;
+mod shopping;
 
 use actix_web::web::{ServiceConfig, get, post, to};
 use actix_web::{App, HttpServer};

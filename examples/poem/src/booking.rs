@@ -5,25 +5,13 @@ use cloakroom::{Result, Session, SessionKey};
 use poem::http::StatusCode;
 use poem::web::{Form, Html, Redirect};
 use poem::{IntoResponse, Response, Route, get, handler};
-use serde::{Deserialize, Serialize};
 
+use crate::forms::{Guest, Table};
 use crate::pages;
 
 const TABLE: SessionKey<Table> = SessionKey::new("table");
 const GUEST: SessionKey<Guest> = SessionKey::new("guest");
 const BOOKED: SessionKey<(Table, Guest)> = SessionKey::new("booked");
-
-#[derive(Deserialize, Serialize)]
-pub(crate) struct Table {
-    pub(crate) day: String,
-    pub(crate) seats: u8,
-}
-
-#[derive(Default, Deserialize, Serialize)]
-pub(crate) struct Guest {
-    pub(crate) name: String,
-    pub(crate) wishes: String,
-}
 
 pub(crate) fn routes() -> Route {
     Route::new()

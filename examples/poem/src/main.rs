@@ -1,6 +1,7 @@
 //! Sessions in Poem: a counter, a login, and a booking in three steps.
 
 mod booking;
+mod forms;
 mod pages;
 
 use std::env;

@@ -2,7 +2,7 @@
 
 use poem::web::Html;
 
-use crate::booking::{Guest, Table};
+use crate::forms::{Guest, Table};
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">

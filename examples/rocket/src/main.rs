@@ -1,5 +1,6 @@
 //! Sessions in Rocket: a counter, a login, and a form that says what became of it.
 
+mod flash;
 mod notes;
 mod pages;
 

@@ -6,20 +6,11 @@ use rocket::form::Form;
 use rocket::response::Redirect;
 use rocket::response::content::RawHtml;
 use rocket::{FromForm, Route, get, post, routes};
-use serde::{Deserialize, Serialize};
 
+use crate::flash::{FLASH, Flash};
 use crate::pages;
 
 const NOTES: SessionKey<Vec<String>> = SessionKey::new("notes");
-const FLASH: SessionKey<Flash> = SessionKey::new("flash");
-
-/// For the next page alone.
-#[derive(Default, Deserialize, Serialize)]
-pub(crate) struct Flash {
-    pub(crate) message: String,
-    /// What was entered, to be corrected.
-    pub(crate) entered: String,
-}
 
 #[derive(FromForm)]
 struct Note<'r> {

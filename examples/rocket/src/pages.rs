@@ -2,7 +2,7 @@
 
 use rocket::response::content::RawHtml;
 
-use crate::notes::Flash;
+use crate::flash::Flash;
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">

@@ -7,7 +7,7 @@ use cloakroom::{Error, ErrorKind, Session, SessionHandle, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{COUNT, FLASH, Site};
+use super::site::{COUNT, FLASH, Site};
 
 type Done = Result<Redirect, Error>;
 

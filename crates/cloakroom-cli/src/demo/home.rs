@@ -9,7 +9,7 @@ use cloakroom::{Error, Session, SessionStatus};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FLASH, Site};
+use super::site::{FLASH, Site};
 use crate::pages::{Cookies, Device, Stored, View};
 
 /// A message for the next page, where no session is left, or none with room, to carry one.

@@ -37,7 +37,7 @@ async fn chromium_keeps_the_cookie_for_this_host_away_from_scripts_and_until_it_
         ] {
             assert_eq!(cookie[attribute], value, "{attribute}");
         }
-        assert_eq!(cookie["value"].as_str().map(str::len), Some(43));
+        assert_eq!(cookie["value"].as_str().map(str::len), Some(44));
         assert_eq!(visitor.script("return document.cookie").await, "");
     }
 }

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use fantoccini::ClientBuilder;
 use fantoccini::wd::Capabilities;
@@ -15,7 +14,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::server::Server;
-use crate::visitor::Visitor;
+use crate::visitor::{GLANCE, PATIENCE, Visitor};
 
 /// A running demo, and a driver to visit it with.
 pub(crate) struct Site {
@@ -136,11 +135,5 @@ const FLAGS: [&str; 6] = [
     "--no-first-run",
     "--disable-background-networking",
 ];
-
-/// How long anything may take on a slow and busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Between two looks at something that is on its way.
-pub(crate) const GLANCE: Duration = Duration::from_millis(10);
 
 const ROUNDS: usize = 500;

@@ -1,5 +1,7 @@
 //! What a visitor does and sees in one Chromium.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use fantoccini::error::CmdError;
 use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
@@ -7,8 +9,6 @@ use fantoccini::{Client, Locator};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use url::{ParseError, Url};
-
-use crate::driver::{GLANCE, PATIENCE};
 
 /// A Chromium and the site it visits. A step that takes too long panics, and says which.
 #[derive(Debug)]
@@ -260,3 +260,9 @@ impl WebDriverCompatibleCommand for Post {
         (Method::POST, Some(self.body.to_string()))
     }
 }
+
+/// How long anything may take on a slow and busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at something that is on its way.
+pub(crate) const GLANCE: Duration = Duration::from_millis(10);

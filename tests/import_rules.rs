@@ -197,7 +197,7 @@ fn compiled_with(features: &[&str]) -> BTreeSet<String> {
     lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// Whoever reads a file of a ring has to read all of them.
+/// A ring of imports has no first file to read: to understand one, all of them have to be read.
 #[test]
 fn no_file_imports_a_file_that_imports_it_directly_or_in_a_ring() {
     let mut found = String::new();

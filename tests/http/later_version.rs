@@ -198,7 +198,7 @@ async fn sessions_that_only_a_later_version_can_read_end_with_their_user_s_and_b
     }
 }
 
-/// Whoever has the locator and not the secret of now may neither end the session nor learn more than that it is there.
+/// A token with the locator and a secret that was replaced neither ends the session nor reads it.
 #[tokio::test]
 async fn a_replaced_secret_does_not_end_a_session_that_only_a_later_version_can_read() {
     let deployment = Deployment::new(Settings::default()).await;

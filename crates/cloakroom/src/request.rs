@@ -436,14 +436,6 @@ impl Request {
             _ => Ok(()),
         }
     }
-
-    /// Fails if this is a session of a later version, which only a sign-in and an end may deal with.
-    pub(crate) fn check_readable(&self) -> Result<()> {
-        match self.binding {
-            Binding::Newer(_) if self.changes.sign_in.is_none() => Err(Newer { verifier: None }.into()),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Binding {

@@ -98,7 +98,9 @@ impl Session {
     pub async fn entries(&self) -> Result<BTreeMap<String, serde_json::Value>> {
         let mut request = self.ready().await?;
         request.note_read_all(true);
-        let decode = |(key, bytes): (&str, &[u8])| Ok((key.to_owned(), self.decode_bytes(key, bytes)?));
+        let max_depth = self.engine.settings().max_depth;
+        let decode =
+            |(key, bytes): (&str, &[u8])| Ok((key.to_owned(), value::decode(key, bytes, max_depth)?));
         request.values(&self.engine.rules).into_iter().map(decode).collect()
     }
 }
@@ -329,11 +331,8 @@ impl Session {
     }
 
     fn decode<T: DeserializeOwned>(&self, request: &Request, key: &str) -> Result<Option<T>> {
-        request.value(&self.engine.rules, key).map(|bytes| self.decode_bytes(key, bytes)).transpose()
-    }
-
-    fn decode_bytes<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
-        value::decode(key, bytes, self.engine.settings().max_depth)
+        let decode = |bytes| value::decode(key, bytes, self.engine.settings().max_depth);
+        request.value(&self.engine.rules, key).map(decode).transpose()
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Write {
     pub(crate) expected: Option<Revision>,
     /// The lease to give back in the same step.
     pub(crate) lease: Option<LeaseId>,
-    /// How many times it was sent and got no answer that is clear.
+    /// How many times it was sent without a clear outcome.
     unsure: usize,
 }
 
@@ -46,8 +46,8 @@ impl Write {
         Self { key, record, expected, lease, unsure: 0 }
     }
 
-    /// What the store's answer means. After a first answer that was not clear, the later ones are not either: they may
-    /// speak of this same write.
+    /// What the store's result means. After a first result that was not clear, the later ones are not either: they may be
+    /// about this same write.
     pub(crate) fn answered(&mut self, answer: Result<(), StoreError>) -> Result<Next> {
         let Err(error) = answer else { return Ok(Next::Ended(Written::Applied)) };
         match error.kind() {

@@ -63,7 +63,7 @@ async fn a_client_gone_during_an_update_leaves_it_whole_or_not_at_all() {
     }
 }
 
-/// RULES §4. The attempt of an update is owned to its end: nobody gets a session too many by hanging up.
+/// RULES §4. The attempt of an update is owned to its end, so a client that hangs up does not get its user a session too many.
 #[tokio::test]
 async fn a_sign_in_saved_by_an_update_whose_client_goes_away_keeps_the_user_s_limit() {
     for polls in 0.. {

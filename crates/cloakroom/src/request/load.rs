@@ -61,9 +61,11 @@ impl Request {
             }
             Phase::Entered | Phase::Closing => {}
         }
-        match &self.access {
-            Access::Failed(error) => Err(error.clone()),
-            _ => self.check_readable(),
+        match (&self.access, &self.binding) {
+            (Access::Failed(error), _) => Err(error.clone()),
+            // Only a sign-in and an end may deal with it.
+            (_, Binding::Newer(_)) if self.changes.sign_in.is_none() => Err(Newer { verifier: None }.into()),
+            _ => Ok(()),
         }
     }
 

@@ -359,7 +359,7 @@ impl Request {
                 let held = Held { token, key: write.key, snapshot };
                 if let Binding::Newer(Some(key)) = std::mem::replace(&mut self.binding, Binding::Bound(held))
                 {
-                    // Signed in anew: the session before it is nobody's.
+                    // The user has a new session, so the old one ends.
                     self.endings.push(Ending::Delete(key));
                 }
                 self.set_cookie();

@@ -129,7 +129,7 @@ impl Town {
     }
 }
 
-/// As TOML; everything else is as [`Rules::default`] says. Nobody gives up because the machine is busy.
+/// As TOML; everything else is as [`Rules::default`] says. No request gives up because the machine is busy.
 fn settings(locking: Locking) -> String {
     let locking = match locking {
         Locking::ByMethod => "by_method",

@@ -107,7 +107,7 @@ impl Backend {
         Running { url, server, folder }
     }
 
-    /// Sessions on a server that others use as well; `name` is nobody else's there.
+    /// Sessions on a server that others use as well; `name` is used by no other test.
     ///
     /// # Panics
     /// If the store cannot be opened.

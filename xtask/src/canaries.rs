@@ -112,7 +112,7 @@ pub(crate) fn canary(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Whoever changes such a piece of the engine hears of it here, and not after the build of all broken engines.
+    /// A change of such a piece of the engine fails here, and not only after the build of all broken engines.
     #[test]
     fn each_fault_has_its_place_in_the_engine_exactly_once() {
         let misplaced = misplaced(crate::workspace());

@@ -10,7 +10,7 @@ pub trait Application: Sized {
     /// With these sessions, if any.
     fn new(sessions: Option<SessionManager>) -> impl Future<Output = Self>;
 
-    /// Answers the `Set-Cookie` field of a GET request that comes with this `Cookie` field.
+    /// Returns the `Set-Cookie` field of a GET request that comes with this `Cookie` field.
     ///
     /// # Panics
     /// If the status is not 200.

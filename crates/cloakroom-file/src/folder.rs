@@ -201,7 +201,7 @@ pub(crate) fn unless_unreadable(found: Result<Option<Record>>) -> Result<Option<
     }
 }
 
-/// The key at which a walk goes on: its cursors are keys.
+/// The key at which a walk continues: its cursors are keys.
 pub(crate) fn last_key(cursor: Option<&Cursor>) -> Result<Option<Key>> {
     let key = |cursor: &Cursor| {
         let bytes = cursor.as_bytes().try_into();

@@ -13,7 +13,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page of these items; the walk goes on at `next`.
+    /// A page of these items; the walk continues at `next`.
     pub const fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
         Self { items, next }
     }

@@ -126,7 +126,7 @@ options! {
         /// is renewed while the request runs. Defaults to 10 seconds.
         #[serde(with = "duration")]
         pub lease_ttl: Duration = Duration::from_secs(10),
-        /// For how long a lock is renewed; a request that takes longer goes on without it, and saves nothing more once
+        /// For how long a lock is renewed; a request that takes longer continues without it, and saves nothing more once
         /// another has locked the session or written. From `lease_ttl` to 24 hours. Defaults to 5 minutes.
         #[serde(with = "duration")]
         pub lease_limit: Duration = Duration::from_secs(5 * 60),

@@ -142,7 +142,7 @@ pub(crate) fn write<'a>(
     let len = end + tags.clone().map(<[u8]>::len).sum::<usize>();
     // Its length is known, so this is the only allocation, and nothing is copied afterwards.
     let mut data: Arc<[u8]> = std::iter::repeat_n(0, len).collect();
-    let mut out = Output(Arc::get_mut(&mut data).expect("nobody else has it yet"));
+    let mut out = Output(Arc::get_mut(&mut data).expect("it was just made, and is not shared"));
     header.write(&mut out);
     out.put(&u16::try_from(size.count).expect("at most 65,535 entries").to_le_bytes());
     let mut count = 0;

@@ -71,18 +71,20 @@ impl SessionManager {
     /// Sessions kept in a store that is chosen at run time, from a command line or a configuration file.
     ///
     /// ```
+    /// use std::error::Error;
     /// use std::sync::Arc;
     /// use cloakroom::stores::MemoryStore;
-    /// use cloakroom::{ConfigError, DynStore, SessionManager, Settings};
+    /// use cloakroom::{DynStore, SessionManager, Settings};
     ///
-    /// fn sessions(store: &str) -> Result<SessionManager, ConfigError> {
+    /// fn sessions(store: &str) -> Result<SessionManager, Box<dyn Error>> {
     ///     let store: Arc<dyn DynStore> = match store {
     ///         "memory" => Arc::new(MemoryStore::new()),
-    ///         other => unimplemented!("{other}"),
+    ///         other => return Err(format!("store = {other:?}: choose memory").into()),
     ///     };
-    ///     SessionManager::with_store(store, Settings::default())
+    ///     Ok(SessionManager::with_store(store, Settings::default())?)
     /// }
     /// # sessions("memory").unwrap();
+    /// # sessions("elsewhere").unwrap_err();
     /// ```
     ///
     /// # Errors

@@ -19,12 +19,12 @@ options! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct RouteOptions {
         /// Which requests have the session to themselves, instead of what [`Settings`](crate::Settings) say.
-        /// [`Locking::Early`] means the first access here; what the settings lock early is let go. Defaults to what the
+        /// [`Locking::Early`] means the first access here; what the settings lock early is released. Defaults to what the
         /// settings say.
         pub locking: Option<Locking> = None,
         /// Requests extend the idle time. Defaults to true.
         pub touch: bool = true,
-        /// When the store is down, the request goes on with an empty session that cannot be written, instead of an
+        /// When the store is down, the request continues with an empty session that cannot be written, instead of an
         /// error at its first access. Defaults to false.
         pub degraded: bool = false,
         /// Requests have no session: each call fails with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), and

@@ -25,7 +25,7 @@ pub fn handle_of(cookie: &str) -> Option<Handle> {
     Some(hex(&hash).to_string())
 }
 
-/// A well-formed cookie that nobody issued.
+/// A well-formed cookie that no server issued.
 pub(crate) fn forged(bytes: [u8; 32]) -> Cookie {
     format!("{VERSION}{}", Base64UrlUnpadded::encode_string(&bytes))
 }

@@ -40,7 +40,7 @@ impl Listener {
         Self { channel, waiters: Arc::default(), task: Mutex::default() }
     }
 
-    /// Returns as soon as the connection listens. A task makes the connection and goes on if this future is dropped, so that
+    /// Returns as soon as the connection listens. A task makes the connection and continues if this future is dropped, so that
     /// no caller delays another.
     pub(super) async fn ready(&self) {
         // A task that ended before it listened is followed by another.

@@ -29,7 +29,7 @@ statements! {
 const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
 /// A statement that changes only a lease returns before it is on the disk, which would be most of its time. A crash of the
-/// server undoes the changes of the last moments: then a lease may be free although its holder goes on, and the holder's save
+/// server undoes the changes of the last moments: then a lease may be free although its holder continues, and the holder's save
 /// is still checked by the revision. A save syncs everything before it.
 const UNSYNCED: &str = "set_config('synchronous_commit', 'off', true)";
 

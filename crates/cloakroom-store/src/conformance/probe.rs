@@ -176,7 +176,7 @@ impl Probe {
         self.list_from(subject, None, 1_000).await
     }
 
-    /// Goes on with a walk over the subject's records to its end. The entries are sorted by key.
+    /// Continues a walk over the subject's records to its end. The entries are sorted by key.
     pub(super) async fn list_from(
         &self,
         subject: &str,
@@ -208,7 +208,7 @@ impl Probe {
         self.scan().count(now).await.expect("count succeeds")
     }
 
-    /// Goes on with a walk to its end.
+    /// Continues a walk to its end.
     pub(super) async fn walk(&self, cursor: Option<Cursor>, limit: usize) -> Vec<(Key, Record)> {
         to_the_end(cursor, |cursor| self.page(cursor, limit)).await
     }

@@ -127,7 +127,7 @@ pub async fn a_list_in_small_pages_is_whole(harness: &dyn Harness) {
     }
 }
 
-/// A cursor holds nothing open: another handle goes on from it.
+/// A cursor holds nothing open: another handle can continue from it.
 pub async fn a_list_goes_on_through_another_handle(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     let expected = few(&store).await;

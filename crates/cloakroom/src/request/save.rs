@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 
 /// A save under way, with everything that it needs: it can be moved between polls, and so be handed to a task whenever a
-/// store call has to be waited for. It is boxed, for it is large and moves.
+/// store call has to be waited for. Boxed, because it is large and moves.
 pub(crate) struct Saving {
     engine: Arc<Engine>,
     watch: Stopwatch,

@@ -154,7 +154,7 @@ impl Session {
     /// The user who is signed in; for routes that are for nobody else.
     ///
     /// # Errors
-    /// [`ErrorKind::NotSignedIn`] if nobody is; [`ErrorKind::Degraded`] if the store is down, and the route continues
+    /// [`ErrorKind::NotSignedIn`] if no user is; [`ErrorKind::Degraded`] if the store is down, and the route continues
     /// without the session.
     pub async fn require_subject(&self) -> Result<Subject> {
         let request = self.ready().await?;

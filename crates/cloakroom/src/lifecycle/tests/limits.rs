@@ -30,7 +30,7 @@ fn a_new_session_is_bound_by_the_limits() {
     assert_eq!(TooLarge::Bytes { count: 15, limit: 14 }.to_string(), "15 bytes; max_record_bytes = 14");
 }
 
-/// A session from before the limits were tightened: its user goes on, signs in and out, and may make it smaller.
+/// A session from before the limits were tightened: its user can use it, sign in and out, and may make it smaller.
 #[test]
 fn a_session_beyond_the_limits_can_be_written_unless_it_grows() {
     let large = began(&writing(&[("a", 8), ("b", 8), ("c", 8)]), &POLICY);

@@ -9,7 +9,7 @@
 //! // tests/conformance.rs
 //! # use cloakroom_store::conformance::reference::ReferenceStore as MyStore;
 //! cloakroom_store::conformance::suite!(
-//!     facets = [Leases, Subjects, Scan],
+//!     facets = [Leases, Subjects, Scan, Notices],
 //!     impossible = [plant, reopen],
 //!     store = MyStore::new(),
 //! );
@@ -39,7 +39,7 @@
 //!     }
 //!
 //!     fn facets(&self) -> &[Facet] {
-//!         &[Facet::Leases, Facet::Subjects, Facet::Scan]
+//!         &[Facet::Leases, Facet::Subjects, Facet::Scan, Facet::Notices]
 //!     }
 //!
 //!     fn plant(&self, key: Key, foreign: Foreign) -> BoxFuture<'_, Outcome> {
@@ -91,7 +91,8 @@
 //! runs many times, interleaved in different ways on one task and on several tasks.
 //!
 //! Checks use times in the year 2100, so that a backend with a clock of its own does not remove what the check calls alive.
-//! The exceptions are the checks about the earliest and the latest times, and those of [`expiry`], which use the real time.
+//! The exceptions are the checks about the earliest and the latest times, those of [`expiry`], which use the real time, and those
+//! in which `purge` removes something: there it is the year 2001.
 //!
 //! [`ReferenceStore`](reference::ReferenceStore) passes all checks. For every check the tests of this crate have a store,
 //! broken on purpose, that fails it.
@@ -107,11 +108,13 @@ pub mod durability;
 pub mod expiry;
 pub mod facets;
 pub mod foreign;
+pub mod guards;
 mod harness;
 pub mod keys;
 pub mod lease_expiry;
 pub mod leases;
 pub mod lifecycle;
+pub mod notices;
 pub mod payloads;
 mod probe;
 pub mod purge;

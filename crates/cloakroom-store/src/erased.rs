@@ -7,26 +7,29 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::facets::{
-    BoxFuture, DynLeases, DynScan, DynSubjects, Facets, SealedLeases, SealedScan, SealedStore, SealedSubjects,
+    BoxFuture, DynLeases, DynNotices, DynScan, DynSubjects, Facets, SealedLeases, SealedNotices, SealedScan,
+    SealedStore, SealedSubjects,
 };
 use crate::key::Key;
 use crate::lease::{Acquired, Claim, LeaseId};
+use crate::notice::Notice;
 use crate::page::{Cursor, Page, SubjectEntry};
 use crate::record::{Record, Revision, Subject};
-use crate::store::{Leases, Scan, Store, Subjects};
+use crate::store::{Leases, Notices, Scan, Store, Subjects};
 use crate::timestamp::Timestamp;
 
 /// [`Store`] behind a pointer. Its futures own what they need, so that a call can outlive its caller. Sealed: every
 /// `Store` implements it.
 #[allow(missing_docs, reason = "each method is the one of the same name in `Store`")]
 pub trait DynStore: SealedStore + fmt::Debug + Send + Sync + 'static {
-    fn create(self: Arc<Self>, key: Key, record: Record) -> BoxFuture<'static, Result<()>>;
+    fn create(self: Arc<Self>, key: Key, record: Record, now: Timestamp) -> BoxFuture<'static, Result<()>>;
     fn load(self: Arc<Self>, key: Key) -> BoxFuture<'static, Result<Option<Record>>>;
     fn replace(
         self: Arc<Self>,
         key: Key,
         record: Record,
         expected: Revision,
+        now: Timestamp,
     ) -> BoxFuture<'static, Result<()>>;
     fn touch(
         self: Arc<Self>,
@@ -43,10 +46,11 @@ impl<S: Store> SealedStore for S {}
 impl<S: Leases> SealedLeases for S {}
 impl<S: Subjects> SealedSubjects for S {}
 impl<S: Scan> SealedScan for S {}
+impl<S: Notices> SealedNotices for S {}
 
 impl<S: Store> DynStore for S {
-    fn create(self: Arc<Self>, key: Key, record: Record) -> BoxFuture<'static, Result<()>> {
-        Box::pin(async move { Store::create(&*self, &key, &record).await })
+    fn create(self: Arc<Self>, key: Key, record: Record, now: Timestamp) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move { Store::create(&*self, &key, &record, now).await })
     }
 
     fn load(self: Arc<Self>, key: Key) -> BoxFuture<'static, Result<Option<Record>>> {
@@ -58,8 +62,9 @@ impl<S: Store> DynStore for S {
         key: Key,
         record: Record,
         expected: Revision,
+        now: Timestamp,
     ) -> BoxFuture<'static, Result<()>> {
-        Box::pin(async move { Store::replace(&*self, &key, &record, expected).await })
+        Box::pin(async move { Store::replace(&*self, &key, &record, expected, now).await })
     }
 
     fn touch(
@@ -99,6 +104,11 @@ impl<'a> Facets<'a> {
     pub fn scan(self, scan: &'a impl Scan) -> Self {
         Self { scan: Some(scan), ..self }
     }
+
+    /// Adds the facet [`Notices`]; usually of `self`.
+    pub fn notices(self, notices: &'a impl Notices) -> Self {
+        Self { notices: Some(notices), ..self }
+    }
 }
 
 impl<S: Leases> DynLeases for S {
@@ -120,8 +130,9 @@ impl<S: Leases> DynLeases for S {
         record: Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { Leases::replace_and_release(self, &key, &record, expected, lease).await })
+        Box::pin(async move { Leases::replace_and_release(self, &key, &record, expected, lease, now).await })
     }
 
     fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>> {
@@ -130,8 +141,14 @@ impl<S: Leases> DynLeases for S {
 }
 
 impl<S: Subjects> DynSubjects for S {
-    fn enroll(&self, subject: Subject, key: Key, until: Timestamp) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { Subjects::enroll(self, &subject, &key, until).await })
+    fn enroll(
+        &self,
+        subject: Subject,
+        key: Key,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> BoxFuture<'_, Result<usize>> {
+        Box::pin(async move { Subjects::enroll(self, &subject, &key, now, until).await })
     }
 
     fn list(
@@ -155,5 +172,15 @@ impl<S: Scan> DynScan for S {
 
     fn count(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
         Box::pin(Scan::count(self, now))
+    }
+}
+
+impl<S: Notices> DynNotices for S {
+    fn publish(&self, key: Key) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { Notices::publish(self, &key).await })
+    }
+
+    fn listen<'a>(&'a self, receive: &'a (dyn Fn(Notice) + Send + Sync)) -> BoxFuture<'a, Result<()>> {
+        Box::pin(Notices::listen(self, receive))
     }
 }

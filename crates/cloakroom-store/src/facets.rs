@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::key::Key;
 use crate::lease::{Acquired, Claim, LeaseId};
+use crate::notice::Notice;
 use crate::page::{Cursor, Page, SubjectEntry};
 use crate::record::{Record, Revision, Subject};
 use crate::timestamp::Timestamp;
@@ -39,12 +40,14 @@ pub struct Facets<'a> {
     pub subjects: Option<&'a dyn DynSubjects>,
     /// A walk over all records.
     pub scan: Option<&'a dyn DynScan>,
+    /// Messages between processes.
+    pub notices: Option<&'a dyn DynNotices>,
 }
 
 impl Facets<'_> {
     /// No facet at all.
     pub const fn none() -> Self {
-        Self { leases: None, subjects: None, scan: None }
+        Self { leases: None, subjects: None, scan: None, notices: None }
     }
 }
 
@@ -63,6 +66,7 @@ pub trait DynLeases: SealedLeases + fmt::Debug + Send + Sync {
         record: Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> BoxFuture<'_, Result<()>>;
     fn wait(&self, key: Key, at_most: Duration) -> BoxFuture<'_, Result<()>>;
 }
@@ -70,7 +74,13 @@ pub trait DynLeases: SealedLeases + fmt::Debug + Send + Sync {
 /// [`Subjects`](crate::Subjects) behind a reference. Sealed: every `Subjects` implements it.
 #[allow(missing_docs, reason = "each method is the one of the same name in `Subjects`")]
 pub trait DynSubjects: SealedSubjects + fmt::Debug + Send + Sync {
-    fn enroll(&self, subject: Subject, key: Key, until: Timestamp) -> BoxFuture<'_, Result<()>>;
+    fn enroll(
+        &self,
+        subject: Subject,
+        key: Key,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> BoxFuture<'_, Result<usize>>;
     fn list(
         &self,
         subject: Subject,
@@ -87,9 +97,17 @@ pub trait DynScan: SealedScan + fmt::Debug + Send + Sync {
     fn count(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
+/// [`Notices`](crate::Notices) behind a reference. Sealed: every `Notices` implements it.
+#[allow(missing_docs, reason = "each method is the one of the same name in `Notices`")]
+pub trait DynNotices: SealedNotices + fmt::Debug + Send + Sync {
+    fn publish(&self, key: Key) -> BoxFuture<'_, Result<()>>;
+    fn listen<'a>(&'a self, receive: &'a (dyn Fn(Notice) + Send + Sync)) -> BoxFuture<'a, Result<()>>;
+}
+
 // The type-erased traits cannot be implemented outside of this crate, so that they can get more methods: these are public in
 // a private module, where other crates cannot name them.
 pub trait SealedStore {}
 pub trait SealedLeases {}
 pub trait SealedSubjects {}
 pub trait SealedScan {}
+pub trait SealedNotices {}

@@ -6,8 +6,8 @@
 //! # How to write a store
 //!
 //! 1. Implement [`Store`].
-//! 2. Implement the optional parts that the backend can do, which are [`Leases`], [`Subjects`] and [`Scan`], and list them
-//!    in [`Store::facets`].
+//! 2. Implement the optional parts that the backend can do, which are [`Leases`], [`Subjects`], [`Scan`] and [`Notices`], and
+//!    list them in [`Store::facets`].
 //! 3. Map the errors of the driver to [`Error`], and errors of opening to [`OpenError`].
 //! 4. Run the suite in `conformance` (feature `conformance`): it has one named test for each rule of the contract.
 //!
@@ -40,6 +40,7 @@ mod hex;
 mod jitter;
 mod key;
 mod lease;
+mod notice;
 mod open_error;
 mod page;
 mod record;
@@ -49,11 +50,12 @@ mod timestamp;
 pub use codec::{decode, encode};
 pub use erased::DynStore;
 pub use error::{Applied, Error, ErrorKind, Result};
-pub use facets::{BoxFuture, DynLeases, DynScan, DynSubjects, Facets};
+pub use facets::{BoxFuture, DynLeases, DynNotices, DynScan, DynSubjects, Facets};
 pub use key::{Key, ParseKeyError};
-pub use lease::{Acquired, Claim, LeaseId};
+pub use lease::{Acquired, Claim, LeaseId, SeenLease};
+pub use notice::Notice;
 pub use open_error::{OpenError, OpenErrorKind};
 pub use page::{Cursor, Page, SubjectEntry};
 pub use record::{InvalidSubject, Record, Revision, Subject};
-pub use store::{Leases, Scan, Store, Subjects};
+pub use store::{Leases, Notices, Scan, Store, Subjects};
 pub use timestamp::Timestamp;

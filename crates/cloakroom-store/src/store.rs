@@ -1,4 +1,4 @@
-//! The traits that a store implements: [`Store`], and the optional [`Leases`], [`Subjects`] and [`Scan`].
+//! The traits that a store implements: [`Store`], and the optional [`Leases`], [`Subjects`], [`Scan`] and [`Notices`].
 
 use std::fmt;
 use std::future::Future;
@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::facets::Facets;
 use crate::key::Key;
 use crate::lease::{Acquired, Claim, LeaseId};
+use crate::notice::Notice;
 use crate::page::{Cursor, Page, SubjectEntry};
 use crate::record::{Record, Revision, Subject};
 use crate::timestamp::Timestamp;
@@ -22,8 +23,8 @@ use crate::timestamp::Timestamp;
 /// - Each call is atomic: other callers see all of its effect or none.
 /// - The effect of a call that returned `Ok` is visible to every later call from every caller.
 /// - A record is served until it is deleted or purged, whatever its `expires_at` says. The engine decides what has expired.
-/// - A backend that removes expired records by itself (Redis, memcached) goes by its own clock, and keeps each record for at
-///   least [`Record::NATIVE_EXPIRY_MARGIN`] after its `expires_at`. Such a backend has nothing to purge.
+/// - A backend that removes expired records by itself (Redis, memcached) goes by its own clock, on which it counts the life
+///   that [`create`](Self::create) describes, at least [`Record::NATIVE_EXPIRY_MARGIN`] longer than the record's. Such a backend has nothing to purge.
 /// - A record that a later version of this contract wrote is
 ///   [`UnknownVersion`](crate::ErrorKind::UnknownVersion): it is neither missing nor damaged, and no call overwrites it.
 /// - The future of a call may be polled once and then continued on another task. A future that is dropped leaves no broken
@@ -37,13 +38,17 @@ use crate::timestamp::Timestamp;
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Inserts a record under a key that holds none.
     ///
+    /// `now` is the time on the caller's clock. A backend that removes expired records by itself keeps the record for
+    /// `expires_at` − `now` + [`NATIVE_EXPIRY_MARGIN`](Record::NATIVE_EXPIRY_MARGIN), counted from now on its own clock: a
+    /// caller whose clock is slow loses nothing that it just stored. Other stores do not need it.
+    ///
     /// # Errors
     /// - [`Exists`](crate::ErrorKind::Exists) if there is a record under `key`, expired or not, or anything else, such as a
     ///   damaged record. What is stored stays unchanged.
     /// - [`TooLarge`](crate::ErrorKind::TooLarge) if the backend does not accept records of this size. Every backend accepts
     ///   128 KiB of data.
     /// - [`Full`](crate::ErrorKind::Full) if the store has no room.
-    fn create(&self, key: &Key, record: &Record) -> impl Future<Output = Result<()>> + Send;
+    fn create(&self, key: &Key, record: &Record, now: Timestamp) -> impl Future<Output = Result<()>> + Send;
 
     /// Returns the record under `key`, or `None` if there is none.
     ///
@@ -55,7 +60,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - [`UnknownVersion`](crate::ErrorKind::UnknownVersion) if a later version wrote it.
     fn load(&self, key: &Key) -> impl Future<Output = Result<Option<Record>>> + Send;
 
-    /// Replaces the record if its revision is still `expected`.
+    /// Replaces the record if its revision is still `expected`. `now` is as in [`create`](Self::create), and the life that the
+    /// backend gave to the old record ends: it may become longer or shorter.
     ///
     /// # Errors
     /// - [`Conflict`](crate::ErrorKind::Conflict) if the record has another revision.
@@ -70,10 +76,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         key: &Key,
         record: &Record,
         expected: Revision,
+        now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Moves the expiry forward to `expires_at` if the stored expiry is after `now`. Changes nothing else, not even the
-    /// revision, and never moves the expiry back.
+    /// revision, and never moves the expiry back. A backend that removes expired records by itself counts the new life from
+    /// `now`, as in [`create`](Self::create).
     ///
     /// Returns whether the record is alive: false if there is none, or if it expired at or before `now`.
     ///
@@ -96,9 +104,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn delete(&self, key: &Key) -> impl Future<Output = Result<bool>> + Send;
 
     /// Removes at most `limit` records that expired before `cutoff` and returns how many. A record qualifies if
-    /// `expires_at < cutoff`, checked atomically with its removal.
+    /// `expires_at < cutoff`, checked atomically with its removal. A backend whose server has a clock may keep what has not
+    /// expired [`NATIVE_EXPIRY_MARGIN`](Record::NATIVE_EXPIRY_MARGIN) ago by that clock, whatever the cutoff: a caller whose
+    /// clock is fast must not remove the sessions of all others.
     ///
-    /// Fewer than `limit` means that none are left. Records that cannot be read, damaged or of a later version, may stay and
+    /// Fewer than `limit` means that none are left that may be removed now. Records that cannot be read, damaged or of a later version, may stay and
     /// fail nothing. Where the backend removes expired records by itself, this returns zero and does nothing.
     fn purge(&self, cutoff: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
@@ -127,6 +137,21 @@ pub trait Leases: Store {
     /// | has expired | taken over; the record gets the revision [`claim.takeover`](Claim::takeover) and is returned with it |
     /// | is held by another | [`Acquired::Busy`] |
     ///
+    /// Three things change that:
+    ///
+    /// - A lease whose end is further ahead than [`claim.ttl`](Claim::ttl) and [`Claim::TOLERANCE`] was written by a clock that
+    ///   ran ahead. It counts as expired.
+    /// - So does the lease [`claim.overrule`](Claim::overrule), if it is still exactly that one.
+    /// - With a [`claim.guard`](Claim::guard), a record whose data does not have those bytes at [`Claim::GUARD`], or that expires
+    ///   at or before `claim.now`, is [`Acquired::Mismatch`], also if the caller holds its lease. Nothing is
+    ///   written: record, expiry, revision and lease stay as they are, and no waiter is woken.
+    ///
+    /// The expiry of a record is on the clock of callers, so the guard goes by `claim.now` in every store, also where leases go by
+    /// the server's clock. Guard and lease are decided in the same step.
+    ///
+    /// A wrapper that changes data hands on a guard for the bytes that the store inside keeps. If it cannot, it acquires without
+    /// one, compares after that, and releases the lease: then callers without the secret can hold it for a moment.
+    ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) and [`UnknownVersion`](crate::ErrorKind::UnknownVersion) as in
     /// [`Store::load`].
@@ -151,6 +176,7 @@ pub trait Leases: Store {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Waits until the lease on `key` may be free, for at most `at_most`. Returns immediately if the lease is free or there is
@@ -166,16 +192,22 @@ pub trait Leases: Store {
 /// The index of a store may contain more than the truth: an entry may outlive its record, or name a record that belongs to
 /// another user now. Each method checks the records themselves.
 pub trait Subjects: Store {
-    /// Adds `key` to the index of `subject`, at least until `until`, the record's absolute limit.
+    /// Adds `key` to the index of `subject`, at least until `until`, the record's absolute limit; `now` is the time of the
+    /// caller's clock. Returns how many entries the index has for the subject now, this one included, each key once.
+    ///
+    /// The number is an upper bound: entries of expired, deleted and passed on records may count. It is never less than the
+    /// number of stored records that name the subject, with this key, but for those that others write at the same time. A store
+    /// may stop counting at 10,000.
     ///
     /// The engine calls this, and waits for the result, before it writes a record under `key` that names the subject. It
-    /// changes no record and creates none. Where the index follows from the records themselves, it does nothing.
+    /// changes no record and creates none. Where the index follows from the records themselves, it only counts.
     fn enroll(
         &self,
         subject: &Subject,
         key: &Key,
+        now: Timestamp,
         until: Timestamp,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<usize>> + Send;
 
     /// Returns the next page of a walk over the records that name `subject`; the walk begins with `None`. A page has about
     /// `limit` entries, at least one of which is asked for.
@@ -201,6 +233,29 @@ pub trait Subjects: Store {
     fn end_all(&self, subject: &Subject, except: Option<&Key>) -> impl Future<Output = Result<usize>> + Send;
 }
 
+/// Messages between processes that share the store: a session has ended, or its secret was replaced.
+///
+/// A message is a hint. It may get lost, arrive twice, or arrive late, and a listener reads the record before it acts. It
+/// names a key and contains nothing else.
+pub trait Notices: Store {
+    /// Sends [`Notice::Changed`] with `key` to all listeners of this store in every process. Changes no record.
+    ///
+    /// The engine calls this after a write, in the background. A failure loses the message and nothing else.
+    fn publish(&self, key: &Key) -> impl Future<Output = Result<()>> + Send;
+
+    /// Connects, and calls `receive` with [`Notice::Listening`] when messages arrive from now on, and then with each message.
+    ///
+    /// Runs until the connection is lost or the future is dropped, which ends the connection. The caller calls this again
+    /// after a pause, so an implementation does not connect again itself. A connection that is silent is checked at least
+    /// every 10 seconds.
+    ///
+    /// `receive` does not block.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the connection cannot be made, or was lost.
+    fn listen(&self, receive: &(dyn Fn(Notice) + Send + Sync)) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// A walk over all records, for tools. No request needs it.
 pub trait Scan: Store {
     /// Returns the next page of a walk over all records; the walk begins with `None`. A page has about `limit` records, at
@@ -222,16 +277,16 @@ pub trait Scan: Store {
 }
 
 impl<S: Store> Store for Arc<S> {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        (**self).create(key, record).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        (**self).create(key, record, now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         (**self).load(key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        (**self).replace(key, record, expected).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        (**self).replace(key, record, expected, now).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {

@@ -111,10 +111,11 @@ impl Harness for Bench {
 
     fn facets(&self) -> &[Facet] {
         match self.fault {
-            Fault::ListsNoLeases => &[Facet::Subjects, Facet::Scan],
-            Fault::ListsNoSubjects => &[Facet::Leases, Facet::Scan],
-            Fault::ListsNoScan => &[Facet::Leases, Facet::Subjects],
-            _ => &[Facet::Leases, Facet::Subjects, Facet::Scan],
+            Fault::ListsNoLeases => &[Facet::Subjects, Facet::Scan, Facet::Notices],
+            Fault::ListsNoSubjects => &[Facet::Leases, Facet::Scan, Facet::Notices],
+            Fault::ListsNoScan => &[Facet::Leases, Facet::Subjects, Facet::Notices],
+            Fault::ListsNoNotices => &[Facet::Leases, Facet::Subjects, Facet::Scan],
+            _ => &[Facet::Leases, Facet::Subjects, Facet::Scan, Facet::Notices],
         }
     }
 

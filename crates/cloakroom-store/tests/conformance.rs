@@ -9,7 +9,7 @@ use cloakroom_store::{BoxFuture, DynStore, Facets, Key, Record, Result, Revision
 
 mod in_memory {
     cloakroom_store::conformance::suite!(
-        facets = [Leases, Subjects, Scan],
+        facets = [Leases, Subjects, Scan, Notices],
         impossible = [plant, reopen],
         store = super::ReferenceStore::new(),
     );
@@ -41,7 +41,7 @@ impl Harness for Kept {
     }
 
     fn facets(&self) -> &[Facet] {
-        &[Facet::Leases, Facet::Subjects, Facet::Scan]
+        &[Facet::Leases, Facet::Subjects, Facet::Scan, Facet::Notices]
     }
 
     fn plant(&self, key: Key, foreign: Foreign) -> BoxFuture<'_, Outcome> {
@@ -104,16 +104,16 @@ fn a_checks_name_is_unique() {
 struct Bare(ReferenceStore);
 
 impl Store for Bare {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        Store::create(&self.0, key, record).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        Store::create(&self.0, key, record, now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         Store::load(&self.0, key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        Store::replace(&self.0, key, record, expected).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        Store::replace(&self.0, key, record, expected, now).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -141,7 +141,7 @@ mod with_a_runtime {
     cloakroom_store::conformance::suite!(
         test = #[cfg(any())],
         spawn = spawn,
-        facets = [Leases, Subjects, Scan],
+        facets = [Leases, Subjects, Scan, Notices],
         impossible = [plant, reopen],
         store = super::ReferenceStore::new(),
     );

@@ -26,16 +26,16 @@ fn flipped(record: &Record) -> Record {
 }
 
 impl<S: Leases + Subjects> Store for Flipping<S> {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.0.create(key, &flipped(record)).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.0.create(key, &flipped(record), now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         Ok(self.0.load(key).await?.as_ref().map(flipped))
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        self.0.replace(key, &flipped(record), expected).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        self.0.replace(key, &flipped(record), expected, now).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -57,8 +57,12 @@ impl<S: Leases + Subjects> Store for Flipping<S> {
 
 impl<S: Leases + Subjects> Leases for Flipping<S> {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
-        Ok(match self.0.acquire(key, claim).await? {
+        // The store inside compares the guard with what it keeps.
+        let mut claim = *claim;
+        claim.guard = claim.guard.map(|guard| guard.map(|byte| !byte));
+        Ok(match self.0.acquire(key, &claim).await? {
             Acquired::Held(record) => Acquired::Held(flipped(&record)),
+            Acquired::Mismatch(record) => Acquired::Mismatch(flipped(&record)),
             other => other,
         })
     }
@@ -77,8 +81,9 @@ impl<S: Leases + Subjects> Leases for Flipping<S> {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
-        self.0.replace_and_release(key, &flipped(record), expected, lease).await
+        self.0.replace_and_release(key, &flipped(record), expected, lease, now).await
     }
 
     async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {
@@ -87,8 +92,8 @@ impl<S: Leases + Subjects> Leases for Flipping<S> {
 }
 
 impl<S: Leases + Subjects> Subjects for Flipping<S> {
-    async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
-        self.0.enroll(subject, key, until).await
+    async fn enroll(&self, subject: &Subject, key: &Key, now: Timestamp, until: Timestamp) -> Result<usize> {
+        self.0.enroll(subject, key, now, until).await
     }
 
     async fn list(
@@ -128,12 +133,13 @@ fn a_facet_that_a_wrapper_does_not_know_is_absent() {
 #[test]
 fn a_caller_treats_what_it_does_not_know_as_another_failure() {
     let store: Arc<dyn DynStore> = Arc::new(Flipping(ReferenceStore::new()));
-    let key = Key::new([7; Key::LEN]);
+    let (key, now) = (Key::new([7; Key::LEN]), Timestamp::from_millis(0));
     let record = Record::new(Revision::new(1), Timestamp::MAX, *b"data");
-    let missing = block_on(Arc::clone(&store).replace(key, record.clone(), Revision::new(9))).unwrap_err();
+    let missing =
+        block_on(Arc::clone(&store).replace(key, record.clone(), Revision::new(9), now)).unwrap_err();
     assert_eq!(what_to_do(&missing), "begin again");
-    block_on(Arc::clone(&store).create(key, record.clone())).unwrap();
-    assert_eq!(what_to_do(&block_on(store.create(key, record)).unwrap_err()), "begin again");
+    block_on(Arc::clone(&store).create(key, record.clone(), now)).unwrap();
+    assert_eq!(what_to_do(&block_on(store.create(key, record, now)).unwrap_err()), "begin again");
     assert_eq!(what_to_do(&Error::maybe_applied("a timeout")), "look whether it was applied");
     for unknown in [Error::refused("no rights"), Error::unknown_version("2"), Error::full("disk")] {
         assert_eq!(what_to_do(&unknown), "report it");

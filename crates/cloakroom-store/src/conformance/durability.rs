@@ -2,7 +2,7 @@
 //! [`reopen`](Harness::reopen) is impossible.
 
 use super::harness::{Expiry, Facet, Harness, Outcome};
-use super::probe::{Probe, at, entry, expiring, key, of, record, refused};
+use super::probe::{Probe, at, entry, expiring, key, of, purge_clock, record, refused};
 use crate::error::ErrorKind::{Conflict, Exists};
 
 /// Acknowledged creates and replaces survive a restart, revisions included.
@@ -23,7 +23,8 @@ pub async fn writes_survive_a_restart(harness: &dyn Harness) {
 /// Acknowledged touches survive a restart.
 pub async fn touches_survive_a_restart(harness: &dyn Harness) {
     let store = Probe::new(harness);
-    store.put(key(1), &record(1)).await;
+    let at = purge_clock(harness);
+    store.put(key(1), &expiring(at(60_000), &record(1))).await;
     assert!(store.touch(key(1), at(0), at(90_000)).await.expect("touch succeeds"));
     let Some(store) = reopened(harness, store).await else { return };
     assert_eq!(store.stored(key(1)).await, Some(expiring(at(90_000), &record(1))));
@@ -36,7 +37,7 @@ pub async fn touches_survive_a_restart(harness: &dyn Harness) {
 pub async fn removals_survive_a_restart(harness: &dyn Harness) {
     let store = Probe::new(harness);
     store.put(key(1), &record(1)).await;
-    store.put(key(2), &expiring(at(-1), &record(1))).await;
+    store.put(key(2), &expiring(purge_clock(harness)(-1), &record(1))).await;
     let purged = store.purge_one(harness).await;
     assert!(store.delete(key(1)).await.expect("delete succeeds"));
     let Some(store) = reopened(harness, store).await else { return };

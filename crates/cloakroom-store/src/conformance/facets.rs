@@ -21,6 +21,11 @@ pub async fn scan_is_there_exactly_if_listed(harness: &dyn Harness) {
     Probe::with(Facet::Scan, harness);
 }
 
+/// [`Notices`](crate::Notices) is there if it is listed, and not if it is not.
+pub async fn notices_are_there_exactly_if_listed(harness: &dyn Harness) {
+    Probe::with(Facet::Notices, harness);
+}
+
 /// The record that `acquire` returns is the one that `load` returns.
 pub async fn acquire_and_load_return_the_same(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Leases, harness) else { return };

@@ -6,7 +6,7 @@
 //! [`plant`](Harness::plant) is impossible.
 
 use super::harness::{Expiry, Facet, Foreign, Harness, Outcome};
-use super::probe::{Probe, at, entry, expiring, key, of, record, refused};
+use super::probe::{Probe, at, entry, expiring, key, of, purge_clock, record, refused};
 use crate::codec::prefix;
 use crate::crc32::crc32;
 use crate::error::ErrorKind::{self, Conflict, Corrupt, Exists, UnknownVersion};
@@ -108,7 +108,7 @@ pub async fn purge_is_not_stopped_by_foreign_bytes(harness: &dyn Harness) {
     let planted = plant_all(harness).await;
     let store = Probe::new(harness);
     for n in 10..20 {
-        store.put(key(n), &expiring(at(-1), &record(n))).await;
+        store.put(key(n), &expiring(purge_clock(harness)(-1), &record(n))).await;
     }
     for _ in 0..10 + planted.len() {
         if store.purge(at(0), 3).await.expect("purge succeeds") < 3 {

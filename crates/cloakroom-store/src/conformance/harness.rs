@@ -96,6 +96,8 @@ pub enum Facet {
     Subjects,
     /// [`Scan`](crate::Scan).
     Scan,
+    /// [`Notices`](crate::Notices).
+    Notices,
 }
 
 /// The harness of a store that keeps nothing and cannot hold anything foreign: what the short form of

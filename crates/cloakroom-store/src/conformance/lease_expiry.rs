@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::guards::{GUARD, OTHER_GUARD, guarded};
 use super::harness::{Facet, Harness};
 use super::leases::claim;
 use super::probe::{Probe, at, key, of, record, refused};
 use super::race::{modes, race_all};
 use crate::error::ErrorKind::Conflict;
-use crate::lease::{Acquired, Claim};
+use crate::lease::{Acquired, Claim, LeaseId, SeenLease};
 use crate::record::{Record, Revision};
 use crate::timestamp::Timestamp;
 
@@ -63,8 +64,8 @@ pub async fn of_several_successors_exactly_one_holds(harness: &dyn Harness) {
             .into_iter()
             .filter_map(|answer| match answer.expect("acquire succeeds") {
                 Acquired::Held(record) => Some(record),
-                Acquired::Busy => None,
-                Acquired::Missing => panic!("there is a record all the time"),
+                Acquired::Busy(_) => None,
+                Acquired::Missing | Acquired::Mismatch(_) => panic!("there is a record all the time"),
             })
             .collect();
         assert_eq!(held.len(), 1, "{mode:?}: {held:?}");
@@ -110,6 +111,70 @@ pub async fn a_lease_that_ran_out_is_not_renewed(harness: &dyn Harness) {
     let now = let_it_run_out(harness, &store, 1).await;
     assert!(!store.renew(key(1), claim(1, now)).await, "it ran out");
     assert_eq!(store.hold(key(1), claim(2, now)).await.revision, Revision::new(1_002), "it is taken over");
+}
+
+/// A lease that ends later than a claim of the same length would, and by more than clocks may differ, is none: it is taken
+/// over like one that ran out.
+pub async fn a_lease_too_far_ahead_is_taken_over(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    store.hold(key(1), Claim { ttl: Duration::from_secs(3_600), ..claim(1, at(0)) }).await;
+    let taken = Record { revision: Revision::new(1_002), ..record(1) };
+    assert_eq!(store.hold(key(1), claim(2, at(0))).await, taken);
+    assert_eq!(store.stored(key(1)).await, Some(taken));
+    assert!(store.is_busy(key(1), claim(3, at(0))).await, "the successor holds it");
+    assert!(!store.release(key(1), 1).await, "the lease is the successor's");
+}
+
+/// A lease that ends a little later than a claim of the same length would is held: clocks differ.
+pub async fn a_lease_a_little_ahead_is_held(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    let ttl = claim(1, at(0)).ttl + Claim::TOLERANCE - Duration::from_millis(1);
+    store.hold(key(1), Claim { ttl, ..claim(1, at(0)) }).await;
+    assert!(store.is_busy(key(1), claim(2, at(0))).await);
+    assert_eq!(store.stored(key(1)).await, Some(record(1)));
+    assert!(store.release(key(1), 1).await, "the holder still has it");
+}
+
+/// A lease that a claim overrules counts as expired if it is still exactly the one that was seen: same holder, same end.
+/// Stores that do not tell which lease they found are never given one to overrule; made-up ones overrule nothing there either.
+pub async fn a_lease_is_overruled_if_it_is_the_one_that_was_seen(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    store.hold(key(1), claim(1, at(0))).await;
+    let told = store.seen(key(1), claim(2, at(0))).await;
+    assert_eq!(store.seen(key(1), claim(3, at(0))).await, told, "nothing has happened to the lease");
+    let seen = told.unwrap_or(SeenLease::new(LeaseId::new(1), at(1)));
+    assert_eq!(seen.lease, LeaseId::new(1), "the holder");
+    let later = seen.until.saturating_add(Duration::from_millis(1));
+    for other in [SeenLease::new(LeaseId::new(9), seen.until), SeenLease::new(seen.lease, later)] {
+        assert!(store.is_busy(key(1), claim(2, at(0)).overruling(other)).await, "{other:?} is another lease");
+    }
+    if told.is_none() {
+        return;
+    }
+    assert!(store.renew(key(1), claim(1, at(2_000))).await, "the holder is alive");
+    assert!(store.is_busy(key(1), claim(2, at(2_000)).overruling(seen)).await, "it was renewed");
+    let seen = store.seen(key(1), claim(2, at(2_000))).await.expect("it was told before");
+    let taken = Record { revision: Revision::new(1_002), ..record(1) };
+    assert_eq!(store.hold(key(1), claim(2, at(2_000)).overruling(seen)).await, taken);
+    assert_eq!(store.stored(key(1)).await, Some(taken));
+    assert!(store.is_busy(key(1), claim(3, at(2_000)).overruling(seen)).await, "the successor holds another");
+    refused(store.replace_and_release(key(1), &record(5), &record(1), 1).await, &[Conflict]);
+}
+
+/// A claim whose guard does not match takes over no lease that ran out: the record keeps its revision, and the lease is
+/// still there to be taken over.
+pub async fn a_mismatch_takes_over_no_expired_lease(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Leases, harness) else { return };
+    let stored = guarded(1, at(60_000));
+    store.put(key(1), &stored).await;
+    let now = let_it_run_out(harness, &store, 1).await;
+    assert_eq!(store.mismatch(key(1), claim(2, now).guarded(OTHER_GUARD)).await, stored);
+    assert_eq!(store.stored(key(1)).await, Some(stored.clone()));
+    let taken = Record { revision: Revision::new(1_003), ..stored };
+    assert_eq!(store.hold(key(1), claim(3, now).guarded(GUARD)).await, taken);
 }
 
 /// Leases [`key(1)`](key) for a short time and lets that pass; returns what time it is then.

@@ -8,31 +8,42 @@ use std::time::Duration;
 use super::harness::{Expiry, Facet, Harness};
 use crate::erased::DynStore;
 use crate::error::{Error, ErrorKind, Result};
-use crate::facets::{BoxFuture, DynLeases, DynScan, DynSubjects, Facets};
+use crate::facets::{BoxFuture, DynLeases, DynNotices, DynScan, DynSubjects, Facets};
 use crate::key::Key;
-use crate::lease::{Acquired, Claim, LeaseId};
+use crate::lease::{Acquired, Claim, LeaseId, SeenLease};
+use crate::notice::Notice;
 use crate::page::{Cursor, Page, SubjectEntry};
 use crate::record::{Record, Revision, Subject};
 use crate::timestamp::Timestamp;
 
 /// A handle on the store under test whose calls are owned: they can be raced, moved and dropped.
 #[derive(Clone)]
-pub(super) struct Probe(Arc<dyn DynStore>);
+pub(super) struct Probe {
+    store: Arc<dyn DynStore>,
+    /// What the caller's clock shows.
+    now: Timestamp,
+}
 
 impl Probe {
     pub(super) fn new(harness: &dyn Harness) -> Self {
-        Self(harness.store())
+        Self { store: harness.store(), now: at(0) }
+    }
+
+    /// The same handle, in the hands of a caller whose clock shows this time.
+    pub(super) fn at_time(&self, now: Timestamp) -> Self {
+        Self { now, ..self.clone() }
     }
 
     /// A handle on a store that has `facet`; `None` if the author says that it has not, which is checked.
     pub(super) fn with(facet: Facet, harness: &dyn Harness) -> Option<Self> {
         let probe = Self::new(harness);
         // Named one by one: a facet that is added to the contract does not compile until the suite knows it.
-        let Facets { leases, subjects, scan } = probe.0.facets();
+        let Facets { leases, subjects, scan, notices } = probe.store.facets();
         let there = match facet {
             Facet::Leases => leases.is_some(),
             Facet::Subjects => subjects.is_some(),
             Facet::Scan => scan.is_some(),
+            Facet::Notices => notices.is_some(),
         };
         let listed = harness.facets().contains(&facet);
         assert_eq!(there, listed, "the store has the facet {facet:?} (left) exactly if it is listed (right)");
@@ -53,7 +64,7 @@ impl Probe {
         None
     }
 
-    /// Purges what expired before `at(0)`, which is one record, and nothing where the backend removes it by itself;
+    /// Purges what expired before `at(0)` (and by any clock), which is one record, and nothing where the backend removes it by itself;
     /// returns whether it is gone.
     pub(super) async fn purge_one(&self, harness: &dyn Harness) -> bool {
         let purged = harness.expiry() == Expiry::Purged;
@@ -62,27 +73,27 @@ impl Probe {
     }
 
     pub(super) fn create(&self, key: Key, record: &Record) -> BoxFuture<'static, Result<()>> {
-        Arc::clone(&self.0).create(key, record.clone())
+        Arc::clone(&self.store).create(key, record.clone(), self.now)
     }
 
     pub(super) fn load(&self, key: Key) -> BoxFuture<'static, Result<Option<Record>>> {
-        Arc::clone(&self.0).load(key)
+        Arc::clone(&self.store).load(key)
     }
 
     pub(super) fn replace(&self, key: Key, new: &Record, old: &Record) -> BoxFuture<'static, Result<()>> {
-        Arc::clone(&self.0).replace(key, new.clone(), old.revision)
+        Arc::clone(&self.store).replace(key, new.clone(), old.revision, self.now)
     }
 
     pub(super) fn touch(&self, key: Key, now: Timestamp, to: Timestamp) -> BoxFuture<'static, Result<bool>> {
-        Arc::clone(&self.0).touch(key, now, to)
+        Arc::clone(&self.store).touch(key, now, to)
     }
 
     pub(super) fn delete(&self, key: Key) -> BoxFuture<'static, Result<bool>> {
-        Arc::clone(&self.0).delete(key)
+        Arc::clone(&self.store).delete(key)
     }
 
     pub(super) fn purge(&self, cutoff: Timestamp, limit: usize) -> BoxFuture<'static, Result<usize>> {
-        Arc::clone(&self.0).purge(cutoff, limit)
+        Arc::clone(&self.store).purge(cutoff, limit)
     }
 
     /// Creates a record that nothing stands in the way of.
@@ -99,7 +110,7 @@ impl Probe {
 /// Leases.
 impl Probe {
     pub(super) fn leases(&self) -> &dyn DynLeases {
-        self.0.facets().leases.expect("the facet Leases is there")
+        self.store.facets().leases.expect("the facet Leases is there")
     }
 
     pub(super) fn acquire(&self, key: Key, claim: Claim) -> BoxFuture<'static, Result<Acquired>> {
@@ -127,7 +138,9 @@ impl Probe {
         old: &Record,
         holder: u64,
     ) -> Result<()> {
-        self.leases().replace_and_release(key, new.clone(), old.revision, LeaseId::new(holder)).await
+        self.leases()
+            .replace_and_release(key, new.clone(), old.revision, LeaseId::new(holder), self.now)
+            .await
     }
 
     /// Acquires a lease that is free.
@@ -138,16 +151,32 @@ impl Probe {
         }
     }
 
+    /// What a claim returns that does not match the record, or comes too late for it.
+    pub(super) async fn mismatch(&self, key: Key, claim: Claim) -> Record {
+        match self.acquire(key, claim).await {
+            Ok(Acquired::Mismatch(record)) => record,
+            other => panic!("the guard does not admit the claim, but the result is {other:?}"),
+        }
+    }
+
+    /// The lease that another caller holds, if the store tells which it is.
+    pub(super) async fn seen(&self, key: Key, claim: Claim) -> Option<SeenLease> {
+        match self.acquire(key, claim).await {
+            Ok(Acquired::Busy(seen)) => seen,
+            other => panic!("another holds the lease, but the result is {other:?}"),
+        }
+    }
+
     /// Whether another caller holds the lease. Takes it if not.
     pub(super) async fn is_busy(&self, key: Key, claim: Claim) -> bool {
-        self.acquire(key, claim).await.expect("acquire succeeds") == Acquired::Busy
+        matches!(self.acquire(key, claim).await.expect("acquire succeeds"), Acquired::Busy(_))
     }
 }
 
 /// Subjects.
 impl Probe {
     pub(super) fn subjects(&self) -> &dyn DynSubjects {
-        self.0.facets().subjects.expect("the facet Subjects is there")
+        self.store.facets().subjects.expect("the facet Subjects is there")
     }
 
     /// Creates a record of `subject` the way the engine does: first the index, then the record.
@@ -158,8 +187,8 @@ impl Probe {
         record
     }
 
-    pub(super) async fn enroll(&self, subject: &str, key: Key) {
-        self.subjects().enroll(named(subject), key, at(86_400_000)).await.expect("enroll succeeds");
+    pub(super) async fn enroll(&self, subject: &str, key: Key) -> usize {
+        self.subjects().enroll(named(subject), key, self.now, at(86_400_000)).await.expect("enroll succeeds")
     }
 
     pub(super) async fn list_page(
@@ -197,7 +226,7 @@ impl Probe {
 /// Scan.
 impl Probe {
     fn scan(&self) -> &dyn DynScan {
-        self.0.facets().scan.expect("the facet Scan is there")
+        self.store.facets().scan.expect("the facet Scan is there")
     }
 
     pub(super) async fn page(&self, cursor: Option<Cursor>, limit: usize) -> Page<(Key, Record)> {
@@ -211,6 +240,25 @@ impl Probe {
     /// Continues a walk to its end.
     pub(super) async fn walk(&self, cursor: Option<Cursor>, limit: usize) -> Vec<(Key, Record)> {
         to_the_end(cursor, |cursor| self.page(cursor, limit)).await
+    }
+}
+
+/// Notices.
+impl Probe {
+    fn notices(&self) -> &dyn DynNotices {
+        self.store.facets().notices.expect("the facet Notices is there")
+    }
+
+    pub(super) async fn publish(&self, key: Key) {
+        self.notices().publish(key).await.expect("publish succeeds");
+    }
+
+    pub(super) fn listen(
+        &self,
+        receive: impl Fn(Notice) + Send + Sync + 'static,
+    ) -> BoxFuture<'static, Result<()>> {
+        let this = self.clone();
+        Box::pin(async move { this.notices().listen(&receive).await })
     }
 }
 
@@ -276,6 +324,20 @@ pub(super) fn named(subject: &str) -> Subject {
 /// of any clock a backend may have.
 pub(super) fn at(offset: i64) -> Timestamp {
     Timestamp::from_millis(4_102_444_800_000_u64.saturating_add_signed(offset))
+}
+
+/// As [`at`], in the year 2001: for checks in which `purge` removes records. A store whose backend has a clock removes none that has
+/// not expired by that clock, too.
+pub(super) fn past(offset: i64) -> Timestamp {
+    Timestamp::from_millis(1_000_000_000_000_u64.saturating_add_signed(offset))
+}
+
+/// [`past`], or [`at`] where the backend removes by itself what has expired.
+pub(super) fn purge_clock(harness: &dyn Harness) -> fn(i64) -> Timestamp {
+    match harness.expiry() {
+        Expiry::Purged => past,
+        Expiry::Native => at,
+    }
 }
 
 /// `result` is an error of one of these kinds.

@@ -3,7 +3,7 @@
 //! Each race is run many times, interleaved on one task and on tasks of their own.
 
 use super::harness::Harness;
-use super::probe::{Probe, at, expiring, key, of, record, refused};
+use super::probe::{Probe, at, expiring, key, of, past, record, refused};
 use super::race::{modes, race, race_all};
 use crate::error::ErrorKind::{Conflict, Exists, Missing};
 use crate::error::{ErrorKind, Result};
@@ -110,13 +110,13 @@ pub async fn create_against_delete_is_refused_or_stays(harness: &dyn Harness) {
 pub async fn purge_against_touch_spares_what_was_touched(harness: &dyn Harness) {
     let Some(store) = Probe::purging(harness).await else { return };
     for (n, mode) in modes() {
-        store.put(key(n), &record(1)).await;
+        store.put(key(n), &expiring(past(60_000), &record(1))).await;
         // The purge's clock is ahead of the touch's.
-        let touch = store.touch(key(n), at(0), at(90_000));
-        let (touched, purged) = race(harness, mode, touch, Probe::new(harness).purge(at(60_001), 10)).await;
+        let touch = store.touch(key(n), past(0), past(90_000));
+        let (touched, purged) = race(harness, mode, touch, Probe::new(harness).purge(past(60_001), 10)).await;
         let alive = touched.expect("touch succeeds");
         assert_eq!(purged.expect("purge succeeds"), usize::from(!alive), "{mode:?}");
-        let expected = alive.then(|| expiring(at(90_000), &record(1)));
+        let expected = alive.then(|| expiring(past(90_000), &record(1)));
         assert_eq!(store.stored(key(n)).await, expected, "{mode:?}");
         store.delete(key(n)).await.expect("delete succeeds");
     }
@@ -126,11 +126,11 @@ pub async fn purge_against_touch_spares_what_was_touched(harness: &dyn Harness) 
 pub async fn purge_against_replace_spares_what_was_replaced(harness: &dyn Harness) {
     let Some(store) = Probe::purging(harness).await else { return };
     for (n, mode) in modes() {
-        store.put(key(n), &record(1)).await;
-        let longer = expiring(at(90_000), &record(2));
+        store.put(key(n), &expiring(past(60_000), &record(1))).await;
+        let longer = expiring(past(90_000), &record(2));
         let replace = store.replace(key(n), &longer, &record(1));
         let (replaced, purged) =
-            race(harness, mode, replace, Probe::new(harness).purge(at(60_001), 10)).await;
+            race(harness, mode, replace, Probe::new(harness).purge(past(60_001), 10)).await;
         let stays = replaced.is_ok();
         if !stays {
             refused(replaced, &[Missing]);
@@ -146,10 +146,10 @@ pub async fn purge_against_purge_counts_each_record_once(harness: &dyn Harness) 
     let Some(store) = Probe::purging(harness).await else { return };
     for (n, mode) in modes() {
         for i in 0..3 {
-            store.put(key(3 * n + i), &expiring(at(-1), &record(i))).await;
+            store.put(key(3 * n + i), &expiring(past(-1), &record(i))).await;
         }
-        let other = Probe::new(harness).purge(at(0), 10);
-        let (one, other) = race(harness, mode, store.purge(at(0), 10), other).await;
+        let other = Probe::new(harness).purge(past(0), 10);
+        let (one, other) = race(harness, mode, store.purge(past(0), 10), other).await;
         let total = one.expect("purge succeeds") + other.expect("purge succeeds");
         assert_eq!(total, 3, "{mode:?}");
     }

@@ -1,6 +1,6 @@
 //! The smallest store that keeps every promise of the contract, all facets included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,10 +13,11 @@ use crate::codec::{decode, encode};
 use crate::error::{Error, Result};
 use crate::facets::Facets;
 use crate::key::Key;
-use crate::lease::{Acquired, Claim, LeaseId};
+use crate::lease::{Acquired, Claim, LeaseId, SeenLease};
+use crate::notice::Notice;
 use crate::page::{Cursor, Page, SubjectEntry};
 use crate::record::{Record, Revision, Subject};
-use crate::store::{Leases, Scan, Store, Subjects};
+use crate::store::{Leases, Notices, Scan, Store, Subjects};
 use crate::timestamp::Timestamp;
 
 /// A map behind one lock, to read before writing a store, and to test with: slow on purpose where that is
@@ -33,6 +34,9 @@ pub struct ReferenceStore {
 struct State {
     entries: BTreeMap<Key, Entry>,
     waiting: Vec<(Key, Waker)>,
+    /// What each listener has not received yet, and how to wake it.
+    listeners: BTreeMap<u64, (VecDeque<Notice>, Option<Waker>)>,
+    listened: u64,
 }
 
 #[derive(Clone)]
@@ -66,7 +70,7 @@ impl ReferenceStore {
     /// Another store with what this one keeps, as if this one had been closed.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        let state = State { entries: self.state().entries.clone(), waiting: Vec::new() };
+        let state = State { entries: self.state().entries.clone(), ..State::default() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -128,7 +132,7 @@ impl State {
 }
 
 impl Store for ReferenceStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, _: Timestamp) -> Result<()> {
         let mut state = self.state();
         if state.entries.contains_key(key) {
             return Err(Error::exists());
@@ -141,7 +145,7 @@ impl Store for ReferenceStore {
         self.state().entries.get(key).map(|entry| decode(key, &entry.bytes)).transpose()
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, _: Timestamp) -> Result<()> {
         self.state().expect(key, expected)?.bytes = encode(key, record);
         Ok(())
     }
@@ -170,7 +174,7 @@ impl Store for ReferenceStore {
     }
 
     fn facets(&self) -> Facets<'_> {
-        Facets::none().leases(self).subjects(self).scan(self)
+        Facets::none().leases(self).subjects(self).scan(self).notices(self)
     }
 }
 
@@ -179,12 +183,16 @@ impl Leases for ReferenceStore {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(key) else { return Ok(Acquired::Missing) };
         let mut record = decode(key, &entry.bytes)?;
+        if !claim.admits(&record) {
+            return Ok(Acquired::Mismatch(record));
+        }
         if let Some(lease) = entry.lease {
-            if lease.until <= claim.now {
+            let seen = SeenLease::new(lease.holder, lease.until);
+            if claim.finds_expired(seen, claim.now) {
                 record.revision = claim.takeover;
                 entry.bytes = encode(key, &record);
             } else if lease.holder != claim.lease {
-                return Ok(Acquired::Busy);
+                return Ok(Acquired::Busy(Some(seen)));
             }
         }
         entry.lease = Some(Lease { holder: claim.lease, until: claim.now.saturating_add(claim.ttl) });
@@ -211,6 +219,7 @@ impl Leases for ReferenceStore {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        _: Timestamp,
     ) -> Result<()> {
         let mut state = self.state();
         state.expect(key, expected)?.bytes = encode(key, record);
@@ -236,8 +245,9 @@ impl Leases for ReferenceStore {
 }
 
 impl Subjects for ReferenceStore {
-    async fn enroll(&self, _: &Subject, _: &Key, _: Timestamp) -> Result<()> {
-        Ok(())
+    async fn enroll(&self, subject: &Subject, key: &Key, _: Timestamp, _: Timestamp) -> Result<usize> {
+        let state = self.state();
+        Ok(1 + state.records_of(subject).filter(|(enrolled, _)| enrolled != key).count())
     }
 
     async fn list(
@@ -266,6 +276,59 @@ impl Scan for ReferenceStore {
 
     async fn count(&self, now: Timestamp) -> Result<u64> {
         Ok(self.state().records().filter(|(_, record)| record.expires_at > now).count() as u64)
+    }
+}
+
+impl Notices for ReferenceStore {
+    async fn publish(&self, key: &Key) -> Result<()> {
+        for (notices, waker) in self.state().listeners.values_mut() {
+            notices.push_back(Notice::Changed(*key));
+            if let Some(waker) = waker.take() {
+                waker.wake();
+            }
+        }
+        Ok(())
+    }
+
+    async fn listen(&self, receive: &(dyn Fn(Notice) + Send + Sync)) -> Result<()> {
+        let listener = Listener::new(self);
+        poll_fn(|cx| {
+            loop {
+                let mut state = self.state();
+                let Some((notices, waker)) = state.listeners.get_mut(&listener.id) else {
+                    return Poll::Ready(Err(Error::unavailable("not listening")));
+                };
+                let Some(notice) = notices.pop_front() else {
+                    *waker = Some(cx.waker().clone());
+                    return Poll::Pending;
+                };
+                drop(state);
+                receive(notice);
+            }
+        })
+        .await
+    }
+}
+
+/// A listener, until it is dropped.
+struct Listener<'a> {
+    store: &'a ReferenceStore,
+    id: u64,
+}
+
+impl<'a> Listener<'a> {
+    fn new(store: &'a ReferenceStore) -> Self {
+        let mut state = store.state();
+        state.listened += 1;
+        let id = state.listened;
+        state.listeners.insert(id, (VecDeque::from([Notice::Listening]), None));
+        Self { store, id }
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        self.store.state().listeners.remove(&self.id);
     }
 }
 

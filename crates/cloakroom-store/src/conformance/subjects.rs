@@ -2,7 +2,7 @@
 
 use super::harness::{Facet, Harness};
 use super::payloads::odd_subjects;
-use super::probe::{Probe, at, entry, expiring, key, of, record, refused};
+use super::probe::{Probe, at, entry, expiring, key, of, purge_clock, record, refused};
 use super::race::{Mode, modes, race, race_all};
 use crate::error::ErrorKind::Missing;
 use crate::facets::BoxFuture;
@@ -67,6 +67,47 @@ pub async fn an_enrolled_key_alone_is_not_listed(harness: &dyn Harness) {
     assert_eq!(store.stored(key(2)).await, Some(record(2)), "enroll changes no record");
 }
 
+/// `enroll` returns how many entries the subject has now: the records that name it, and the key that is enrolled.
+pub async fn enroll_counts_the_entries_of_the_subject(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    for n in 10..20 {
+        store.put_of("bob", key(n), &record(n)).await;
+    }
+    for n in 1..=5 {
+        let entries = store.enroll("alice", key(n)).await;
+        assert_eq!(entries, n as usize, "this key, and the records of those before");
+        store.put(key(n), &of("alice", &record(n))).await;
+    }
+    assert_eq!(Probe::new(harness).enroll("alice", key(6)).await, 6, "through every handle");
+    store.enroll("alice", key(10)).await;
+    let entries = store.enroll("bob", key(20)).await;
+    assert!(entries >= 11, "the records of bob and this key are 11 entries, not {entries}");
+}
+
+/// A key that is enrolled again, with its record or without, is one entry.
+pub async fn a_key_that_is_enrolled_again_counts_once(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    for _ in 0..3 {
+        assert_eq!(store.enroll("alice", key(1)).await, 1, "without a record");
+    }
+    store.put(key(1), &of("alice", &record(1))).await;
+    store.put_of("alice", key(2), &record(1)).await;
+    for n in [1, 2, 1] {
+        assert_eq!(store.enroll("alice", key(n)).await, 2, "with a record");
+    }
+}
+
+/// A record that has come to name the subject by a replace counts, and so does one that has expired and is still stored.
+pub async fn enroll_counts_every_stored_record(harness: &dyn Harness) {
+    let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
+    store.put(key(1), &record(1)).await;
+    store.enroll("alice", key(1)).await;
+    store.replace(key(1), &of("alice", &record(2)), &record(1)).await.expect("replace succeeds");
+    store.put_of("alice", key(2), &expiring(at(-60_000), &record(1))).await;
+    let entries = store.enroll("alice", key(3)).await;
+    assert!(entries >= 3, "there are two records beside this one, but the count is {entries}");
+}
+
 /// Enrolling a key again does not list its record twice.
 pub async fn a_record_is_listed_once(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
@@ -80,7 +121,7 @@ pub async fn a_record_is_listed_once(harness: &dyn Harness) {
 pub async fn a_record_that_is_gone_is_not_listed(harness: &dyn Harness) {
     let Some(store) = Probe::with(Facet::Subjects, harness) else { return };
     store.put_of("alice", key(1), &record(1)).await;
-    store.put_of("alice", key(2), &expiring(at(-1), &record(2))).await;
+    store.put_of("alice", key(2), &expiring(purge_clock(harness)(-1), &record(2))).await;
     let stays = store.put_of("alice", key(3), &record(3)).await;
     assert!(store.delete(key(1)).await.expect("delete succeeds"));
     if !store.purge_one(harness).await {

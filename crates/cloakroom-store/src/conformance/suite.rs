@@ -63,6 +63,9 @@ macro_rules! __cloakroom_checks {
                 what_expired_minutes_ago_is_still_served
                 what_expired_long_ago_goes_by_itself_or_not_at_all
                 a_lengthened_record_outlives_its_first_expiry
+                a_caller_whose_clock_is_off_loses_nothing
+                a_holder_whose_clock_is_off_loses_nothing
+                what_expired_long_ago_by_a_fast_clock_goes_too
             }
             races {
                 of_several_creates_exactly_one_wins
@@ -111,6 +114,7 @@ macro_rules! __cloakroom_checks {
                 leases_are_there_exactly_if_listed
                 subjects_are_there_exactly_if_listed
                 scan_is_there_exactly_if_listed
+                notices_are_there_exactly_if_listed
                 acquire_and_load_return_the_same
                 replace_and_release_writes_what_load_returns
                 a_walk_and_load_return_the_same
@@ -146,6 +150,20 @@ macro_rules! __cloakroom_checks {
                 acquiring_again_lengthens_the_lease
                 renew_by_another_does_nothing
                 a_lease_that_ran_out_is_not_renewed
+                a_lease_too_far_ahead_is_taken_over
+                a_lease_a_little_ahead_is_held
+                a_lease_is_overruled_if_it_is_the_one_that_was_seen
+                a_mismatch_takes_over_no_expired_lease
+            }
+            guards {
+                a_guard_that_matches_is_held
+                a_guard_that_does_not_match_takes_no_lease
+                every_byte_of_a_guard_is_compared
+                data_that_is_too_short_matches_no_guard
+                an_expired_record_matches_no_guard
+                a_mismatch_comes_before_a_held_lease
+                a_guard_without_a_record_is_missing
+                a_guard_is_compared_with_the_present_record
             }
             waiting {
                 wait_for_a_free_lease_returns_at_once
@@ -162,6 +180,9 @@ macro_rules! __cloakroom_checks {
                 a_record_is_listed_under_its_new_subject
                 a_record_is_not_listed_under_its_former_subject
                 an_enrolled_key_alone_is_not_listed
+                enroll_counts_the_entries_of_the_subject
+                a_key_that_is_enrolled_again_counts_once
+                enroll_counts_every_stored_record
                 a_record_is_listed_once
                 a_record_that_is_gone_is_not_listed
                 expired_records_are_listed
@@ -187,6 +208,11 @@ macro_rules! __cloakroom_checks {
                 a_walk_among_changes_sees_what_stays
                 count_counts_what_is_alive
                 count_follows_every_change
+            }
+            notices {
+                a_published_change_reaches_every_listener
+                a_listener_that_is_gone_stops_no_message
+                a_message_changes_no_record
             }
         }
     };

@@ -91,6 +91,7 @@ faults! {
     HidesLeases,
     HidesSubjects,
     HidesScan,
+    HidesNotices,
     KeepsLeaseIdsAsDoubles,
     AcquireCreates,
     AcquireRefusesExpired,
@@ -172,6 +173,13 @@ faults! {
     ListsNoLeases,
     ListsNoSubjects,
     ListsNoScan,
+    ListsNoNotices,
+    PublishDoesNothing,
+    PublishNamesAnother,
+    PublishMarksTheRecord,
+    PublishFailsUnheard,
+    ListeningIsNotTold,
+    OneListenerTakesAMessage,
     ExpiresNatively,
     ExpiresNativelyUnsaid,
     ExpiresNativelyAtOnce,
@@ -179,6 +187,37 @@ faults! {
     ExpiresNativelyAndPurges,
     NativeExpiryForgetsTouches,
     NativeExpiryForgetsReplaces,
+    NativeExpiryIsAbsolute,
+    NativeExpiryOfReplacesIsAbsolute,
+    NativeExpiryOfTouchesIsAbsolute,
+    NativeExpiryOfHoldersIsAbsolute,
+    IgnoresTheGuard,
+    GuardIsComparedInPart,
+    GuardIsComparedElsewhere,
+    GuardIsPadded,
+    GuardIsAfterTheLease,
+    GuardIsAfterTheTakeover,
+    GuardOfTheCreatedRecord,
+    GuardIgnoresTheExpiry,
+    GuardTakesTheExpiry,
+    GuardGoesByTheCreatedExpiry,
+    MismatchTakesTheLease,
+    MismatchFreesTheLease,
+    MismatchGivesARevision,
+    MismatchWithoutARecord,
+    FarLeasesAreHeld,
+    LeasesALittleAheadAreFree,
+    OverrulesAnyLease,
+    OverrulesTheHolder,
+    OverrulesTheEnd,
+    OverrulesNothing,
+    OverruledLeasesKeepTheRevision,
+    TellsAnotherLease,
+    EnrollSaysOne,
+    EnrollCountsAgain,
+    EnrollCountsEverybodys,
+    EnrollCountsTheLive,
+    EnrollCountsTheCreated,
 }
 
 impl Fault {
@@ -192,6 +231,10 @@ impl Fault {
                 | Self::ExpiresNativelyAndPurges
                 | Self::NativeExpiryForgetsTouches
                 | Self::NativeExpiryForgetsReplaces
+                | Self::NativeExpiryIsAbsolute
+                | Self::NativeExpiryOfReplacesIsAbsolute
+                | Self::NativeExpiryOfTouchesIsAbsolute
+                | Self::NativeExpiryOfHoldersIsAbsolute
         )
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use cloakroom_store::{
-    Acquired, Claim, ErrorKind, Key, LeaseId, Leases, Record, Result, Revision, Store, Timestamp,
+    Acquired, Claim, ErrorKind, Key, LeaseId, Leases, Record, Result, Revision, SeenLease, Store, Timestamp,
 };
 
 use super::{Broken, Fault, IfDropped, NOW, as_double, changed, nap, yield_now};
@@ -26,15 +26,24 @@ impl Broken {
 
 impl Leases for Broken {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
-        let claim = &Claim::new(self.kept_lease(claim.lease), claim.now, claim.ttl, claim.takeover);
+        let mut kept = *claim;
+        kept.lease = self.kept_lease(claim.lease);
+        let claim = &kept;
         let holder = self.holder(key);
         let holds = holder.is_some_and(|(holder, until)| holder == claim.lease && until > claim.now);
-        let ran_out = holder.is_some_and(|(_, until)| until <= claim.now);
+        let ran_out = holder
+            .is_some_and(|(holder, until)| claim.finds_expired(SeenLease::new(holder, until), claim.now));
         let before = self.record(key).await;
+        if let Ok(Some(record)) = &before
+            && let Some(acquired) = self.acquire_with_a_broken_guard(key, claim, record).await
+        {
+            return acquired;
+        }
+        let claim = &self.broken_claim(key, claim, before.as_ref().ok().and_then(Option::as_ref));
         match (self.fault, &before) {
             (Fault::AcquireCreates, Ok(None)) => {
                 let record = Record::new(claim.takeover, Timestamp::MAX, []);
-                Store::create(&self.inner, key, &record).await?;
+                Store::create(&self.inner, key, &record, NOW).await?;
                 return Ok(Acquired::Missing);
             }
             (Fault::AcquireRefusesExpired, Ok(Some(record))) if record.expires_at <= NOW => {
@@ -42,12 +51,12 @@ impl Leases for Broken {
             }
             (Fault::LeasesAreShared, Ok(Some(_))) if !ran_out => return self.seize(key, claim).await,
             (Fault::OneLeaseForAll, Ok(Some(_))) if self.memory().holders.keys().any(|held| held != key) => {
-                return Ok(Acquired::Busy);
+                return Ok(Acquired::Busy(None));
             }
-            (Fault::HolderMayNotAcquireAgain, _) if holds => return Ok(Acquired::Busy),
+            (Fault::HolderMayNotAcquireAgain, _) if holds => return Ok(Acquired::Busy(None)),
             (Fault::AcquiringAgainTakesOver, Ok(Some(record))) if holds => {
                 let taken = changed(record, |record| record.revision = claim.takeover);
-                Store::replace(&self.inner, key, &taken, record.revision).await?;
+                Store::replace(&self.inner, key, &taken, record.revision, NOW).await?;
             }
             (Fault::AcquiringAgainDoesNotLengthen, Ok(Some(record))) if holds => {
                 return Ok(Acquired::Held(record.clone()));
@@ -55,7 +64,7 @@ impl Leases for Broken {
             (Fault::AcquireChecksFirst, Ok(Some(_))) if !ran_out => {
                 yield_now().await;
                 if holder.is_some() && !holds {
-                    return Ok(Acquired::Busy);
+                    return Ok(Acquired::Busy(None));
                 }
                 self.memory().holders.insert(*key, (claim.lease, claim.now.saturating_add(claim.ttl)));
                 return self.seize(key, claim).await;
@@ -68,11 +77,11 @@ impl Leases for Broken {
                 return Leases::acquire(&self.inner, key, claim).await;
             }
             (Fault::LeasesOutliveRecords, Ok(_)) if self.memory().ghosts.contains(key) => {
-                return Ok(Acquired::Busy);
+                return Ok(Acquired::Busy(None));
             }
             (Fault::ReleasedLeasesAreTakenOver, Ok(Some(record))) if self.memory().released.contains(key) => {
                 let taken = changed(record, |record| record.revision = claim.takeover);
-                Store::replace(&self.inner, key, &taken, record.revision).await?;
+                Store::replace(&self.inner, key, &taken, record.revision, NOW).await?;
             }
             (Fault::AcquireHandsOutForeign, Err(_)) => {
                 let nothing = Record::new(Revision::new(0), NOW, []);
@@ -83,7 +92,14 @@ impl Leases for Broken {
         let answer = Leases::acquire(&self.inner, key, claim).await?;
         let Acquired::Held(mut record) = answer else {
             return Ok(match answer {
-                Acquired::Missing if self.has(Fault::AcquireOfNothingIsBusy) => Acquired::Busy,
+                Acquired::Missing if self.has(Fault::AcquireOfNothingIsBusy) => Acquired::Busy(None),
+                Acquired::Missing if self.has(Fault::MismatchWithoutARecord) && claim.guard.is_some() => {
+                    Acquired::Mismatch(Record::new(claim.takeover, NOW, []))
+                }
+                Acquired::Busy(Some(seen)) if self.has(Fault::TellsAnotherLease) => {
+                    Acquired::Busy(Some(SeenLease::new(claim.lease, seen.until)))
+                }
+                Acquired::Mismatch(record) => Acquired::Mismatch(self.turned(&record)),
                 answer => answer,
             });
         };
@@ -100,10 +116,14 @@ impl Leases for Broken {
             let taken = record.revision;
             match self.fault {
                 Fault::TakeoverKeepsTheRevision => {
-                    Store::replace(&self.inner, key, &before, taken).await?;
+                    Store::replace(&self.inner, key, &before, taken, NOW).await?;
                     record = before;
                 }
-                Fault::TakeoverIsOnlyTold => Store::replace(&self.inner, key, &before, taken).await?,
+                Fault::OverruledLeasesKeepTheRevision if claim.overrule.is_some() => {
+                    Store::replace(&self.inner, key, &before, taken, NOW).await?;
+                    record = before;
+                }
+                Fault::TakeoverIsOnlyTold => Store::replace(&self.inner, key, &before, taken, NOW).await?,
                 _ => {}
             }
         }
@@ -158,16 +178,17 @@ impl Leases for Broken {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
         let record = &self.turned(record);
         let replaced = match self.fault {
             Fault::ReplaceAndReleaseIsTwoCalls => {
-                let replaced = Store::replace(self, key, record, expected).await;
+                let replaced = Store::replace(self, key, record, expected, now).await;
                 self.release(key, lease).await?;
                 return replaced;
             }
             Fault::ReplaceAndReleaseKeepsTheLease => {
-                return Store::replace(self, key, record, expected).await;
+                return Store::replace(self, key, record, expected, now).await;
             }
             Fault::ReplaceAndReleaseForgetsTheRecord => {
                 self.expect(key, expected).await?;
@@ -175,21 +196,25 @@ impl Leases for Broken {
                 return Ok(());
             }
             Fault::ReplaceAndReleaseUpserts => {
-                let replaced = Leases::replace_and_release(&self.inner, key, record, expected, lease).await;
+                let replaced =
+                    Leases::replace_and_release(&self.inner, key, record, expected, lease, NOW).await;
                 if replaced.as_ref().is_err_and(|error| error.kind() == ErrorKind::Missing) {
-                    return Store::create(&self.inner, key, record).await;
+                    return Store::create(&self.inner, key, record, NOW).await;
                 }
                 replaced
             }
             Fault::ReplaceAndReleaseFreesAnybody => {
                 let holder = self.holder(key).map_or(lease, |(holder, _)| holder);
-                Leases::replace_and_release(&self.inner, key, record, expected, holder).await
+                Leases::replace_and_release(&self.inner, key, record, expected, holder, NOW).await
             }
             Fault::StaleHoldersReplace if self.memory().taken_over.get(key) == Some(&expected) => {
-                return Store::replace(self, key, record, expected).await;
+                return Store::replace(self, key, record, expected, now).await;
             }
-            _ => Leases::replace_and_release(&self.inner, key, record, expected, lease).await,
+            _ => Leases::replace_and_release(&self.inner, key, record, expected, lease, NOW).await,
         };
+        if replaced.is_ok() {
+            self.give_life(key, record.expires_at, now, &[Fault::NativeExpiryOfHoldersIsAbsolute]);
+        }
         if replaced.is_ok() && self.holder(key).is_some_and(|(holder, _)| holder == lease) {
             let mut memory = self.memory();
             memory.holders.remove(key);

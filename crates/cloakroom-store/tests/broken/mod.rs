@@ -18,8 +18,10 @@ pub use fault::Fault;
 
 mod expected;
 mod fault;
+mod guards;
 mod leases;
 mod native_expiry;
+mod notices;
 mod scan;
 mod store;
 mod subjects;
@@ -46,6 +48,8 @@ pub struct Memory {
     pub enrolled: Vec<(Subject, Key)>,
     pub restarted: bool,
     pub expiry: BTreeMap<Key, Timestamp>,
+    /// When the backend removes a record, by its own clock.
+    pub ends: BTreeMap<Key, Timestamp>,
     pub holders: BTreeMap<Key, (LeaseId, Timestamp)>,
     pub ever_held: BTreeSet<(Key, u64)>,
     pub ghosts: BTreeSet<Key>,
@@ -56,6 +60,8 @@ pub struct Memory {
     pub dropped_waiters: usize,
     pub locked: BTreeSet<Key>,
     pub unread_answer: Option<Option<Record>>,
+    pub listeners: usize,
+    pub taken: BTreeSet<Key>,
 }
 
 impl Broken {

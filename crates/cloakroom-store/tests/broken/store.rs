@@ -77,7 +77,7 @@ impl Broken {
 }
 
 impl Store for Broken {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
         let record = &self.kept(record)?;
         self.locked(key)?;
         let there = self.record(key).await;
@@ -96,7 +96,7 @@ impl Store for Broken {
             }
             (Fault::CreateForgetsTheSubject, _) => {
                 let record = record.clone().with_subject(None);
-                return Store::create(&self.inner, key, &record).await;
+                return Store::create(&self.inner, key, &record, NOW).await;
             }
             (Fault::CreateOverwrites, Ok(Some(_))) => {
                 self.force(key, record);
@@ -125,16 +125,18 @@ impl Store for Broken {
             }
             (Fault::CreateInTwoSteps, Ok(None)) => {
                 let begun = changed(record, |record| record.data = [].into());
-                Store::create(&self.inner, key, &begun).await?;
+                Store::create(&self.inner, key, &begun, NOW).await?;
                 yield_now().await;
-                return Store::replace(&self.inner, key, record, record.revision).await;
+                return Store::replace(&self.inner, key, record, record.revision, NOW).await;
             }
             _ => {}
         }
-        Store::create(&self.inner, key, record).await?;
+        Store::create(&self.inner, key, record, NOW).await?;
         let mut memory = self.memory();
         memory.created.insert(*key, record.clone());
         memory.expiry.insert(*key, record.expires_at);
+        drop(memory);
+        self.give_life(key, record.expires_at, now, &[Fault::NativeExpiryIsAbsolute]);
         Ok(())
     }
 
@@ -180,28 +182,28 @@ impl Store for Broken {
         Ok(loaded?.map(|record| self.turned(&record)))
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
         let record = &self.kept(record)?;
         let expected = self.kept_revision(expected);
         self.locked(key)?;
         match (self.fault, self.record(key).await) {
             (Fault::ReplaceForgetsTheSubject, Ok(Some(_))) => {
                 let record = record.clone().with_subject(None);
-                return Store::replace(&self.inner, key, &record, expected).await;
+                return Store::replace(&self.inner, key, &record, expected, NOW).await;
             }
             (Fault::ReplaceOnlyLengthens, Ok(Some(there))) => {
                 let record = expiring(there.expires_at.max(record.expires_at), record);
-                return Store::replace(&self.inner, key, &record, expected).await;
+                return Store::replace(&self.inner, key, &record, expected, NOW).await;
             }
             (Fault::ReplaceIgnoresTheRevision, Ok(Some(there))) => {
-                return Store::replace(&self.inner, key, record, there.revision).await;
+                return Store::replace(&self.inner, key, record, there.revision, NOW).await;
             }
             (Fault::ReplaceWantsGreaterRevisions, Ok(Some(there)))
                 if record.revision.get() < there.revision.get() =>
             {
                 return Err(Error::conflict());
             }
-            (Fault::ReplaceUpserts, Ok(None)) => return Store::create(&self.inner, key, record).await,
+            (Fault::ReplaceUpserts, Ok(None)) => return Store::create(&self.inner, key, record, NOW).await,
             (Fault::ReplaceRefusesExpired, Ok(Some(there))) if there.expires_at <= NOW => {
                 return Err(Error::missing());
             }
@@ -218,22 +220,22 @@ impl Store for Broken {
             (Fault::ReplaceResurrects, _) => {
                 self.expect(key, expected).await?;
                 yield_now().await;
-                let replaced = Store::replace(&self.inner, key, record, expected).await;
+                let replaced = Store::replace(&self.inner, key, record, expected, NOW).await;
                 return match replaced {
                     Err(error) if error.kind() == ErrorKind::Missing => {
-                        Store::create(&self.inner, key, record).await
+                        Store::create(&self.inner, key, record, NOW).await
                     }
                     replaced => replaced,
                 };
             }
             (Fault::ReplaceInTwoSteps, Ok(Some(there))) => {
                 let begun = changed(record, |record| record.data = Arc::clone(&there.data));
-                Store::replace(&self.inner, key, &begun, expected).await?;
+                Store::replace(&self.inner, key, &begun, expected, NOW).await?;
                 yield_now().await;
-                return Store::replace(&self.inner, key, record, record.revision).await;
+                return Store::replace(&self.inner, key, record, record.revision, NOW).await;
             }
             (Fault::ReplaceDropsTheLease, Ok(Some(_))) => {
-                Store::replace(&self.inner, key, record, expected).await?;
+                Store::replace(&self.inner, key, record, expected, NOW).await?;
                 self.force(key, record);
                 return Ok(());
             }
@@ -243,7 +245,7 @@ impl Store for Broken {
             (Fault::StaleHoldersReplace, Ok(Some(there)))
                 if self.memory().taken_over.get(key) == Some(&expected) =>
             {
-                return Store::replace(&self.inner, key, record, there.revision).await;
+                return Store::replace(&self.inner, key, record, there.revision, NOW).await;
             }
             (Fault::DroppedReplaceLeavesALock, _) => {
                 let guard = IfDropped::new(|| {
@@ -255,13 +257,17 @@ impl Store for Broken {
             _ => {}
         }
         let before = self.record(key).await;
-        Store::replace(&self.inner, key, record, expected).await?;
+        Store::replace(&self.inner, key, record, expected, NOW).await?;
         let mut memory = self.memory();
         if let Ok(Some(before)) = before {
             memory.replaced.insert(*key, before);
         }
-        if !self.has(Fault::PurgeForgetsReplaces) && !self.has(Fault::NativeExpiryForgetsReplaces) {
+        if !self.has(Fault::PurgeForgetsReplaces) {
             memory.expiry.insert(*key, record.expires_at);
+        }
+        drop(memory);
+        if !self.has(Fault::NativeExpiryForgetsReplaces) {
+            self.give_life(key, record.expires_at, now, &[Fault::NativeExpiryOfReplacesIsAbsolute]);
         }
         Ok(())
     }
@@ -277,19 +283,20 @@ impl Store for Broken {
                     let revised = changed(&touched, |record| {
                         record.revision = Revision::new(there.revision.get() + 1_000_000);
                     });
-                    Store::replace(&self.inner, key, &revised, there.revision).await?;
+                    Store::replace(&self.inner, key, &revised, there.revision, NOW).await?;
                 }
                 return Ok(alive);
             }
             (Fault::TouchForgetsTheSubject, Ok(Some(there))) => {
                 let alive = Store::touch(&self.inner, key, now, expires_at).await?;
                 if let Some(touched) = self.record(key).await? {
-                    Store::replace(&self.inner, key, &touched.with_subject(None), there.revision).await?;
+                    Store::replace(&self.inner, key, &touched.with_subject(None), there.revision, NOW)
+                        .await?;
                 }
                 return Ok(alive);
             }
             (Fault::TouchMovesBack, Ok(Some(there))) if there.expires_at > now => {
-                Store::replace(&self.inner, key, &expiring(expires_at, &there), there.revision).await?;
+                Store::replace(&self.inner, key, &expiring(expires_at, &there), there.revision, NOW).await?;
                 return Ok(true);
             }
             (Fault::TouchRevives, Ok(Some(there))) if there.expires_at < now => {
@@ -300,7 +307,7 @@ impl Store for Broken {
             }
             (Fault::TouchCreates, Ok(None)) => {
                 let record = Record::new(Revision::new(0), expires_at, []);
-                Store::create(&self.inner, key, &record).await?;
+                Store::create(&self.inner, key, &record, NOW).await?;
                 return Ok(true);
             }
             (Fault::TouchKeepsDoubles, Ok(_)) => {
@@ -318,14 +325,14 @@ impl Store for Broken {
                 if let Some(now_there) = self.record(key).await? {
                     let expires_at = now_there.expires_at.max(expires_at);
                     let record = expiring(expires_at, &there);
-                    Store::replace(&self.inner, key, &record, now_there.revision).await?;
+                    Store::replace(&self.inner, key, &record, now_there.revision, NOW).await?;
                     return Ok(true);
                 }
                 return Ok(false);
             }
             (Fault::TouchInTwoSteps, Ok(Some(there))) if there.expires_at > now => {
                 let begun = expiring(now.saturating_add(Duration::from_millis(1)), &there);
-                Store::replace(&self.inner, key, &begun, there.revision).await?;
+                Store::replace(&self.inner, key, &begun, there.revision, NOW).await?;
                 yield_now().await;
                 return Store::touch(&self.inner, key, now, expires_at.max(there.expires_at)).await;
             }
@@ -340,7 +347,11 @@ impl Store for Broken {
             _ => {}
         }
         let alive = Store::touch(&self.inner, key, now, expires_at).await?;
-        if alive && !self.has(Fault::PurgeForgetsTouches) && !self.has(Fault::NativeExpiryForgetsTouches) {
+        if alive && !self.has(Fault::NativeExpiryForgetsTouches) {
+            let expires_at = self.record(key).await?.map_or(expires_at, |record| record.expires_at);
+            self.give_life(key, expires_at, now, &[Fault::NativeExpiryOfTouchesIsAbsolute]);
+        }
+        if alive && !self.has(Fault::PurgeForgetsTouches) {
             let mut memory = self.memory();
             let known = memory.expiry.entry(*key).or_insert(expires_at);
             *known = expires_at.max(*known);
@@ -377,7 +388,7 @@ impl Store for Broken {
             }
             (Fault::DeleteInTwoSteps, Ok(Some(there))) => {
                 let emptied = changed(&there, |record| record.data = [].into());
-                Store::replace(&self.inner, key, &emptied, there.revision).await?;
+                Store::replace(&self.inner, key, &emptied, there.revision, NOW).await?;
                 yield_now().await;
             }
             (Fault::DeleteClaimsForeign, Err(_)) => return Ok(true),
@@ -466,11 +477,12 @@ impl Store for Broken {
     }
 
     fn facets(&self) -> Facets<'_> {
-        let mut facets = Facets::none().leases(self).subjects(self).scan(self);
+        let mut facets = Facets::none().leases(self).subjects(self).scan(self).notices(self);
         match self.fault {
             Fault::HidesLeases => facets.leases = None,
             Fault::HidesSubjects => facets.subjects = None,
             Fault::HidesScan => facets.scan = None,
+            Fault::HidesNotices => facets.notices = None,
             Fault::TurnsAndPassesLeases => facets = facets.leases(&self.inner),
             Fault::TurnsAndPassesScan => facets = facets.scan(&self.inner),
             Fault::TurnsAndPassesSubjects => facets = facets.subjects(&self.inner),

@@ -59,16 +59,30 @@ impl Broken {
 }
 
 impl Subjects for Broken {
-    async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
+    async fn enroll(&self, subject: &Subject, key: &Key, now: Timestamp, until: Timestamp) -> Result<usize> {
         self.memory().enrolled.push((subject.clone(), *key));
         if self.has(Fault::EnrollMarksTheRecord)
             && let Some(record) = self.record(key).await?
         {
             let revision = record.revision;
             let marked = record.with_subject(subject.clone());
-            Store::replace(&self.inner, key, &marked, revision).await?;
+            Store::replace(&self.inner, key, &marked, revision, NOW).await?;
         }
-        Subjects::enroll(&self.inner, subject, key, until).await
+        let entries = Subjects::enroll(&self.inner, subject, key, now, until).await?;
+        let others = self.records_of(subject).await.into_iter().filter(|(other, _)| other != key);
+        Ok(match self.fault {
+            Fault::EnrollSaysOne => 1,
+            Fault::EnrollCountsAgain => self.enrolled(subject).len(),
+            Fault::EnrollCountsEverybodys => self.all().await.len() + 1,
+            Fault::EnrollCountsTheLive => 1 + others.filter(|(_, record)| record.expires_at > now).count(),
+            Fault::EnrollCountsTheCreated => {
+                let memory = self.memory();
+                let named =
+                    |key: &Key| memory.created.get(key).is_some_and(|created| created.subject.is_some());
+                1 + others.filter(|(key, _)| named(key)).count()
+            }
+            _ => entries,
+        })
     }
 
     async fn list(

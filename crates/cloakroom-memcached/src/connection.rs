@@ -13,8 +13,9 @@ use std::time::Duration;
 use cloakroom_store::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
+use crate::lifetime::{Lifetime, ServerClock};
 use crate::protocol::{Command, Expected, Kind, NOOP, Outcome, encode, read_answer};
 use crate::settings::Settings;
 
@@ -24,13 +25,14 @@ pub(crate) struct Connection {
     calls: mpsc::Sender<Call>,
     numbers: AtomicU64,
     settings: Settings,
+    clock: ServerClock,
 }
 
 impl Connection {
-    /// A connection to a server with these settings, and what [`drive`] takes to bring it to life.
-    pub(crate) fn new(settings: Settings) -> (Self, mpsc::Receiver<Call>) {
+    /// A connection to a server with these settings and this clock, and what [`drive`] takes to bring it to life.
+    pub(crate) fn new(settings: Settings, clock: ServerClock) -> (Self, mpsc::Receiver<Call>) {
         let (calls, queue) = mpsc::channel(LONGEST_QUEUE);
-        (Self { calls, numbers: AtomicU64::new(1), settings }, queue)
+        (Self { calls, numbers: AtomicU64::new(1), settings, clock }, queue)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -39,6 +41,12 @@ impl Connection {
 
     pub(crate) fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// What the server is sent as the expiry of an item that it is to keep for so long.
+    pub(crate) fn expiry(&self, lifetime: Lifetime) -> i32 {
+        #[allow(clippy::disallowed_methods, reason = "how long ago the server told its time")]
+        self.clock.expiry(lifetime, Instant::now())
     }
 
     /// Sends the command once and waits for its answer.

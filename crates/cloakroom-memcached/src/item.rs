@@ -1,7 +1,5 @@
 //! A session as the value of one item: its lease, then the record as every store writes it.
 
-use std::time::Duration;
-
 use cloakroom_store::codec::strip_prefix;
 use cloakroom_store::{Error, ErrorKind, Key, LeaseId, Record, Result, Timestamp, decode, encode};
 
@@ -79,24 +77,11 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     Ok(*array)
 }
 
-/// When memcached may forget a record: its time of expiry and the margin, in whole seconds since the Unix epoch, rounded up.
-///
-/// Memcached reads up to 30 days as "from now", and keeps times in 32 bits with a sign: 1.6.18 takes later ones, but
-/// forgets such items at once. So the very early ones become -1, which is "at once", and the late ones the
-/// last second there is, in January 2038.
-pub(crate) fn forget_at(expires_at: Timestamp) -> i32 {
-    let seconds = expires_at.saturating_add(MARGIN).as_millis().div_ceil(1_000);
-    if seconds <= MOST_RELATIVE { -1 } else { i32::try_from(seconds).unwrap_or(i32::MAX) }
-}
-
 const VERSION: u8 = 1;
 const FREE: u8 = 0;
 const HELD: u8 = 1;
 /// What comes before the record.
 const LEASE_LEN: usize = 2 + 8 + 8;
-/// How long after its expiry a record is still there, as the engine's sweeper has it.
-const MARGIN: Duration = Record::NATIVE_EXPIRY_MARGIN;
-const MOST_RELATIVE: u64 = 30 * 24 * 60 * 60;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;

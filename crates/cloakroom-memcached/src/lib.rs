@@ -5,6 +5,8 @@
 //! connections, one to each server.
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
 //! use cloakroom_memcached::MemcachedStore;
 //! use cloakroom_store::{Key, Record, Revision, Store, Timestamp};
 //!
@@ -12,9 +14,10 @@
 //! let store = MemcachedStore::connect("memcached://10.0.0.1:11211,10.0.0.2:11211").await?;
 //!
 //! let key = Key::new([7; 32]);
-//! let expires_at = Timestamp::from_millis(1_800_000_000_000);
+//! let now = Timestamp::from_millis(1_800_000_000_000);
+//! let expires_at = now.saturating_add(Duration::from_secs(1_800));
 //! let record = Record::new(Revision::new(1), expires_at, b"opaque".as_slice());
-//! store.create(&key, &record).await?;
+//! store.create(&key, &record, now).await?;
 //! assert_eq!(store.load(&key).await?, Some(record));
 //! # Ok(()) }
 //! ```
@@ -38,6 +41,7 @@ mod builder;
 mod connection;
 mod item;
 mod leases;
+mod lifetime;
 mod open;
 mod protocol;
 mod server;

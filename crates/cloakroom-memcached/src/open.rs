@@ -11,15 +11,17 @@ use std::{fmt, io};
 use cloakroom_store::OpenError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::address::Address;
+use crate::lifetime::ServerClock;
 use crate::settings::{self, Settings, Unfit};
 
 /// A new connection, and what the server at its end is.
 pub(crate) struct Opened {
     pub(crate) stream: Box<dyn Stream>,
     pub(crate) settings: Settings,
+    pub(crate) clock: ServerClock,
 }
 
 /// Where a server was found, to connect to it again.
@@ -166,6 +168,8 @@ async fn open_unix(_: &str) -> Result<Opened, Problem> {
 async fn greet(mut stream: Box<dyn Stream>) -> Result<Opened, Problem> {
     // A server that takes no more connections says so without having been asked, and hangs up. That can be read even if it cannot be
     // written to any more.
+    #[allow(clippy::disallowed_methods, reason = "where the time since the server told its own begins")]
+    let asked_at = Instant::now();
     let asked = stream.write_all(settings::QUESTION).await;
     let mut answer = Vec::with_capacity(4_096);
     loop {
@@ -177,8 +181,9 @@ async fn greet(mut stream: Box<dyn Stream>) -> Result<Opened, Problem> {
         if received? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        if let Some(settings) = settings::read(&answer).map_err(Problem::Unsuitable)? {
-            return Ok(Opened { stream, settings });
+        if let Some(greeting) = settings::read(&answer).map_err(Problem::Unsuitable)? {
+            let clock = ServerClock::new(greeting.time, asked_at);
+            return Ok(Opened { stream, settings: greeting.settings, clock });
         }
     }
 }

@@ -7,10 +7,12 @@
 use std::fmt;
 use std::io::Write;
 
+use crate::lifetime::Lifetime;
+
 /// What is asked of a server about one key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command<'a> {
-    /// The value and its CAS number.
+    /// The value, its CAS number, and how long it is kept.
     Get,
     /// Stores a value where there is none.
     Add { value: &'a [u8], expires: i32 },
@@ -29,7 +31,7 @@ pub(crate) fn encode(command: &Command<'_>, key: &str, number: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(MOST_AROUND + key.len() + value.map_or(0, <[u8]>::len));
     let len = value.map_or(0, <[u8]>::len);
     let written = match command {
-        Command::Get => write!(out, "mg {key} v c k O{number}\r\n"),
+        Command::Get => write!(out, "mg {key} v c t k O{number}\r\n"),
         Command::Add { expires, .. } => write!(out, "ms {key} {len} ME T{expires} k O{number}\r\n"),
         Command::Swap { expires, cas, .. } => {
             write!(out, "ms {key} {len} C{cas} T{expires} k O{number}\r\n")
@@ -81,7 +83,7 @@ impl Command<'_> {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The item, for [`Command::Get`].
-    Found { cas: u64, value: Vec<u8> },
+    Found { cas: u64, left: Lifetime, value: Vec<u8> },
     /// It was done, for the others.
     Done,
     /// There is no such item.
@@ -151,12 +153,13 @@ pub(crate) fn read_answer(
             let len = len.ok_or(OutOfStep("a value longer than the server takes"))?;
             // CAS numbers begin with 1; 0 is what a server without them says.
             let cas = flags.cas.filter(|cas| *cas != 0).ok_or(OutOfStep("a value without a CAS number"))?;
+            let left = flags.left.ok_or(OutOfStep("a value without its lifetime"))?;
             let Some(tail) = rest.get(len..len + END.len()) else { return Ok(None) };
             if tail != END {
                 return Err(OutOfStep("a value of another length than it said"));
             }
             let value = rest[..len].to_vec();
-            return Ok(Some((Outcome::Found { cas, value }, used + len + END.len())));
+            return Ok(Some((Outcome::Found { cas, left, value }, used + len + END.len())));
         }
         (Kind::Get, b"EN") | (Kind::Swap | Kind::Delete, b"NF") => Outcome::Missing,
         (Kind::Add | Kind::Swap | Kind::Delete, b"HD") => Outcome::Done,
@@ -200,17 +203,19 @@ struct Flags<'a> {
     key: Option<&'a [u8]>,
     number: Option<u64>,
     cas: Option<u64>,
+    left: Option<Lifetime>,
 }
 
 impl<'a> Flags<'a> {
     fn read(words: impl Iterator<Item = &'a [u8]>) -> Result<Self, OutOfStep> {
-        let mut flags = Self { key: None, number: None, cas: None };
+        let mut flags = Self { key: None, number: None, cas: None, left: None };
         for word in words {
             let (flag, token) = word.split_first().ok_or(OutOfStep("a blank too many"))?;
             let twice = match flag {
                 b'k' => flags.key.replace(token).is_some(),
                 b'O' => flags.number.replace(digits(token).ok_or(BAD_NUMBER)?).is_some(),
                 b'c' => flags.cas.replace(digits(token).ok_or(BAD_NUMBER)?).is_some(),
+                b't' => flags.left.replace(lifetime(token).ok_or(BAD_NUMBER)?).is_some(),
                 _ => false,
             };
             if twice {
@@ -237,6 +242,11 @@ fn digits(text: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// So many seconds, or -1. In the last one there may be 0 left.
+fn lifetime(text: &[u8]) -> Option<Lifetime> {
+    if text == b"-1" { Some(Lifetime::Forever) } else { Some(Lifetime::Seconds(digits(text)?.max(1))) }
 }
 
 const END: &[u8] = b"\r\n";

@@ -40,7 +40,7 @@ impl Server {
             timeout(deadline, Endpoint::find(&address)).await.unwrap_or_else(|_| Err(Problem::timed_out()));
         let (endpoint, opened) = found.map_err(|problem| problem.at(&address))?;
         let settings = opened.settings;
-        let (connection, queue) = Connection::new(settings);
+        let (connection, queue) = Connection::new(settings, opened.clock);
         let (tell, state) = watch::channel(ConnectionState::Up(Arc::new(connection)));
         let patience = deadline.min(LONGEST_SILENCE);
         let task =
@@ -122,7 +122,7 @@ async fn reconnect_loop(
             }
         };
         let connection;
-        (connection, queue) = Connection::new(opened.settings);
+        (connection, queue) = Connection::new(opened.settings, opened.clock);
         tell.send_replace(ConnectionState::Up(Arc::new(connection)));
     }
 }

@@ -3,11 +3,19 @@
 use std::collections::HashMap;
 
 /// What is asked.
-pub(crate) const QUESTION: &[u8] = b"version\r\nstats settings\r\n";
+pub(crate) const QUESTION: &[u8] = b"version\r\nstats settings\r\nstats\r\n";
 
 /// What a server says before it hangs up, whatever it is asked, when it has as many connections as it takes.
 pub(crate) fn is_crowded(input: &[u8]) -> bool {
     input.starts_with(b"ERROR Too many open connections\r\n")
+}
+
+/// What a server says when a connection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    pub(crate) settings: Settings,
+    /// What time it is there, in seconds since the Unix epoch. Expiries are read on this clock.
+    pub(crate) time: u64,
 }
 
 /// How a server was started, as far as it matters here.
@@ -46,7 +54,7 @@ impl Unfit {
 ///
 /// # Errors
 /// If no sessions can be kept there.
-pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, Unfit> {
+pub(crate) fn read(input: &[u8]) -> Result<Option<Greeting>, Unfit> {
     let complete = input.windows(2).rposition(|end| end == b"\r\n").map_or(0, |at| at + 2);
     // A setting may be a path in whatever encoding.
     let text = String::from_utf8_lossy(&input[..complete]);
@@ -63,15 +71,26 @@ pub(crate) fn read(input: &[u8]) -> Result<Option<Settings>, Unfit> {
         None => return unfinished(input),
     }
 
-    let mut settings = HashMap::new();
+    let Some(settings) = read_stats(&mut lines)? else { return unfinished(input) };
+    let settings = check_settings(&settings)?;
+    let Some(stats) = read_stats(&mut lines)? else { return unfinished(input) };
+    let time = stats.get("time").and_then(|time| time.parse().ok()).ok_or_else(not_memcached)?;
+    Ok(Some(Greeting { settings, time }))
+}
+
+/// The names and values up to the next `END`; `None` if it is not there yet.
+fn read_stats<'a>(
+    lines: &mut impl Iterator<Item = &'a str>,
+) -> Result<Option<HashMap<&'a str, &'a str>>, Unfit> {
+    let mut stats = HashMap::new();
     for line in lines {
         if line == "END" {
-            return check_settings(&settings).map(Some);
+            return Ok(Some(stats));
         }
-        let setting = line.strip_prefix("STAT ").and_then(|line| line.split_once(' '));
-        settings.extend([setting.ok_or_else(not_memcached)?]);
+        let stat = line.strip_prefix("STAT ").and_then(|line| line.split_once(' '));
+        stats.extend([stat.ok_or_else(not_memcached)?]);
     }
-    unfinished(input)
+    Ok(None)
 }
 
 fn check_settings(settings: &HashMap<&str, &str>) -> Result<Settings, Unfit> {
@@ -102,7 +121,7 @@ fn check_version(version: &str) -> Result<(), Unfit> {
     Ok(())
 }
 
-fn unfinished(input: &[u8]) -> Result<Option<Settings>, Unfit> {
+fn unfinished(input: &[u8]) -> Result<Option<Greeting>, Unfit> {
     if input.len() > LONGEST_ANSWER { Err(not_memcached()) } else { Ok(None) }
 }
 

@@ -6,7 +6,8 @@ use cloakroom_store::{Error, ErrorKind, Facets, Key, Record, Result, Revision, S
 
 use crate::address::server_of;
 use crate::connection::{Connection, Deadline, Lost};
-use crate::item::{Item, Lease, forget_at};
+use crate::item::{Item, Lease};
+use crate::lifetime::Lifetime;
 use crate::protocol::{Command, Outcome};
 use crate::server::Server;
 
@@ -48,12 +49,20 @@ impl MemcachedStore {
         let name = self.name(key);
         loop {
             let Some(found) = self.read(key, &mut deadline).await? else { return Ok(None) };
-            let (item, result) = match decide(found.item)? {
+            let (item, lifetime, result) = match decide(found.item)? {
                 ItemChange::None(result) => return Ok(Some(result)),
-                ItemChange::Put(item, result) => (item, result),
+                ItemChange::Keep(_, at_least, result) if found.left.covers(at_least) => {
+                    return Ok(Some(result));
+                }
+                ItemChange::Keep(item, at_least, result) => (item, at_least, result),
+                ItemChange::Put(item, Kept::For(lifetime), result) => (item, lifetime, result),
+                ItemChange::Put(item, Kept::AtLeast(lifetime), result) => {
+                    (item, found.left.max(lifetime), result)
+                }
+                ItemChange::Put(item, Kept::AsBefore, result) => (item, found.left, result),
             };
             let value = checked(item.write(key), &name, &found.connection)?;
-            let expires = forget_at(item.record.expires_at);
+            let expires = found.connection.expiry(lifetime);
             let command = Command::Swap { value: &value, expires, cas: found.cas };
             // Over the connection that the CAS number came from: a server that was restarted since begins
             // with the same numbers again.
@@ -71,8 +80,8 @@ impl MemcachedStore {
     async fn read(&self, key: &Key, deadline: &mut Deadline) -> Result<Option<ReadItem>> {
         let connection = self.connection(key, deadline).await?;
         match connection.call(&self.name(key), &Command::Get, deadline).await.map_err(Lost::of_read)? {
-            Outcome::Found { cas, value } => {
-                Ok(Some(ReadItem { item: Item::read(key, &value)?, cas, connection }))
+            Outcome::Found { cas, left, value } => {
+                Ok(Some(ReadItem { item: Item::read(key, &value)?, left, cas, connection }))
             }
             Outcome::Missing => Ok(None),
             other => Err(Error::unavailable(format!("an unexpected answer: {other:?}"))),
@@ -98,6 +107,8 @@ impl MemcachedStore {
 /// An item as it was read, and what it takes to put another one in its place.
 struct ReadItem {
     item: Item,
+    /// For how much longer the server keeps it.
+    left: Lifetime,
     cas: u64,
     connection: Arc<Connection>,
 }
@@ -105,17 +116,28 @@ struct ReadItem {
 /// What becomes of an item that was read, and what the caller gets.
 pub(crate) enum ItemChange<T> {
     None(T),
-    Put(Item, T),
+    /// The same item again, if it is not kept for that long already.
+    Keep(Item, Lifetime, T),
+    Put(Item, Kept, T),
+}
+
+/// For how long the server keeps an item that is put in the place of another one.
+pub(crate) enum Kept {
+    For(Lifetime),
+    /// For that long, or as long as the item before it if that is longer.
+    AtLeast(Lifetime),
+    AsBefore,
 }
 
 impl Store for MemcachedStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
         let mut deadline = Deadline::after(self.deadline);
         let name = self.name(key);
         let connection = self.connection(key, &mut deadline).await?;
         let item = Item { lease: None, record: record.clone() };
         let value = checked(item.write(key), &name, &connection)?;
-        let command = Command::Add { value: &value, expires: forget_at(record.expires_at) };
+        let expires = connection.expiry(Lifetime::of(record.expires_at, now));
+        let command = Command::Add { value: &value, expires };
         match connection.call(&name, &command, &mut deadline).await.map_err(Lost::of_write)? {
             Outcome::Done => Ok(()),
             Outcome::Exists => Err(Error::exists()),
@@ -129,12 +151,13 @@ impl Store for MemcachedStore {
         Ok(self.read(key, &mut Deadline::after(self.deadline)).await?.map(|found| found.item.record))
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
         let replaced = self.change(key, |found| {
             if found.record.revision != expected {
                 return Err(Error::conflict());
             }
-            Ok(ItemChange::Put(Item { record: record.clone(), ..found }, ()))
+            let kept = Kept::For(Lifetime::of(record.expires_at, now));
+            Ok(ItemChange::Put(Item { record: record.clone(), ..found }, kept, ()))
         });
         replaced.await?.ok_or(Error::missing())
     }
@@ -142,11 +165,16 @@ impl Store for MemcachedStore {
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
         let touched = self.change(key, |mut found| {
             let record = &mut found.record;
-            if record.expires_at <= now || record.expires_at >= expires_at {
-                return Ok(ItemChange::None(record.expires_at > now));
+            if record.expires_at <= now {
+                return Ok(ItemChange::None(false));
+            }
+            let lifetime = Lifetime::of(expires_at, now);
+            if record.expires_at >= expires_at {
+                // Perhaps a faster clock wrote it, and that one's time is over sooner.
+                return Ok(ItemChange::Keep(found, lifetime, true));
             }
             record.expires_at = expires_at;
-            Ok(ItemChange::Put(found, true))
+            Ok(ItemChange::Put(found, Kept::AtLeast(lifetime), true))
         });
         Ok(touched.await?.unwrap_or(false))
     }
@@ -165,7 +193,7 @@ impl Store for MemcachedStore {
         }
     }
 
-    /// Nothing to do: memcached forgets by itself what expired ten minutes ago.
+    /// Does nothing: memcached removes by itself what expired ten minutes ago.
     async fn purge(&self, _cutoff: Timestamp, _limit: usize) -> Result<usize> {
         Ok(0)
     }

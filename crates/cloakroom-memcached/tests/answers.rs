@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "each test program uses some of it")]
 mod support {
     pub(crate) mod fake;
     pub(crate) mod record;
@@ -47,10 +48,10 @@ async fn all_changes(fake: &Fake) -> [ErrorKind; 4] {
     let (before, lease) = (at(0).saturating_sub(Duration::from_secs(1)), LeaseId::new(1));
     let (new, read) = (record(2, b"new"), Revision::new(1));
     [
-        kind(connect(fake).await.replace(&key(1), &new, read).await),
+        kind(connect(fake).await.replace(&key(1), &new, read, at(0)).await),
         kind(connect(fake).await.touch(&key(1), before, at(1)).await),
         kind(connect(fake).await.acquire(&key(1), &claim(1, at(0))).await),
-        kind(connect(fake).await.replace_and_release(&key(1), &new, read, lease).await),
+        kind(connect(fake).await.replace_and_release(&key(1), &new, read, lease, at(0)).await),
     ]
 }
 
@@ -58,16 +59,16 @@ async fn all_changes(fake: &Fake) -> [ErrorKind; 4] {
 async fn a_load_from_a_lying_server_fails_and_answers_no_record() {
     let others = value(2, 1);
     let lies = [
-        say("VA 1 k$K c7 O999\r\nx\r\n"),
-        say("VA 1 kcloakroom:other c7 O$O\r\nx\r\n"),
-        say("VA 3 k$K c7 O$O\r\nxxxxxxx\r\n"),
+        say("VA 1 k$K c7 t600 O999\r\nx\r\n"),
+        say("VA 1 kcloakroom:other c7 t600 O$O\r\nx\r\n"),
+        say("VA 3 k$K c7 t600 O$O\r\nxxxxxxx\r\n"),
         say("HD k$K O$O\r\n"),
         say("END\r\n"),
         say("SERVER_ERROR out of memory writing get response\r\n"),
         say(b"\x80\x00\x00\x00\r\n"),
         Reaction::HangUp,
         Reaction::Ignore,
-        say("VA 100 k$K c7 O$O\r\nno more comes"),
+        say("VA 100 k$K c7 t600 O$O\r\nno more comes"),
     ];
     for (n, lie) in lies.into_iter().enumerate() {
         let (store, _fake) = store_on(lie, Reaction::HangUp, Reaction::HangUp).await;
@@ -94,7 +95,7 @@ async fn a_write_without_an_answer_may_have_been_applied_and_is_sent_once() {
         let (_store, fake) = store_on(item(&value(1, 1)), reaction.clone(), reaction).await;
         assert_eq!(all_changes(&fake).await, [MAYBE; 4]);
         assert_eq!(fake.count("ms"), 4, "none is sent again");
-        assert_eq!(kind(connect(&fake).await.create(&key(1), &record(1, b"data")).await), MAYBE);
+        assert_eq!(kind(connect(&fake).await.create(&key(1), &record(1, b"data"), at(0)).await), MAYBE);
         assert_eq!(fake.count("ms"), 5, "none is sent again");
         assert_eq!(kind(connect(&fake).await.delete(&key(1)).await), MAYBE);
         assert_eq!(fake.count("md"), 1, "none is sent again");
@@ -108,7 +109,7 @@ async fn a_change_that_the_server_has_no_memory_for_is_not_said_to_have_changed_
         let (_store, fake) =
             store_on(item(&value(1, 1)), say(format!("SERVER_ERROR {refusal}\r\n")), Reaction::HangUp).await;
         assert_eq!(all_changes(&fake).await, [MAYBE; 4], "memcached removes the item");
-        assert_eq!(kind(connect(&fake).await.create(&key(1), &record(1, b"data")).await), MAYBE);
+        assert_eq!(kind(connect(&fake).await.create(&key(1), &record(1, b"data"), at(0)).await), MAYBE);
         assert_eq!(fake.count("ms"), 5);
     }
 }
@@ -128,7 +129,7 @@ async fn a_server_that_ends_every_connection_is_not_pestered() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let greeted_by_one = async || {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream.read_exact(&mut [0; b"version\r\nstats settings\r\n".len()]).await.unwrap();
+        stream.read_exact(&mut [0; b"version\r\nstats settings\r\nstats\r\n".len()]).await.unwrap();
         stream.write_all(GREETING.as_bytes()).await.unwrap();
     };
     let url = format!("memcached://{}", listener.local_addr().unwrap());
@@ -159,7 +160,7 @@ async fn a_change_that_another_writer_overtook_begins_again() {
     })
     .await;
     let store = connect(&fake).await;
-    store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await.unwrap();
+    store.replace(&key(1), &record(2, b"new"), Revision::new(1), at(0)).await.unwrap();
     assert_eq!((fake.count("mg"), fake.count("ms")), (2, 2));
 }
 
@@ -175,7 +176,7 @@ async fn a_change_that_is_overtaken_for_ever_ends_with_its_deadline() {
         let (_, fake) = store_on(get, set, Reaction::HangUp).await;
         let builder = MemcachedStore::builder().deadline(Duration::from_secs(1));
         let store = builder.connect(&fake.url).await.unwrap();
-        let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await;
+        let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1), at(0)).await;
         assert_eq!(kind(replaced), end);
     };
     tokio::join!(
@@ -187,7 +188,7 @@ async fn a_change_that_is_overtaken_for_ever_ends_with_its_deadline() {
 #[tokio::test]
 async fn a_deleted_record_is_not_brought_back_by_a_change_that_read_it() {
     let (store, _fake) = store_on(item(&value(1, 1)), say("NF k$K O$O\r\n"), Reaction::HangUp).await;
-    let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await;
+    let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1), at(0)).await;
     assert_eq!(kind(replaced), ErrorKind::Missing);
     let before = at(0).saturating_sub(Duration::from_secs(1));
     assert!(!store.touch(&key(1), before, at(1)).await.unwrap());
@@ -208,7 +209,7 @@ async fn a_cas_number_is_not_used_over_another_connection() {
     .await;
     let store = connect(&fake).await;
     for _ in 0..20 {
-        let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await;
+        let replaced = store.replace(&key(1), &record(2, b"new"), Revision::new(1), at(0)).await;
         assert_eq!(kind(replaced), CLEARLY_NOT);
     }
     assert_eq!(fake.count("ms"), 0);
@@ -225,7 +226,7 @@ async fn a_dropped_store_closes_its_connection_and_makes_no_other() {
 
 #[tokio::test]
 async fn errors_show_neither_key_nor_data() {
-    let lie = [&b"VA 6 k$K c7 O$O\r\nsecret, and more of it\r\nSERVER_ERROR secret\r\n"[..]].concat();
+    let lie = [&b"VA 6 k$K c7 t600 O$O\r\nsecret, and more of it\r\nSERVER_ERROR secret\r\n"[..]].concat();
     let (store, _fake) = store_on(say(lie), Reaction::HangUp, Reaction::HangUp).await;
     let error = store.load(&key(1)).await.unwrap_err();
     let shown = format!("{error} {error:?} {store:?}");

@@ -40,14 +40,14 @@ fn now() -> SystemTime {
 async fn a_server_that_was_restarted_is_used_again_and_has_forgotten_everything() {
     let mut server = Memcached::start();
     let store = connect(&server).await;
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
 
     server.kill();
     for _ in 0..3 {
         assert_eq!(kind(store.load(&key(1)).await), CLEARLY_NOT, "an outage is no missing session");
     }
-    assert_eq!(kind(store.create(&key(2), &record(1, b"data")).await), CLEARLY_NOT);
-    assert_eq!(kind(store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await), CLEARLY_NOT);
+    assert_eq!(kind(store.create(&key(2), &record(1, b"data"), at(0)).await), CLEARLY_NOT);
+    assert_eq!(kind(store.replace(&key(1), &record(2, b"new"), Revision::new(1), at(0)).await), CLEARLY_NOT);
     assert_eq!(kind(store.delete(&key(1)).await), CLEARLY_NOT);
 
     server.start_again();
@@ -61,15 +61,15 @@ async fn a_server_that_was_restarted_is_used_again_and_has_forgotten_everything(
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     assert_eq!(loaded, None);
-    assert_eq!(kind(store.replace(&key(1), &record(2, b"new"), Revision::new(1)).await), Missing);
-    store.create(&key(1), &record(3, b"data")).await.unwrap();
+    assert_eq!(kind(store.replace(&key(1), &record(2, b"new"), Revision::new(1), at(0)).await), Missing);
+    store.create(&key(1), &record(3, b"data"), at(0)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_restart_between_two_calls_is_not_noticed() {
     let mut server = Memcached::start();
     let store = connect(&server).await;
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
     server.kill();
     server.start_again();
     // Gives this thread to the connection, which sees its end at once.
@@ -82,7 +82,7 @@ async fn a_server_that_does_not_answer_is_given_up_at_the_deadline_and_found_aga
     let mut server = Memcached::start();
     let builder = MemcachedStore::builder().deadline(Duration::from_millis(300));
     let store = builder.connect(server.url()).await.unwrap();
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
     server.pause();
     let began = now();
     assert_eq!(kind(store.delete(&key(2)).await), MAYBE);
@@ -117,7 +117,7 @@ async fn of_two_servers_one_that_is_down_takes_its_own_sessions_along_and_no_oth
     let url = format!("{},{}", one.url(), address(&two));
     let store = MemcachedStore::connect(&url).await.unwrap();
     for n in 0..64 {
-        store.create(&key(n), &record(n, b"data")).await.unwrap();
+        store.create(&key(n), &record(n, b"data"), at(0)).await.unwrap();
     }
     two.kill();
     let mut lost = 0;
@@ -126,7 +126,7 @@ async fn of_two_servers_one_that_is_down_takes_its_own_sessions_along_and_no_oth
             Ok(loaded) => assert_eq!(loaded, Some(record(n, b"data"))),
             Err(error) => {
                 assert_eq!(error.kind(), CLEARLY_NOT);
-                let again = store.create(&key(n), &record(n, b"data")).await;
+                let again = store.create(&key(n), &record(n, b"data"), at(0)).await;
                 assert_eq!(kind(again), CLEARLY_NOT, "nothing is made anew on the other server");
                 lost += 1;
             }
@@ -145,8 +145,8 @@ async fn each_session_is_on_one_of_two_servers_whatever_their_order() {
     let store = builder.connect(&format!("memcached://{one},{two}")).await.unwrap();
     let other = builder.connect(&format!("memcached://{two},{one}")).await.unwrap();
     for n in 0..64 {
-        store.create(&key(n), &record(n, b"data")).await.unwrap();
-        assert_eq!(kind(other.create(&key(n), &record(n, b"data")).await), Exists);
+        store.create(&key(n), &record(n, b"data"), at(0)).await.unwrap();
+        assert_eq!(kind(other.create(&key(n), &record(n, b"data"), at(0)).await), Exists);
         assert_eq!(other.load(&key(n)).await.unwrap(), Some(record(n, b"data")));
     }
     let counts = servers.each_ref().map(|server| held(server, &prefix));
@@ -160,11 +160,11 @@ async fn what_the_server_evicted_is_gone_like_any_expired_session() {
     let store = connect(&server).await;
     assert!(store.may_evict());
     for n in 0..64 {
-        store.create(&key(n), &record(n, &[0; 100_000])).await.unwrap();
+        store.create(&key(n), &record(n, &[0; 100_000]), at(0)).await.unwrap();
     }
     assert_eq!(store.load(&key(0)).await.unwrap(), None, "64 times 100 kB do not fit 2 MB");
     assert_eq!(store.load(&key(63)).await.unwrap(), Some(record(63, &[0; 100_000])));
-    assert_eq!(kind(store.replace(&key(0), &record(99, b"new"), Revision::new(0)).await), Missing);
+    assert_eq!(kind(store.replace(&key(0), &record(99, b"new"), Revision::new(0), at(0)).await), Missing);
     assert_eq!(store.load(&key(0)).await.unwrap(), None, "it is not revived");
 }
 
@@ -176,7 +176,7 @@ async fn a_full_server_that_evicts_nothing_refuses_new_sessions_and_loses_change
     assert!(!store.may_evict());
     let mut full = 0;
     let refused = loop {
-        match store.create(&key(full), &record(full, &[0; 5_000])).await {
+        match store.create(&key(full), &record(full, &[0; 5_000]), at(0)).await {
             Ok(()) => full += 1,
             Err(error) => break error,
         }
@@ -187,14 +187,14 @@ async fn a_full_server_that_evicts_nothing_refuses_new_sessions_and_loses_change
 
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1, &[0; 5_000])));
     assert_eq!(
-        kind(store.create(&key(1), &record(99, &[1; 5_000])).await),
+        kind(store.create(&key(1), &record(99, &[1; 5_000]), at(0)).await),
         MAYBE,
         "it is not said to be there"
     );
     assert_eq!(store.load(&key(1)).await.unwrap(), None, "memcached removed it, although it was to add only");
-    store.create(&key(full), &record(full, &[0; 5_000])).await.unwrap();
+    store.create(&key(full), &record(full, &[0; 5_000]), at(0)).await.unwrap();
 
-    let replaced = store.replace(&key(0), &record(99, &[1; 5_000]), Revision::new(0)).await;
+    let replaced = store.replace(&key(0), &record(99, &[1; 5_000]), Revision::new(0), at(0)).await;
     assert_eq!(kind(replaced), MAYBE, "memcached removes what it cannot replace");
     assert_eq!(store.load(&key(0)).await.unwrap(), None);
 }
@@ -206,7 +206,7 @@ async fn a_full_server_that_refuses_a_value_of_many_chunks_stays_in_step() {
     let large = |revision| record(revision, &[0; 700_000]);
     for n in 0..6 {
         let (first, this, new) = (key(0), key(n), large(n));
-        let (created, loaded) = tokio::join!(store.create(&this, &new), store.load(&first));
+        let (created, loaded) = tokio::join!(store.create(&this, &new, at(0)), store.load(&first));
         match (n, created) {
             (..3, Ok(())) => {}
             (1.., Err(error)) => {
@@ -225,18 +225,18 @@ async fn a_full_server_that_refuses_a_value_of_many_chunks_stays_in_step() {
 async fn a_record_that_is_too_large_leaves_the_old_one() {
     let server = Memcached::start();
     let store = connect(&server).await;
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
     // With all that goes with it, memcached 1.6.18 takes 1,048,365 bytes.
     let lens = [1_047_900, 1_048_350, 1_048_366, 1_048_390, 1_048_410, 1_048_500, 2 << 20];
     let mut stored = record(1, b"data");
     let mut refused = 0;
     for (revision, len) in (2..).zip(lens) {
         let large = record(revision, &vec![0; len]);
-        match store.replace(&key(1), &large, stored.revision).await {
+        match store.replace(&key(1), &large, stored.revision, at(0)).await {
             Ok(()) => stored = large,
             Err(error) => {
                 assert_eq!(error.kind(), TooLarge);
-                assert_eq!(kind(store.create(&key(1), &large).await), TooLarge);
+                assert_eq!(kind(store.create(&key(1), &large, at(0)).await), TooLarge);
                 refused += 1;
             }
         }
@@ -253,7 +253,7 @@ async fn the_largest_record_that_is_taken_can_be_leased_touched_and_replaced() {
         let (mut fits, mut too_large) = (largest_item - 2_048, largest_item);
         while too_large - fits > 1 {
             let len = usize::midpoint(fits, too_large);
-            match store.create(&key(len as u64), &record(1, &vec![0; len])).await {
+            match store.create(&key(len as u64), &record(1, &vec![0; len]), at(0)).await {
                 Ok(()) => fits = len,
                 Err(error) => {
                     assert_eq!(error.kind(), TooLarge);
@@ -267,7 +267,7 @@ async fn the_largest_record_that_is_taken_can_be_leased_touched_and_replaced() {
         assert_eq!(acquired, Acquired::Held(largest.clone()));
         assert!(store.touch(&key, at(0).saturating_sub(Duration::from_secs(1)), at(1)).await.unwrap());
         let new = record(2, &largest.data);
-        store.replace(&key, &new, Revision::new(1)).await.unwrap();
+        store.replace(&key, &new, Revision::new(1), at(0)).await.unwrap();
         assert_eq!(store.load(&key).await.unwrap(), Some(new));
     }
 }
@@ -295,34 +295,11 @@ async fn localhost_is_one_server() {
     let mut server = Memcached::start();
     let port = address(&server).rsplit_once(':').unwrap().1.to_owned();
     let store = MemcachedStore::connect(&format!("memcached://localhost:{port}")).await.unwrap();
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
     server.kill();
     server.start_again();
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(store.load(&key(1)).await.unwrap(), None);
-}
-
-/// A holder whose clock is a day ahead goes away without a word.
-#[tokio::test]
-async fn a_lease_from_a_clock_that_is_far_ahead_does_not_last() {
-    let server = Memcached::start();
-    let store = connect(&server).await;
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
-    let claim = |lease, ahead| claim(lease, at(ahead));
-    let hour = 60 * 60 * 1_000;
-    assert!(matches!(store.acquire(&key(1), &claim(7, 24 * hour)).await.unwrap(), Acquired::Held(_)));
-    assert!(!store.renew(&key(1), &claim(7, 0)).await.unwrap(), "it has not got it any more");
-    let taken = store.acquire(&key(1), &claim(8, 0)).await.unwrap();
-    assert_eq!(
-        taken,
-        Acquired::Held(record(8, b"data")),
-        "the takeover's revision keeps the first from writing"
-    );
-
-    // Twice the longest lease is in doubt, and held.
-    let lasts = 2 * hour - 60_000;
-    assert!(matches!(store.acquire(&key(1), &claim(8, lasts)).await.unwrap(), Acquired::Held(_)));
-    assert_eq!(store.acquire(&key(1), &claim(9, 0)).await.unwrap(), Acquired::Busy);
 }
 
 #[tokio::test]
@@ -344,7 +321,7 @@ async fn a_server_that_comes_back_and_can_keep_no_sessions_is_refused() {
         assert!(back.elapsed().unwrap() < Duration::from_secs(10), "it says so when it is connected to");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let refused = store.create(&key(1), &record(1, b"data")).await.unwrap_err();
+    let refused = store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap_err();
     assert_eq!(refused.kind(), Refused);
     assert!(format!("{refused:?}").contains("start it without -C"), "{refused:?}");
 }
@@ -368,7 +345,7 @@ async fn a_prefix_that_cannot_begin_a_key_is_refused_before_anything_is_asked() 
     let server = Memcached::start();
     for good in ["", &longest] {
         let store = MemcachedStore::builder().prefix(good).connect(server.url()).await.unwrap();
-        store.create(&key(1), &record(1, b"data")).await.unwrap();
+        store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
         assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1, b"data")));
     }
 }
@@ -378,7 +355,7 @@ async fn stores_with_different_prefixes_share_a_server_and_no_sessions() {
     let server = Memcached::start();
     let store = async |prefix| MemcachedStore::builder().prefix(prefix).connect(server.url()).await.unwrap();
     let (one, two) = (store("one:").await, store("two:").await);
-    one.create(&key(1), &record(1, b"data")).await.unwrap();
+    one.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
     assert_eq!(two.load(&key(1)).await.unwrap(), None);
     assert!(!two.delete(&key(1)).await.unwrap());
     assert_eq!(one.load(&key(1)).await.unwrap(), Some(record(1, b"data")));
@@ -409,7 +386,7 @@ async fn a_unix_socket_is_an_address_as_well() {
         }
     };
     let store = tokio::time::timeout(Duration::from_secs(10), started).await.expect("it answers");
-    store.create(&key(1), &record(1, b"data")).await.unwrap();
+    store.create(&key(1), &record(1, b"data"), at(0)).await.unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1, b"data")));
 }
 

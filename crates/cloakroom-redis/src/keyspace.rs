@@ -52,6 +52,11 @@ impl Keyspace {
         format!("{}{}", self.channels, self.instance)
     }
 
+    /// The name of the channel of all stores that share the records.
+    pub(crate) fn changes(&self) -> String {
+        format!("{}changed", self.prefix)
+    }
+
     /// The last arguments of scripts that end leases: the channels' prefix, and whether there is only this server.
     pub(crate) fn calling(&self) -> [&[u8]; 2] {
         let alone = if self.server.as_cluster().is_some() { b"0" } else { b"1" };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloakroom_store::codec::prefix;
-use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision};
+use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Leases, Record, Result, Revision, Timestamp};
 use redis::Value;
 
 use crate::keyspace::{cannot_be_read, not_a_record};
@@ -13,11 +13,21 @@ use crate::{reply, script};
 
 impl Leases for RedisStore {
     async fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
-        let (lease, ttl) = (claim.lease.get().to_string(), ttl(claim));
-        let takeover = claim.takeover.get().to_string();
-        let instance = self.keyspace.instance.as_bytes();
-        let args: [&[u8]; 5] =
-            [&prefix(key), lease.as_bytes(), ttl.as_bytes(), takeover.as_bytes(), instance];
+        let (lease, ttl) = (claim.lease.get().to_string(), record_fields::duration(claim.ttl));
+        let (takeover, now) = (claim.takeover.get().to_string(), record_fields::time(claim.now));
+        let overruled = claim.overrule.map(|seen| [seen.lease.get(), seen.until.as_millis()]);
+        let [holder, until] = overruled.map_or_else(Default::default, |seen| seen.map(|n| n.to_string()));
+        let args: [&[u8]; 9] = [
+            &prefix(key),
+            lease.as_bytes(),
+            ttl.as_bytes(),
+            takeover.as_bytes(),
+            self.keyspace.instance.as_bytes(),
+            now.as_bytes(),
+            claim.guard.as_ref().map_or(&[], <[u8; 16]>::as_slice),
+            holder.as_bytes(),
+            until.as_bytes(),
+        ];
         let reply = self.keyspace.run(&script::ACQUIRE, &self.keyspace.record(key), &args).await?;
         let acquired = acquired(key, reply);
         if acquired.as_ref().is_err_and(|error| cannot_be_read(error.kind())) {
@@ -28,7 +38,7 @@ impl Leases for RedisStore {
     }
 
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
-        let (lease, ttl) = (claim.lease.get().to_string(), ttl(claim));
+        let (lease, ttl) = (claim.lease.get().to_string(), record_fields::duration(claim.ttl));
         let args = [lease.as_bytes(), ttl.as_bytes()];
         Ok(self.keyspace.change(&script::RENEW, key, &args).await? == 1)
     }
@@ -46,8 +56,9 @@ impl Leases for RedisStore {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
-        let new = RecordArgs::new(key, record)?;
+        let new = RecordArgs::new(key, record, now)?;
         let (expected, lease) = (expected.get().to_string(), lease.get().to_string());
         let args =
             [&new.args()[..], &[expected.as_bytes(), lease.as_bytes()], &self.keyspace.calling()].concat();
@@ -84,19 +95,15 @@ fn acquired(key: &Key, reply: Value) -> Result<Acquired> {
     let mut values = values.into_iter();
     let outcome = values.next().as_ref().and_then(reply::number);
     match (outcome, <[Value; 4]>::try_from(values.collect::<Vec<_>>())) {
-        (Some(1), Ok(fields)) => match record_fields::record(key, fields)? {
-            Some(record) => Ok(Acquired::Held(record)),
+        (Some(outcome @ (1 | -2)), Ok(fields)) => match record_fields::record(key, fields)? {
+            Some(record) if outcome == 1 => Ok(Acquired::Held(record)),
+            Some(record) => Ok(Acquired::Mismatch(record)),
             None => Err(Error::corrupt("a lease on no record")),
         },
         (Some(0), _) => Ok(Acquired::Missing),
-        (Some(-1), _) => Ok(Acquired::Busy),
+        (Some(-1), _) => Ok(Acquired::Busy(None)),
         _ => Err(Error::maybe_applied("a reply to another command")),
     }
-}
-
-/// A lease's time in milliseconds.
-fn ttl(claim: &Claim) -> String {
-    record_fields::millis(u64::try_from(claim.ttl.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// How long a waiter stays without a message before it looks for itself, in case the message was lost with a server or a connection.

@@ -1,5 +1,7 @@
 //! A record as the fields of a hash, there and back.
 
+use std::time::Duration;
+
 use cloakroom_store::{Error, ErrorKind, Key, Record, Result, Revision, Subject, Timestamp, decode, encode};
 use redis::Value;
 
@@ -14,8 +16,8 @@ pub(crate) const FIELDS: [&str; 4] = ["d", "r", "e", "s"];
 /// The field of the expiry alone.
 pub(crate) const EXPIRY: &str = "e";
 
-/// The longest that Redis is asked to keep anything, in milliseconds since the Unix epoch: the year 287,000. Lua's numbers are
-/// exact up to there.
+/// The latest time and the longest duration that scripts calculate with, in milliseconds: 285,000 years. Lua's numbers are exact up to
+/// there.
 const LATEST: u64 = 9_000_000_000_000_000;
 
 /// A record in the form that scripts take.
@@ -23,12 +25,12 @@ pub(crate) struct RecordArgs<'a> {
     bytes: Vec<u8>,
     revision: String,
     expires_at: String,
-    removal: String,
+    kept: String,
     subject: &'a str,
 }
 
 impl<'a> RecordArgs<'a> {
-    pub(crate) fn new(key: &Key, record: &'a Record) -> Result<Self> {
+    pub(crate) fn new(key: &Key, record: &'a Record, now: Timestamp) -> Result<Self> {
         if record.data.len() > MAX_DATA_LEN {
             return Err(Error::new(ErrorKind::TooLarge));
         }
@@ -36,7 +38,7 @@ impl<'a> RecordArgs<'a> {
             bytes: encode(key, record),
             revision: record.revision.get().to_string(),
             expires_at: time(record.expires_at),
-            removal: removal(record.expires_at),
+            kept: kept(record.expires_at, now),
             subject: subject(record),
         })
     }
@@ -46,7 +48,7 @@ impl<'a> RecordArgs<'a> {
             &self.bytes,
             self.revision.as_bytes(),
             self.expires_at.as_bytes(),
-            self.removal.as_bytes(),
+            self.kept.as_bytes(),
             self.subject.as_bytes(),
         ]
     }
@@ -57,9 +59,15 @@ pub(crate) fn time(time: Timestamp) -> String {
     format!("{:019}", time.as_millis())
 }
 
-/// When Redis removes a record with this expiry by itself, as `PEXPIREAT` takes it.
-pub(crate) fn removal(expires_at: Timestamp) -> String {
-    millis(expires_at.saturating_add(Record::NATIVE_EXPIRY_MARGIN).as_millis())
+/// For how many milliseconds Redis keeps what ends at `end`, by the clock that says `now`: until then, and
+/// [`Record::NATIVE_EXPIRY_MARGIN`]. A length, because the server's clock may say something else; 0 if that is over.
+pub(crate) fn kept(end: Timestamp, now: Timestamp) -> String {
+    duration(end.saturating_add(Record::NATIVE_EXPIRY_MARGIN).since(now))
+}
+
+/// A duration in milliseconds.
+pub(crate) fn duration(duration: Duration) -> String {
+    millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A number of milliseconds that Lua keeps exactly.

@@ -1,8 +1,10 @@
 //! The Lua scripts, and how one is sent: by its hash, which the server knows from the first time.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use cloakroom_store::codec::PREFIX_LEN;
+use cloakroom_store::{Claim, Record};
 use redis::Cmd;
 
 /// A script that works on one key.
@@ -29,15 +31,21 @@ pub(crate) static RELEASE: LazyLock<Script> = script!("leases", "release");
 pub(crate) static REPLACE_AND_RELEASE: LazyLock<Script> = script!("records", "leases", "replace_and_release");
 pub(crate) static WAIT: LazyLock<Script> = script!("leases", "wait");
 pub(crate) static LEAVE: LazyLock<Script> = script!("leases", "leave");
-pub(crate) static ENROLL: LazyLock<Script> = script!("enroll");
+pub(crate) static ENROLL: LazyLock<Script> = script!("records", "enroll");
 pub(crate) static LIST: LazyLock<Script> = script!("list");
 pub(crate) static LIST_ENTRY: LazyLock<Script> = script!("records", "list_entry");
 pub(crate) static DELETE_OF: LazyLock<Script> = script!("leases", "delete_of");
 
 impl Script {
-    /// Each script begins with the one number that it shares with the record codec.
+    /// Each script begins with the numbers that it shares with the contract.
     fn new(files: &str) -> Self {
-        let source = format!("local PREFIX_LEN = {PREFIX_LEN}\n{files}");
+        let margin = Record::NATIVE_EXPIRY_MARGIN.as_millis();
+        let tolerance = Claim::TOLERANCE.as_millis();
+        let Range { start, end } = Claim::GUARD;
+        let source = format!(
+            "local PREFIX_LEN, GUARD_START, GUARD_END = {PREFIX_LEN}, {start}, {end}\n\
+             local MARGIN, TOLERANCE = {margin}, {tolerance}\n{files}"
+        );
         Self { hash: redis::Script::new(&source).get_hash().to_owned(), source }
     }
 

@@ -37,8 +37,8 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        let new = RecordArgs::new(key, record)?;
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        let new = RecordArgs::new(key, record, now)?;
         match self.keyspace.change(&script::CREATE, key, &new.args()).await? {
             1 => Ok(()),
             _ => Err(Error::exists()),
@@ -49,17 +49,17 @@ impl Store for RedisStore {
         self.keyspace.load(key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        let new = RecordArgs::new(key, record)?;
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        let new = RecordArgs::new(key, record, now)?;
         let expected = expected.get().to_string();
         let args = [&new.args()[..], &[expected.as_bytes()]].concat();
         replaced(self.keyspace.change(&script::REPLACE, key, &args).await?)
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        let kept = record_fields::kept(expires_at, now);
         let (now, new) = (record_fields::time(now), record_fields::time(expires_at));
-        let removal = record_fields::removal(expires_at);
-        let args: [&[u8]; 4] = [&prefix(key), now.as_bytes(), new.as_bytes(), removal.as_bytes()];
+        let args: [&[u8]; 4] = [&prefix(key), now.as_bytes(), new.as_bytes(), kept.as_bytes()];
         Ok(self.keyspace.change(&script::TOUCH, key, &args).await? == 1)
     }
 
@@ -68,13 +68,13 @@ impl Store for RedisStore {
         Ok(self.keyspace.change(&script::DELETE, key, &args).await? == 1)
     }
 
-    /// Nothing to do: Redis removes what has expired, ten minutes later.
+    /// Does nothing: Redis removes what has expired, ten minutes later.
     async fn purge(&self, _cutoff: Timestamp, _limit: usize) -> Result<usize> {
         Ok(0)
     }
 
     fn facets(&self) -> Facets<'_> {
-        Facets::none().leases(self).subjects(self).scan(self)
+        Facets::none().leases(self).subjects(self).scan(self).notices(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloakroom_store::codec::prefix;
 use cloakroom_store::{
-    Cursor, Error, ErrorKind, Key, Page, Record, Result, Subject, SubjectEntry, Subjects, Timestamp,
+    Cursor, Error, ErrorKind, Key, Page, Result, Subject, SubjectEntry, Subjects, Timestamp,
 };
 
 use crate::error::foreign_cursor;
@@ -13,12 +13,13 @@ use crate::store::RedisStore;
 use crate::{record_fields, reply, script};
 
 impl Subjects for RedisStore {
-    async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
-        let (member, until) = (key.to_string(), record_fields::millis(until.as_millis()));
-        let margin = Record::NATIVE_EXPIRY_MARGIN.as_millis().to_string();
-        let args = [member.as_bytes(), until.as_bytes(), margin.as_bytes()];
-        self.keyspace.run(&script::ENROLL, &self.keyspace.index(subject), &args).await?;
-        Ok(())
+    async fn enroll(&self, subject: &Subject, key: &Key, now: Timestamp, until: Timestamp) -> Result<usize> {
+        let (member, kept) = (key.to_string(), record_fields::kept(until, now));
+        let [until, now] = [until, now].map(|time| record_fields::millis(time.as_millis()));
+        let args = [member.as_bytes(), until.as_bytes(), kept.as_bytes(), now.as_bytes()];
+        let entries = self.keyspace.run(&script::ENROLL, &self.keyspace.index(subject), &args).await?;
+        let entries = reply::number(&entries).and_then(|entries| usize::try_from(entries).ok());
+        entries.ok_or_else(|| Error::maybe_applied("a reply that is no number"))
     }
 
     async fn list(

@@ -152,7 +152,7 @@ async fn listen(keyspace: Arc<Keyspace>, waiters: Arc<Waiters>, is_up: watch::Se
     loop {
         let (pushes, mut received) = mpsc::unbounded_channel();
         // Held, for it closes when it is dropped.
-        if let Ok((_connection, node)) = subscribe(&keyspace, pushes).await {
+        if let Ok((_connection, node)) = subscribe(&keyspace, keyspace.channel(), pushes).await {
             is_up.send_replace(true);
             pause = SHORTEST_PAUSE;
             loop {
@@ -175,17 +175,20 @@ async fn listen(keyspace: Arc<Keyspace>, waiters: Arc<Waiters>, is_up: watch::Se
     }
 }
 
-async fn subscribe(
+/// Connects and subscribes to a channel; the connection closes when it is dropped.
+pub(crate) async fn subscribe(
     keyspace: &Keyspace,
+    channel: String,
     pushes: mpsc::UnboundedSender<PushInfo>,
 ) -> RedisResult<(MultiplexedConnection, Option<Node>)> {
     let (mut connection, node) = keyspace.server.listen(pushes).await?;
-    let subscribed = connection.subscribe(keyspace.channel());
+    let subscribed = connection.subscribe(channel);
     timeout(LONGEST_PAUSE, subscribed).await.map_err(|_| timed_out("no subscription"))??;
     Ok((connection, node))
 }
 
-fn belongs(keyspace: &Keyspace, node: Option<&Node>) -> bool {
+/// Whether the node is one of the cluster's, if there is one.
+pub(crate) fn belongs(keyspace: &Keyspace, node: Option<&Node>) -> bool {
     let (Some(node), Some(cluster)) = (node, keyspace.server.as_cluster()) else { return true };
     cluster.has(node)
 }

@@ -22,7 +22,9 @@ impl Wired {
     fn with_room_for(bytes: usize) -> Self {
         let (client, server) = duplex(bytes);
         let settings = Settings { largest_item: 1 << 20, may_evict: true };
-        let (connection, queue) = Connection::new(settings);
+        #[allow(clippy::disallowed_methods, reason = "no rule depends on this time")]
+        let clock = ServerClock::new(0, Instant::now());
+        let (connection, queue) = Connection::new(settings, clock);
         let driver = tokio::spawn(drive(client, queue, settings, PATIENCE));
         Self { connection: Arc::new(connection), server, driver }
     }
@@ -79,8 +81,8 @@ async fn lost(call: JoinHandle<Result<Outcome, Lost>>) -> Lost {
 async fn requests_follow_each_other_without_waiting_and_each_gets_its_answer() {
     let mut wired = Wired::new();
     let calls = [wired.get("a").await, wired.get("b").await, wired.get("c").await];
-    assert_eq!(wired.reads("O3\r\n").await, "mg a v c k O1\r\nmg b v c k O2\r\nmg c v c k O3\r\n");
-    wired.answers("VA 1 c1 ka O1\r\nA\r\nVA 1 c1 kb O2\r\nB\r\nVA 1 c1 kc O3\r\nC\r\n").await;
+    assert_eq!(wired.reads("O3\r\n").await, "mg a v c t k O1\r\nmg b v c t k O2\r\nmg c v c t k O3\r\n");
+    wired.answers("VA 1 c1 t9 ka O1\r\nA\r\nVA 1 c1 t9 kb O2\r\nB\r\nVA 1 c1 t9 kc O3\r\nC\r\n").await;
     for (call, value) in calls.into_iter().zip([b"A", b"B", b"C"]) {
         assert_eq!(found(call).await, value);
     }
@@ -91,7 +93,7 @@ async fn an_answer_may_come_byte_by_byte() {
     let mut wired = Wired::new();
     let call = wired.get("a").await;
     wired.reads("O1\r\n").await;
-    for byte in "VA 4 c1 ka O1\r\nA\r\nA\r\n".chars() {
+    for byte in "VA 4 c1 t9 ka O1\r\nA\r\nA\r\n".chars() {
         wired.answers(&byte.to_string()).await;
         tokio::task::yield_now().await;
     }
@@ -107,7 +109,7 @@ async fn the_answer_to_a_dropped_call_is_nobodys() {
     assert!(dropped.await.unwrap_err().is_cancelled());
     let call = wired.get("b").await;
     wired.reads("O2\r\n").await;
-    wired.answers("VA 1 c1 ka O1\r\nA\r\nVA 1 c1 kb O2\r\nB\r\n").await;
+    wired.answers("VA 1 c1 t9 ka O1\r\nA\r\nVA 1 c1 t9 kb O2\r\nB\r\n").await;
     assert_eq!(found(call).await, b"B");
 }
 
@@ -123,7 +125,7 @@ async fn a_call_that_was_dropped_before_it_was_sent_is_not_sent() {
         assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
     }
     let last = wired.get("c").await;
-    assert_eq!(wired.reads("O3\r\n").await, " a v c k O1\r\nmg c v c k O3\r\n");
+    assert_eq!(wired.reads("O3\r\n").await, " a v c t k O1\r\nmg c v c t k O3\r\n");
     wired.answers("EN ka O1\r\nEN kc O3\r\n").await;
     assert_eq!(first.await.unwrap().unwrap(), Outcome::Missing);
     assert_eq!(last.await.unwrap().unwrap(), Outcome::Missing);
@@ -134,15 +136,15 @@ async fn a_call_that_was_dropped_before_it_was_sent_is_not_sent() {
 async fn a_server_out_of_step_answers_nobody() {
     let lies = [
         // The answer to the second request, the first one's having been lost.
-        "VA 1 c1 kb O2\r\nB\r\n",
+        "VA 1 c1 t9 kb O2\r\nB\r\n",
         // Somebody else's session under our number.
-        "VA 1 c1 kx O1\r\nX\r\n",
+        "VA 1 c1 t9 kx O1\r\nX\r\n",
         // Our session, for a request of long ago.
-        "VA 1 c1 ka O99\r\nA\r\n",
+        "VA 1 c1 t9 ka O99\r\nA\r\n",
         // Neither.
         "VA 1 c1\r\nA\r\n",
         // A value that is longer than it says, and what follows looks like the next answer.
-        "VA 1 c1 ka O1\r\nAAA\r\nVA 1 c1 kb O2\r\nB\r\n",
+        "VA 1 c1 t9 ka O1\r\nAAA\r\nVA 1 c1 t9 kb O2\r\nB\r\n",
         "HD ka O1\r\n",
         "ERROR\r\n",
         "SERVER_ERROR out of memory\r\n",
@@ -186,7 +188,7 @@ async fn an_answer_cut_off_is_no_answer() {
     let mut wired = Wired::new();
     let (one, two) = (wired.get("a").await, wired.get("b").await);
     wired.reads("O2\r\n").await;
-    wired.answers("VA 1 c1 ka O1\r\nA\r\nVA 4 c1 kb O2\r\nBB").await;
+    wired.answers("VA 1 c1 t9 ka O1\r\nA\r\nVA 4 c1 t9 kb O2\r\nBB").await;
     wired.server.shutdown().await.unwrap();
     assert_eq!(found(one).await, b"A", "what was complete is an answer");
     assert_eq!(lost(two).await.effect, Effect::Maybe);
@@ -252,7 +254,7 @@ async fn a_server_that_is_asked_nothing_is_asked_now_and_then_whether_it_is_ther
     }
     let call = wired.get("a").await;
     wired.reads("O1\r\n").await;
-    wired.answers("VA 1 c1 ka O1\r\nA\r\n").await;
+    wired.answers("VA 1 c1 t9 ka O1\r\nA\r\n").await;
     assert_eq!(found(call).await, b"A");
 }
 
@@ -262,7 +264,7 @@ async fn a_call_behind_that_question_gets_its_own_answer() {
     wired.reads("mn\r\n").await;
     let call = wired.get("a").await;
     wired.reads("O1\r\n").await;
-    wired.answers("MN\r\nVA 1 c1 ka O1\r\nA\r\n").await;
+    wired.answers("MN\r\nVA 1 c1 t9 ka O1\r\nA\r\n").await;
     assert_eq!(found(call).await, b"A");
 }
 
@@ -282,7 +284,7 @@ async fn a_connection_does_not_keep_the_memory_of_large_records() {
     wire.put(Call { bytes: vec![b'x'; 1 << 20], expected, reply });
     wire.sent(1 << 20);
     assert!(wire.out.capacity() <= MOST_KEPT, "{}", wire.out.capacity());
-    wire.input = [b"VA 1000000 c1 ka O1\r\n", &[b'x'; 1_000_000][..], b"\r\n"].concat();
+    wire.input = [b"VA 1000000 c1 t9 ka O1\r\n", &[b'x'; 1_000_000][..], b"\r\n"].concat();
     wire.deliver().unwrap();
     assert!(wire.input.capacity() <= MOST_KEPT, "{}", wire.input.capacity());
 }
@@ -295,7 +297,7 @@ async fn a_call_ends_with_its_deadline_and_its_answer_is_nobodys() {
     assert_eq!(late.effect, Effect::Maybe, "it may still be carried out");
     let call = wired.get("b").await;
     wired.reads("O2\r\n").await;
-    wired.answers("HD ka O1\r\nVA 1 c1 kb O2\r\nB\r\n").await;
+    wired.answers("HD ka O1\r\nVA 1 c1 t9 kb O2\r\nB\r\n").await;
     assert_eq!(found(call).await, b"B");
 }
 

@@ -72,34 +72,6 @@ fn a_held_lease_makes_no_item_larger() {
     assert_eq!(item(Some(lease)).write(&KEY).len(), item(None).write(&KEY).len());
 }
 
-/// The second given is the first at which memcached may have forgotten the item.
-#[test]
-fn an_item_is_kept_for_ten_minutes_after_its_records_expiry_and_not_a_moment_less() {
-    let cases = [
-        (1_700_000_000_000, 1_700_000_600),
-        (1_700_000_000_001, 1_700_000_601),
-        (1_700_000_000_999, 1_700_000_601),
-        (1_700_000_001_000, 1_700_000_601),
-    ];
-    for (millis, seconds) in cases {
-        assert_eq!(forget_at(Timestamp::from_millis(millis)), seconds, "{millis}");
-    }
-}
-
-#[test]
-fn times_that_memcached_reads_otherwise_are_never_written() {
-    let month = MOST_RELATIVE * 1_000 - 600_000;
-    for early in [0, 1, 999, month] {
-        assert_eq!(forget_at(Timestamp::from_millis(early)), -1, "{early} would be from now on, or never");
-    }
-    assert_eq!(forget_at(Timestamp::from_millis(month + 1)), 2_592_001);
-    let last = u64::from(i32::MAX.unsigned_abs()) * 1_000 - 600_000;
-    for late in [last, last + 1, 4_102_444_800_000, u64::MAX] {
-        assert_eq!(forget_at(Timestamp::from_millis(late)), i32::MAX, "{late} would be over at once");
-    }
-    assert_eq!(forget_at(Timestamp::from_millis(last - 1_000)), i32::MAX - 1);
-}
-
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_written_again(data in proptest::collection::vec(any::<u8>(), 0..100)) {

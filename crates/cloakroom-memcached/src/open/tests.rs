@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 const GREETING: &[u8] = b"VERSION 1.6.18\r\nSTAT evictions on\r\nSTAT cas_enabled yes\r\n\
-    STAT item_size_max 1048576\r\nEND\r\n";
+    STAT item_size_max 1048576\r\nEND\r\nSTAT time 1700000000\r\nEND\r\n";
 
 /// Greets so many connections, each of which ends then.
 async fn greet_next(listener: &TcpListener, count: usize) {

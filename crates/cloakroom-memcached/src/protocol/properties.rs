@@ -14,9 +14,9 @@ pub fn an_answer_is_that_of_its_request_or_none(data: &[u8]) {
         }
     }
 
-    let head = format!("VA {} k{KEY} c5 O{NUMBER}\r\n", data.len());
+    let head = format!("VA {} k{KEY} c5 t9 O{NUMBER}\r\n", data.len());
     let answer = [head.as_bytes(), data, END].concat();
-    let found = Outcome::Found { cas: 5, value: data.to_vec() };
+    let found = Outcome::Found { cas: 5, left: Lifetime::Seconds(9), value: data.to_vec() };
     assert_eq!(read_answer(&answer, &expected(Kind::Get), LARGEST), Ok(Some((found, answer.len()))));
     check(&answer, Kind::Get);
 }

@@ -17,7 +17,7 @@ fn outcome(input: &str, kind: Kind) -> Outcome {
 #[test]
 fn requests_are_these_bytes() {
     let value = b"a\r\nb".as_slice();
-    assert_eq!(encode(&Command::Get, "p:k", 1), b"mg p:k v c k O1\r\n");
+    assert_eq!(encode(&Command::Get, "p:k", 1), b"mg p:k v c t k O1\r\n");
     assert_eq!(encode(&Command::Add { value, expires: 60 }, "p:k", 2), b"ms p:k 4 ME T60 k O2\r\na\r\nb\r\n");
     assert_eq!(
         encode(&Command::Swap { value, expires: -1, cas: u64::MAX }, "p:k", 3),
@@ -29,10 +29,10 @@ fn requests_are_these_bytes() {
 /// As memcached 1.6.18 gives them.
 #[test]
 fn answers_are_read_as_the_server_writes_them() {
-    let found = Outcome::Found { cas: 9, value: b"a\r\nb".to_vec() };
-    assert_eq!(outcome("VA 4 c9 kp:k O12\r\na\r\nb\r\n", Kind::Get), found);
-    let empty = Outcome::Found { cas: 9, value: vec![] };
-    assert_eq!(outcome("VA 0 c9 kp:k O12\r\n\r\n", Kind::Get), empty);
+    let found = Outcome::Found { cas: 9, left: Lifetime::Seconds(600), value: b"a\r\nb".to_vec() };
+    assert_eq!(outcome("VA 4 c9 t600 kp:k O12\r\na\r\nb\r\n", Kind::Get), found);
+    let empty = Outcome::Found { cas: 9, left: Lifetime::Seconds(600), value: vec![] };
+    assert_eq!(outcome("VA 0 c9 t600 kp:k O12\r\n\r\n", Kind::Get), empty);
     assert_eq!(outcome("EN kp:k O12\r\n", Kind::Get), Outcome::Missing);
     assert_eq!(outcome("HD kp:k O12\r\n", Kind::Add), Outcome::Done);
     assert_eq!(outcome("NS kp:k O12\r\n", Kind::Add), Outcome::Exists);
@@ -50,9 +50,17 @@ fn answers_are_read_as_the_server_writes_them() {
 }
 
 #[test]
+fn an_item_without_an_end_is_read_as_one() {
+    let found = Outcome::Found { cas: 9, left: Lifetime::Forever, value: b"a".to_vec() };
+    assert_eq!(outcome("VA 1 c9 t-1 kp:k O12\r\na\r\n", Kind::Get), found);
+    let found = Outcome::Found { cas: 9, left: Lifetime::Seconds(1), value: b"a".to_vec() };
+    assert_eq!(outcome("VA 1 c9 t0 kp:k O12\r\na\r\n", Kind::Get), found, "its last second is not over");
+}
+
+#[test]
 fn flags_that_nobody_asked_for_are_passed_over() {
-    let found = Outcome::Found { cas: 9, value: b"a".to_vec() };
-    assert_eq!(outcome("VA 1 c9 W kp:k s1 t-1 O12\r\na\r\n", Kind::Get), found);
+    let found = Outcome::Found { cas: 9, left: Lifetime::Seconds(600), value: b"a".to_vec() };
+    assert_eq!(outcome("VA 1 c9 W kp:k s1 t600 h1 O12\r\na\r\n", Kind::Get), found);
 }
 
 #[test]
@@ -64,7 +72,11 @@ fn an_answer_that_is_not_to_this_request_is_refused() {
         ("VA 1 c9 O12\r\na\r\n", Kind::Get, "the answer for another key"),
         ("VA 1 kp:k O12\r\na\r\n", Kind::Get, "a value without a CAS number"),
         ("VA 1 c0 kp:k O12\r\na\r\n", Kind::Get, "a value without a CAS number"),
-        ("VA 1 c9 kp:k O12\r\nab\r\n", Kind::Get, "a value of another length than it said"),
+        ("VA 1 c9 t9 kp:k O12\r\nab\r\n", Kind::Get, "a value of another length than it said"),
+        ("VA 1 c9 kp:k O12\r\na\r\n", Kind::Get, "a value without its lifetime"),
+        ("VA 1 c9 t-2 kp:k O12\r\na\r\n", Kind::Get, "a number that is none"),
+        ("VA 1 c9 t kp:k O12\r\na\r\n", Kind::Get, "a number that is none"),
+        ("VA 1 c9 t9 t9 kp:k O12\r\na\r\n", Kind::Get, "a flag that is there twice"),
         ("VA 101 c9 kp:k O12\r\n", Kind::Get, "a value longer than the server takes"),
         ("VA 18446744073709551615 c9 kp:k O12\r\n", Kind::Get, "a value longer than the server takes"),
         ("VA kp:k c9 O12\r\na\r\n", Kind::Get, "a value without a length"),
@@ -101,7 +113,7 @@ fn a_line_without_an_end_is_not_read_for_ever() {
 
 #[test]
 fn an_outcome_shows_no_value() {
-    let found = Outcome::Found { cas: 9, value: b"secret".to_vec() };
+    let found = Outcome::Found { cas: 9, left: Lifetime::Seconds(600), value: b"secret".to_vec() };
     assert_eq!(format!("{found:?}"), "Found");
 }
 
@@ -113,7 +125,7 @@ proptest! {
 
     #[test]
     fn any_words_are_an_answer_to_the_request_or_none(
-        data in r"(HD|VA|EN|MN| |[0-9]|kprefix:key|O7|c5|\r\n|ERROR|SERVER_ERROR object too large for cache){0,12}",
+        data in r"(HD|VA|EN|MN| |[0-9]|kprefix:key|O7|c5|t9|\r\n|ERROR|SERVER_ERROR object too large for cache){0,12}",
     ) {
         properties::an_answer_is_that_of_its_request_or_none(data.as_bytes());
     }

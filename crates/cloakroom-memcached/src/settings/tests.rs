@@ -8,7 +8,7 @@ fn answer(version: &str, settings: &[(&str, &str)]) -> String {
         let set = settings.iter().find(|(set, _)| *set == name);
         text += &format!("STAT {name} {}\r\n", set.map_or(default, |(_, value)| value));
     }
-    text + "STAT inter \r\nEND\r\n"
+    text + "STAT inter \r\nEND\r\nSTAT pid 7\r\nSTAT time 1700000000\r\nEND\r\n"
 }
 
 fn refusal(text: &str) -> String {
@@ -17,11 +17,12 @@ fn refusal(text: &str) -> String {
 
 #[test]
 fn what_matters_is_found_among_the_settings() {
-    let settings = read(answer("1.6.18", &[]).as_bytes()).unwrap().unwrap();
-    assert_eq!(settings, Settings { largest_item: 1 << 20, may_evict: true });
+    let found = read(answer("1.6.18", &[]).as_bytes()).unwrap().unwrap();
+    assert_eq!(found.settings, Settings { largest_item: 1 << 20, may_evict: true });
+    assert_eq!(found.time, 1_700_000_000);
     let other = answer("1.6.18", &[("evictions", "off"), ("item_size_max", "2097152")]);
-    let settings = read(other.as_bytes()).unwrap().unwrap();
-    assert_eq!(settings, Settings { largest_item: 2 << 20, may_evict: false });
+    let found = read(other.as_bytes()).unwrap().unwrap();
+    assert_eq!(found.settings, Settings { largest_item: 2 << 20, may_evict: false });
 }
 
 #[test]
@@ -36,8 +37,9 @@ fn a_part_of_the_answer_is_waited_for() {
 fn a_setting_may_be_in_any_encoding() {
     let path =
         ["STAT domain_socket /srv/\u{e9}/m.sock\r\n".as_bytes(), b"STAT ssl_key /srv/\xe9\r\n"].concat();
-    let (head, tail) = (answer("1.6.18", &[]), b"END\r\n");
-    let text = [head.strip_suffix("END\r\n").unwrap().as_bytes(), &path, tail].concat();
+    let whole = answer("1.6.18", &[]);
+    let (head, tail) = whole.split_once("END").unwrap();
+    let text = [head.as_bytes(), &path, b"END", tail.as_bytes()].concat();
     for len in 0..text.len() {
         assert_eq!(read(&text[..len]), Ok(None), "{len} of {} bytes", text.len());
     }
@@ -74,6 +76,10 @@ fn what_is_not_memcached_is_refused_without_waiting() {
     }
     assert_eq!(refusal("VERSION 1.6.18\r\nERROR\r\n"), not_memcached().reason, "some proxy");
     assert_eq!(refusal("VERSION 1.6.18\r\nEND\r\n"), not_memcached().reason, "some proxy");
+    for time in ["STAT pid 7", "STAT time x", "STAT time -1"] {
+        let text = answer("1.6.18", &[]).replace("STAT time 1700000000", time);
+        assert_eq!(refusal(&text), not_memcached().reason, "{time}");
+    }
     assert_eq!(refusal(&"x".repeat(LONGEST_ANSWER + 1)), not_memcached().reason);
     assert!(read(b"\xff\xfe").is_err());
 }

@@ -27,7 +27,7 @@ pub(crate) fn say(text: impl AsRef<[u8]>) -> Reaction {
 
 /// An item as it is found, with whatever value.
 pub(crate) fn item(value: &[u8]) -> Reaction {
-    Reaction::Say([format!("VA {} k$K c7 O$O\r\n", value.len()).as_bytes(), value, b"\r\n"].concat())
+    Reaction::Say([format!("VA {} k$K c7 t600 O$O\r\n", value.len()).as_bytes(), value, b"\r\n"].concat())
 }
 
 pub(crate) struct Fake {
@@ -37,9 +37,12 @@ pub(crate) struct Fake {
     connections: watch::Sender<usize>,
 }
 
+/// What time it says that it is: November 2023.
+pub(crate) const GREETING_TIME: u64 = 1_700_000_000;
+
 /// What it says to begin with, as memcached 1.6.18 does.
-pub(crate) const GREETING: &str =
-    "VERSION 1.6.18\r\nSTAT evictions on\r\nSTAT cas_enabled yes\r\nSTAT item_size_max 1048576\r\nEND\r\n";
+pub(crate) const GREETING: &str = "VERSION 1.6.18\r\nSTAT evictions on\r\nSTAT cas_enabled yes\r\n\
+    STAT item_size_max 1048576\r\nEND\r\nSTAT time 1700000000\r\nEND\r\n";
 
 impl Fake {
     /// Greets, then reacts to each request by the first two letters of it.
@@ -71,6 +74,13 @@ impl Fake {
         timeout(Duration::from_secs(10), reached).await.expect("it comes to that").unwrap();
     }
 
+    /// The expiry that it was sent last.
+    pub(crate) fn last_expiry(&self) -> u64 {
+        let seen = self.seen.lock().unwrap();
+        let line = seen.iter().rfind(|line| line.starts_with("ms ")).expect("something was stored");
+        line.split(' ').find_map(|word| word.strip_prefix('T')).unwrap().parse().unwrap()
+    }
+
     /// How many requests began with this.
     pub(crate) fn count(&self, command: &str) -> usize {
         self.seen.lock().unwrap().iter().filter(|line| line.starts_with(command)).count()
@@ -93,7 +103,9 @@ async fn serve(
         }
         let reaction = match &*words[0] {
             "version" => Reaction::Ignore,
-            "stats" => say(GREETING),
+            // Both questions are answered at the second.
+            "stats" if words.len() == 1 => say(GREETING),
+            "stats" => Reaction::Ignore,
             command => {
                 log.lock().unwrap().push(line.clone());
                 react(command)

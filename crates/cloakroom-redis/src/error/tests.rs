@@ -92,7 +92,7 @@ fn a_right_that_a_script_lacks_is_missing_before_or_after_it_wrote() {
     // Before Redis 7.2, and since.
     for message in [
         "ERR The user executing the script can't run this command or subcommand script: 1d29, on @user_script:1.",
-        "NOPERM ACL failure in script: User site has no permissions to run the 'pexpireat' command",
+        "NOPERM ACL failure in script: User site has no permissions to run the 'pexpire' command",
     ] {
         assert_eq!(of_write(message), MAYBE, "{message}");
         assert_eq!(of_read(message), ErrorKind::Refused, "{message}");

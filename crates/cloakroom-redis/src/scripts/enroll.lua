@@ -1,11 +1,18 @@
--- Enters a record into the index of a user's records, and removes entries whose time is over.
+-- Enters a record into the index of a user's records, and removes entries whose time is over. After `records.lua`.
 --
 -- KEYS[1]  the index
--- ARGV     1 the record's key, 2 until when it is kept, 3 how much longer Redis keeps what is over, both in milliseconds
--- returns  nothing
+-- ARGV     1 the record's key, 2 until when it is kept, 3 for how many milliseconds from now Redis keeps the index at least, 4 now;
+--          times are in milliseconds, by the caller's clock
+-- returns  how many entries there are
 local time = redis.call('TIME')
-local over = time[1] * 1000 - ARGV[3]
+local here, now, ends = time[1] * 1000, tonumber(ARGV[4]), tonumber(ARGV[2])
+-- What a slow clock enters would be over at once for all others, and their `end_all` would miss a session that lives.
+if here - now > MARGIN then
+  ends = math.min(ends + here - now, LONGEST)
+end
+-- By the slower of both clocks: a fast one would remove entries of sessions that live.
+local over = math.min(now, here) - MARGIN
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. string.format('%.0f', over))
-redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
-redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last + ARGV[3]))
+redis.call('ZADD', KEYS[1], 'GT', string.format('%.0f', ends), ARGV[1])
+keep_at_least(ARGV[3])
+return redis.call('ZCARD', KEYS[1])

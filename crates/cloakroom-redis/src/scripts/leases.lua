@@ -13,6 +13,13 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Whether a lease, or a turn, of so many milliseconds that ends then is held. One that ends further ahead than that was given before
+-- this server's clock was set back, and is free.
+local function lasts(ends, ms)
+  local left = (tonumber(ends) or 0) - now()
+  return left > 0 and left <= ms + TOLERANCE
+end
+
 local function until_in(ms)
   return string.format('%.0f', now() + ms)
 end

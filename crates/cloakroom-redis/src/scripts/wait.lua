@@ -7,7 +7,7 @@ local lease = redis.call('HMGET', KEYS[1], 'l', 'u', 'w')
 if not lease[1] or lease[1] == '>' .. ARGV[1] then
   return 0
 end
-local left = tonumber(lease[2]) - now()
+local left = (tonumber(lease[2]) or 0) - now()
 if left <= 0 then
   return 0
 end

@@ -15,7 +15,7 @@ async fn a_key_is_found_while_it_moves_and_after() {
     let store = RedisStore::connect(server.url()).await.unwrap();
     // One that is there when its slot begins to move, and one that comes to be meanwhile.
     let [old, new] = two_of_one_slot();
-    store.create(&old, &record(1)).await.unwrap();
+    store.create(&old, &record(1), at(0)).await.unwrap();
     let slot = Raw::connect(server.url()).await.slot_of(&name(&old)).await;
     let mut counted = Vec::new();
     for url in nodes(server.url()) {
@@ -32,15 +32,15 @@ async fn a_key_is_found_while_it_moves_and_after() {
     let _: () = from.call(&set_slot(slot, "MIGRATING", &to_id)).await;
     assert_eq!(store.load(&old).await.unwrap(), Some(record(1)), "it has not moved yet");
     assert_eq!(store.load(&new).await.unwrap(), None);
-    store.create(&new, &record(5)).await.expect("where new keys of that slot go");
+    store.create(&new, &record(5), at(0)).await.expect("where new keys of that slot go");
     assert_eq!(store.load(&new).await.unwrap(), Some(record(5)));
-    store.replace(&new, &record(6), Revision::new(5)).await.unwrap();
+    store.replace(&new, &record(6), Revision::new(5), at(0)).await.unwrap();
 
     let (host, port) = to_url.strip_prefix("redis://").unwrap().split_once(':').unwrap();
     let mut migrate = redis::cmd("MIGRATE");
     migrate.arg(host).arg(port).arg(name(&old)).arg(0).arg(5_000);
     let _: () = from.call(&migrate).await;
-    store.replace(&old, &record(2), Revision::new(1)).await.expect("it has moved");
+    store.replace(&old, &record(2), Revision::new(1), at(0)).await.expect("it has moved");
 
     for raw in [&mut to, &mut from] {
         let _: () = raw.call(&set_slot(slot, "NODE", &to_id)).await;
@@ -56,7 +56,7 @@ async fn a_node_that_is_away_fails_only_calls_and_comes_back() {
     let mut server = RedisCluster::start();
     let store = RedisStore::connect(server.url()).await.unwrap();
     for n in 0..30 {
-        store.create(&key(n), &record(1)).await.unwrap();
+        store.create(&key(n), &record(1), at(0)).await.unwrap();
     }
     server.kill_one(0);
     let mut failed = 0;
@@ -77,7 +77,7 @@ async fn a_node_that_is_away_fails_only_calls_and_comes_back() {
             assert!(back.elapsed() < Duration::from_secs(2), "service resumes within two seconds: {error:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        store.replace(&key(n), &record(2), Revision::new(1)).await.unwrap();
+        store.replace(&key(n), &record(2), Revision::new(1), at(0)).await.unwrap();
     }
 }
 
@@ -88,7 +88,7 @@ async fn a_cluster_without_one_of_its_nodes_can_be_connected_to() {
     let store = RedisStore::connect(server.url()).await.unwrap();
     let mut served = 0;
     for n in 0..20 {
-        match store.create(&key(n), &record(1)).await {
+        match store.create(&key(n), &record(1), at(0)).await {
             Ok(()) => served += 1,
             Err(error) => assert!(matches!(error.kind(), ErrorKind::Unavailable(_)), "{error:?}"),
         }
@@ -101,7 +101,7 @@ async fn a_walk_does_not_go_on_where_its_node_is_none_any_more() {
     let server = RedisCluster::start();
     let store = RedisStore::connect(server.url()).await.unwrap();
     for n in 0..100 {
-        store.create(&key(n), &record(1)).await.unwrap();
+        store.create(&key(n), &record(1), at(0)).await.unwrap();
     }
     let cursor = store.page(None, 10).await.unwrap().next.unwrap();
     let (position, tour) = std::str::from_utf8(cursor.as_bytes()).unwrap().split_once('/').unwrap();

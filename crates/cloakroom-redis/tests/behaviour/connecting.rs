@@ -37,7 +37,7 @@ async fn a_login_is_used_and_never_shown() {
         assert!(error.contains("check the user and the password"), "{error}");
     }
     let store = RedisStore::connect(&format!("redis://:{PASSWORD}@{host}")).await.unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(1), &record(1), at(0)).await.unwrap();
     let shown = format!("{store:?}");
     assert!(shown.contains(host) && !shown.contains(PASSWORD), "{shown}");
 }
@@ -110,7 +110,7 @@ async fn migrate_slot_of_works(cluster: &str) {
 async fn a_database_may_be_chosen() {
     let server = Redis::start();
     let store = RedisStore::connect(&format!("{}/3", server.url())).await.unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(1), &record(1), at(0)).await.unwrap();
     assert_eq!(RedisStore::connect(server.url()).await.unwrap().count(at(0)).await.unwrap(), 0);
     assert_eq!(store.count(at(0)).await.unwrap(), 1);
 }
@@ -178,12 +178,12 @@ async fn no_error_shows_a_key_or_data() {
         assert!(!shown.contains(&key(1).to_string()) && !shown.contains("data of"), "{shown}");
     };
     shown(&store.load(&key(1)).await.unwrap_err());
-    shown(&store.create(&key(1), &record(1)).await.unwrap_err());
-    shown(&store.replace(&key(1), &record(1), Revision::new(1)).await.unwrap_err());
+    shown(&store.create(&key(1), &record(1), at(0)).await.unwrap_err());
+    shown(&store.replace(&key(1), &record(1), Revision::new(1), at(0)).await.unwrap_err());
     shown(&store.acquire(&key(1), &claim(1)).await.unwrap_err());
     drop(server);
     shown(&store.load(&key(1)).await.unwrap_err());
-    shown(&store.create(&key(1), &record(1)).await.unwrap_err());
+    shown(&store.create(&key(1), &record(1), at(0)).await.unwrap_err());
 
     // It repeats what it does not know.
     let server =
@@ -191,7 +191,7 @@ async fn no_error_shows_a_key_or_data() {
     let store = RedisStore::connect(server.url()).await.unwrap();
     let refused = [
         store.load(&key(1)).await.unwrap_err(),
-        store.create(&key(1), &record(1)).await.unwrap_err(),
+        store.create(&key(1), &record(1), at(0)).await.unwrap_err(),
         store.acquire(&key(1), &claim(1)).await.unwrap_err(),
     ];
     for error in refused {
@@ -205,10 +205,10 @@ async fn no_error_shows_a_key_or_data() {
 async fn works(store: &RedisStore) {
     let alice = alice();
     let alices = |revision| record(revision).with_subject(alice.clone());
-    store.enroll(&alice, &key(1), at(60_000)).await.unwrap();
-    store.create(&key(1), &alices(1)).await.unwrap();
+    store.enroll(&alice, &key(1), at(0), at(60_000)).await.unwrap();
+    store.create(&key(1), &alices(1), at(0)).await.unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(alices(1)));
-    store.replace(&key(1), &alices(2), Revision::new(1)).await.unwrap();
+    store.replace(&key(1), &alices(2), Revision::new(1), at(0)).await.unwrap();
     assert!(store.touch(&key(1), at(0), at(60_000)).await.unwrap());
     store.acquire(&key(1), &claim(1)).await.unwrap();
     store.wait(&key(1), std::time::Duration::from_millis(10)).await.unwrap();

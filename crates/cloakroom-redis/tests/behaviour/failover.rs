@@ -8,13 +8,13 @@ use cloakroom_test_services::server::{Redis, RedisSentinel};
 
 use crate::support::fake::Fake;
 use crate::support::raw::Raw;
-use crate::support::{key, now, record};
+use crate::support::{at, key, now, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_failover_the_new_primary_is_used() {
     let mut server = RedisSentinel::start();
     let store = RedisStore::connect(server.url()).await.unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(1), &record(1), at(0)).await.unwrap();
     // The replica has it as well.
     let _: i64 = Raw::connect(server.url()).await.call(redis::cmd("WAIT").arg(1).arg(5_000)).await;
     server.kill_primary();
@@ -28,22 +28,22 @@ async fn after_a_failover_the_new_primary_is_used() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     assert_eq!(found, Some(record(1)));
-    store.replace(&key(1), &record(2), Revision::new(1)).await.expect("it takes writes");
+    store.replace(&key(1), &record(2), Revision::new(1), at(0)).await.expect("it takes writes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_became_a_replica_is_left_after_one_refusal() {
     let (one, other) = (Redis::start(), Redis::start());
     let store = RedisStore::connect(one.url()).await.unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(1), &record(1), at(0)).await.unwrap();
     let mut raw = Raw::connect(one.url()).await;
     let port = other.url().rsplit(':').next().unwrap();
     let _: () = raw.call(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port)).await;
     let before = raw.connections().await;
-    let refused = store.replace(&key(1), &record(2), Revision::new(1)).await.unwrap_err();
+    let refused = store.replace(&key(1), &record(2), Revision::new(1), at(0)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable(Applied::No));
     let _: () = raw.call(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await;
-    store.create(&key(2), &record(1)).await.unwrap();
+    store.create(&key(2), &record(1), at(0)).await.unwrap();
     assert_eq!(raw.connections().await, before + 1, "a new one, to whoever has that address now");
 }
 
@@ -72,7 +72,7 @@ async fn the_sentinel_that_knows_of_the_latest_failover_is_believed() {
     let [one, other] = sentinels;
     let url = format!("redis+sentinel://{},{}/name", one.await, other.await);
     let store = RedisStore::connect(&url).await.unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(1), &record(1), at(0)).await.unwrap();
     assert_eq!(Raw::connect(new.url()).await.names("cloakroom:").await.len(), 1);
     assert_eq!(Raw::connect(old.url()).await.names("cloakroom:").await.len(), 0);
 }

@@ -1,13 +1,15 @@
 //! Walks over the records of one user, and over all.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cloakroom_redis::RedisStore;
+use cloakroom_store::codec::prefix;
 use cloakroom_store::{Cursor, Key, Record, Revision, Scan, Store, Subjects};
 use cloakroom_test_services::{redis, redis_cluster, server::Redis};
 
 use crate::support::raw::Raw;
-use crate::support::{alice, at, fresh_prefix, key, record};
+use crate::support::{alice, at, fresh_prefix, key, name, record};
 
 #[tokio::test]
 async fn a_list_goes_on_behind_its_last_entry_whatever_was_removed_before_it() {
@@ -42,7 +44,7 @@ async fn a_list_sees_a_record_whose_end_moves_meanwhile() {
     let first = users.store.list(&alice(), None, 10).await.unwrap();
     // One that was seen, and one that was not.
     for n in [3, 12] {
-        users.store.enroll(&alice(), &key(n), at(90_000)).await.unwrap();
+        users.store.enroll(&alice(), &key(n), at(0), at(90_000)).await.unwrap();
     }
     let rest: BTreeSet<Key> = users.walk(first.next, 10).await.into_iter().collect();
     assert_eq!(rest, (10..30).chain([3]).map(key).collect());
@@ -74,8 +76,8 @@ async fn neither_lists_nor_counts_nor_ends_send_data() {
     let store = RedisStore::connect(server.url()).await.unwrap();
     let large = Record::new(Revision::new(1), at(60_000), vec![7; 100_000]).with_subject(alice());
     for n in 0..20 {
-        store.enroll(&alice(), &key(n), at(0)).await.unwrap();
-        store.create(&key(n), &large).await.unwrap();
+        store.enroll(&alice(), &key(n), at(0), at(0)).await.unwrap();
+        store.create(&key(n), &large, at(0)).await.unwrap();
     }
     let mut redis = Raw::connect(server.url()).await;
     let before = redis.sent_bytes().await;
@@ -86,6 +88,45 @@ async fn neither_lists_nor_counts_nor_ends_send_data() {
     let sent = redis.sent_bytes().await - before;
     assert!(sent < 100_000, "{sent} bytes");
 }
+
+/// What is sent is what the store has in memory at most: here half a gigabyte would be.
+#[tokio::test]
+async fn what_a_user_with_thousands_of_large_sessions_costs_does_not_grow_with_them() {
+    let server = Redis::start();
+    let store = RedisStore::builder().deadline(Duration::from_secs(60)).connect(server.url()).await.unwrap();
+    let mut redis = Raw::connect(server.url()).await;
+    for setting in [["appendonly", "no"], ["save", ""]] {
+        let _: () = redis.call(redis::cmd("CONFIG").arg("SET").arg(&setting)).await;
+    }
+    for n in 0..SESSIONS {
+        let mut new = redis::cmd("EVAL");
+        new.arg(LARGE_SESSION).arg(2).arg(name(&key(n))).arg("cloakroom:user:alice:");
+        new.arg(&prefix(&key(n))).arg(key(n).to_string()).arg(at(n).as_millis());
+        let _: () = redis.call(&new).await;
+    }
+
+    let before = redis.sent_bytes().await;
+    let (mut seen, mut cursor) = (0, None);
+    loop {
+        let page = store.list(&alice(), cursor.as_ref(), 50).await.unwrap();
+        assert!(page.items.len() <= 50);
+        seen += page.items.len();
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen as u64, SESSIONS);
+    assert_eq!(store.end_all(&alice(), Some(&key(7))).await.unwrap() as u64, SESSIONS - 1);
+    let sent = redis.sent_bytes().await - before;
+    assert!(sent < 400 * SESSIONS, "{sent} bytes");
+}
+
+const SESSIONS: u64 = 8_000;
+
+/// As the store writes it, with 64 KB of data.
+const LARGE_SESSION: &str = "redis.call('HSET', KEYS[1], 'd', ARGV[1] .. string.rep('x', 65536), 'r', '1', \
+    'e', '0000004102444860000', 's', 'alice') redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])";
 
 #[tokio::test]
 async fn the_cursor_of_another_store_is_refused() {
@@ -111,8 +152,8 @@ impl Users {
     }
 
     async fn put(&self, n: u64, end: u64) {
-        self.store.enroll(&alice(), &key(n), at(end)).await.unwrap();
-        self.store.create(&key(n), &record(1).with_subject(alice())).await.unwrap();
+        self.store.enroll(&alice(), &key(n), at(0), at(end)).await.unwrap();
+        self.store.create(&key(n), &record(1).with_subject(alice()), at(0)).await.unwrap();
     }
 
     /// Removes a key from the index, as its time being over does.

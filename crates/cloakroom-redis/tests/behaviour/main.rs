@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clocks;
 mod cluster;
 mod connecting;
 mod expiry;
 mod failover;
+mod guards;
 mod lists;
 mod namespaces;
 mod outage;

@@ -13,14 +13,14 @@ async fn another_prefix_is_another_store() {
     let (one, other) = (store(&format!("{prefix}a")).await, store(&format!("{prefix}b")).await);
     let alice = alice();
     let alices = record(1).with_subject(alice.clone());
-    one.enroll(&alice, &key(1), at(60_000)).await.unwrap();
-    one.create(&key(1), &alices).await.unwrap();
+    one.enroll(&alice, &key(1), at(0), at(60_000)).await.unwrap();
+    one.create(&key(1), &alices, at(0)).await.unwrap();
 
     assert_eq!(other.load(&key(1)).await.unwrap(), None);
     assert_eq!(other.list(&alice, None, 10).await.unwrap(), Page::default());
     assert_eq!(other.end_all(&alice, None).await.unwrap(), 0);
     assert_eq!(other.count(at(0)).await.unwrap(), 0);
-    other.create(&key(1), &record(2)).await.unwrap();
+    other.create(&key(1), &record(2), at(0)).await.unwrap();
     assert!(other.delete(&key(1)).await.unwrap());
     assert_eq!(one.load(&key(1)).await.unwrap(), Some(alices));
     clear(&prefix).await;
@@ -42,8 +42,8 @@ async fn a_walk_takes_every_character_of_the_prefix_literally() {
     ] {
         let (store, beside) =
             (store(&format!("{prefix}{odd}:")).await, store(&format!("{prefix}{other}:")).await);
-        store.create(&key(1), &record(1)).await.unwrap();
-        beside.create(&key(2), &record(2)).await.unwrap();
+        store.create(&key(1), &record(1), at(0)).await.unwrap();
+        beside.create(&key(2), &record(2), at(0)).await.unwrap();
         assert_eq!(store.count(at(0)).await.unwrap(), 1, "{odd}");
         assert!(store.delete(&key(1)).await.unwrap());
         assert!(beside.delete(&key(2)).await.unwrap());
@@ -55,12 +55,12 @@ async fn a_walk_takes_every_character_of_the_prefix_literally() {
 async fn what_is_not_a_record_is_not_counted() {
     let prefix = fresh_prefix();
     let (inner, outer) = (store(&format!("{prefix}user:")).await, store(&prefix).await);
-    inner.create(&key(1), &record(1)).await.unwrap();
+    inner.create(&key(1), &record(1), at(0)).await.unwrap();
     // As long as a key, but no key.
     let subject = Subject::new("x".repeat(58)).unwrap();
-    outer.enroll(&subject, &key(2), at(60_000)).await.unwrap();
+    outer.enroll(&subject, &key(2), at(0), at(60_000)).await.unwrap();
     assert_eq!(outer.count(at(0)).await.unwrap(), 0, "the record of the store within, and an index");
-    outer.create(&key(3), &record(1)).await.unwrap();
+    outer.create(&key(3), &record(1), at(0)).await.unwrap();
     assert_eq!(outer.count(at(0)).await.unwrap(), 1);
     clear(&prefix).await;
 }

@@ -29,7 +29,7 @@ async fn a_primary_that_hangs_is_left_for_the_replica_that_took_over() {
 
     // Its connections stay, and nothing answers.
     let hung = Hung::new(server.processes()[0]);
-    let write = store.replace(&keys[0], &record(2), Revision::new(1)).await.unwrap_err();
+    let write = store.replace(&keys[0], &record(2), Revision::new(1), at(0)).await.unwrap_err();
     assert_eq!(write.kind(), ErrorKind::Unavailable(Applied::Maybe));
     let start = now();
     while store.load(&keys[0]).await.is_err() {
@@ -38,7 +38,7 @@ async fn a_primary_that_hangs_is_left_for_the_replica_that_took_over() {
     }
     for key in &keys[1..] {
         assert_eq!(store.load(key).await.unwrap(), Some(record(1)));
-        store.replace(key, &record(2), Revision::new(1)).await.expect("it takes writes");
+        store.replace(key, &record(2), Revision::new(1), at(0)).await.expect("it takes writes");
     }
     drop(hung);
 }
@@ -65,7 +65,7 @@ async fn a_connection_to_a_node_that_swallows_everything_is_given_up_after_the_d
     assert_eq!(load.kind(), ErrorKind::Unavailable(Applied::No));
     assert_eq!(store.load(&keys[0]).await.unwrap(), Some(record(1)), "on another connection");
     proxy.swallow();
-    let write = store.replace(&keys[0], &record(2), Revision::new(1)).await.unwrap_err();
+    let write = store.replace(&keys[0], &record(2), Revision::new(1), at(0)).await.unwrap_err();
     assert_eq!(write.kind(), ErrorKind::Unavailable(Applied::Maybe));
     assert_eq!(store.load(&keys[0]).await.unwrap(), Some(record(1)), "it never arrived");
 }
@@ -111,7 +111,7 @@ async fn a_walk_and_a_count_fail_rather_than_leave_a_primary_out() {
     let mut server = RedisCluster::start_with(&["--cluster-require-full-coverage", "no"]);
     let store = RedisStore::connect(server.url()).await.unwrap();
     for n in 0..30 {
-        store.create(&key(n), &record(1)).await.unwrap();
+        store.create(&key(n), &record(1), at(0)).await.unwrap();
     }
     assert_eq!(store.count(at(0)).await.unwrap(), 30);
     server.kill_one(1);
@@ -177,7 +177,7 @@ async fn what_nodes_say_to_another_question_is_no_answer_to_a_write() {
     let settings = RedisStore::builder().deadline(Duration::from_millis(500));
     let store = settings.connect(&format!("redis+cluster://127.0.0.1:{port}")).await.unwrap();
     let (one, other, record) = (key(1), key(2), record(1));
-    let (written, loaded) = tokio::join!(store.create(&one, &record), store.load(&other));
+    let (written, loaded) = tokio::join!(store.create(&one, &record, at(0)), store.load(&other));
     assert_eq!(loaded.unwrap_err().kind(), ErrorKind::Unavailable(Applied::No));
     assert_eq!(written.unwrap_err().kind(), ErrorKind::Unavailable(Applied::Maybe));
 }
@@ -286,7 +286,7 @@ async fn node(server: &RedisCluster, index: usize) -> Raw {
 async fn keys_of(node: &mut Raw, store: &RedisStore) -> Vec<Key> {
     for n in 0..60 {
         // Another node's keys may be there already.
-        _ = store.create(&key(n), &record(1)).await;
+        _ = store.create(&key(n), &record(1), at(0)).await;
     }
     let names = node.names("cloakroom:").await;
     assert!(names.len() > 1, "{names:?}");

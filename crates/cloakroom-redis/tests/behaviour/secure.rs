@@ -9,7 +9,7 @@ use cloakroom_store::Store;
 use cloakroom_test_services::redis;
 use cloakroom_test_services::server::Redis;
 
-use crate::support::{key, record};
+use crate::support::{at, key, record};
 
 #[tokio::test]
 async fn a_server_with_tls_is_used_if_its_authority_is_trusted() {
@@ -24,7 +24,7 @@ async fn a_server_with_tls_is_used_if_its_authority_is_trusted() {
     let url = format!("rediss://127.0.0.1:{port}");
     let trusting = RedisStore::builder().ca_certificate(std::fs::read(file("ca.pem")).unwrap());
     let store = trusting.connect(&url).await.unwrap();
-    store.create(&key(1), &record(1)).await.unwrap();
+    store.create(&key(1), &record(1), at(0)).await.unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap(), Some(record(1)));
 
     let error = RedisStore::connect(&url).await.unwrap_err().to_string();

@@ -9,7 +9,7 @@ use cloakroom_test_services::{redis, redis_cluster};
 use tokio::task::JoinHandle;
 
 use crate::support::raw::Raw;
-use crate::support::{claim, claim_for, fresh_prefix, key, now, record};
+use crate::support::{at, claim, claim_for, fresh_prefix, key, now, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_wakes_a_waiter_of_another_store_at_once() {
@@ -48,11 +48,14 @@ async fn who_waits_first_has_the_next_turn() {
             assert!(!waiting.iter().any(JoinHandle::is_finished), "it is not their turn");
             assert_eq!(
                 holder.acquire(&key(1), &claim(9)).await.unwrap(),
-                Acquired::Busy,
+                Acquired::Busy(None),
                 "it is not its turn"
             );
             assert_eq!(waiter.acquire(&key(1), &claim(n)).await.unwrap(), Acquired::Held(record(1)));
-            waiter.replace_and_release(&key(1), &record(1), Revision::new(1), LeaseId::new(n)).await.unwrap();
+            waiter
+                .replace_and_release(&key(1), &record(1), Revision::new(1), LeaseId::new(n), at(0))
+                .await
+                .unwrap();
         }
         assert_eq!(
             holder.acquire(&key(1), &claim(9)).await.unwrap(),
@@ -75,7 +78,7 @@ async fn a_dropped_waiter_gives_its_place_up() {
         stores.queue_has(1, 1).await;
         assert!(holder.release(&key(1), LeaseId::new(1)).await.unwrap());
         second.await.unwrap();
-        assert_ne!(waiter.acquire(&key(1), &claim(2)).await.unwrap(), Acquired::Busy);
+        assert_ne!(waiter.acquire(&key(1), &claim(2)).await.unwrap(), Acquired::Busy(None));
         stores.clear().await;
     }
 }
@@ -130,7 +133,7 @@ async fn a_turn_that_nobody_takes_passes_by_itself() {
     waiting.await.unwrap();
     // The waiter was called, but does not come.
     let called = now();
-    while other.acquire(&key(1), &claim(2)).await.unwrap() == Acquired::Busy {
+    while other.acquire(&key(1), &claim(2)).await.unwrap() == Acquired::Busy(None) {
         other.wait(&key(1), Duration::from_secs(60)).await.unwrap();
     }
     assert!(called.elapsed() < Duration::from_secs(3));
@@ -157,7 +160,7 @@ async fn a_deleted_record_calls_everybody() {
 async fn a_waiter_comes_back_when_the_lease_runs_out() {
     let stores = Stores::new(redis(), 2).await;
     let [holder, waiter] = &stores.stores[..] else { unreachable!() };
-    holder.create(&key(1), &record(1)).await.unwrap();
+    holder.create(&key(1), &record(1), at(0)).await.unwrap();
     let short = claim_for(1, Duration::from_millis(200));
     holder.acquire(&key(1), &short).await.unwrap();
     let start = now();
@@ -213,7 +216,7 @@ impl Stores {
         let released = now();
         assert!(holder.release(&key(n), LeaseId::new(1)).await.unwrap());
         waiting.await.unwrap();
-        assert_ne!(waiter.acquire(&key(n), &claim(2)).await.unwrap(), Acquired::Busy);
+        assert_ne!(waiter.acquire(&key(n), &claim(2)).await.unwrap(), Acquired::Busy(None));
         released.elapsed()
     }
 
@@ -236,6 +239,6 @@ impl Stores {
 
 /// A record whose lease the holder 1 has.
 async fn held(store: &RedisStore, n: u64) {
-    store.create(&key(n), &record(1)).await.unwrap();
+    store.create(&key(n), &record(1), at(0)).await.unwrap();
     assert_eq!(store.acquire(&key(n), &claim(1)).await.unwrap(), Acquired::Held(record(1)));
 }

@@ -40,7 +40,7 @@ impl Harness for Fresh {
     }
 
     fn facets(&self) -> &[Facet] {
-        &[Facet::Leases, Facet::Subjects, Facet::Scan]
+        &[Facet::Leases, Facet::Subjects, Facet::Scan, Facet::Notices]
     }
 
     fn expiry(&self) -> Expiry {

@@ -34,6 +34,12 @@ pub(crate) fn record(revision: u64) -> Record {
     Record::new(Revision::new(revision), at(60_000), format!("data of revision {revision}").into_bytes())
 }
 
+/// A record changed like this.
+pub(crate) fn with(mut record: Record, change: impl FnOnce(&mut Record)) -> Record {
+    change(&mut record);
+    record
+}
+
 pub(crate) fn alice() -> Subject {
     Subject::new("alice").unwrap()
 }

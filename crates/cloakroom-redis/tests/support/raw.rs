@@ -1,5 +1,7 @@
 //! Redis without the store: what tests plant, count and clear away.
 
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind};
 
@@ -100,6 +102,13 @@ impl Raw {
         found
     }
 
+    /// Asserts that what has this name is kept for so long from now on.
+    pub(crate) async fn keeps(&mut self, name: &str, time: Duration) {
+        let left: i64 = self.call(redis::cmd("PTTL").arg(name)).await;
+        let left = Duration::from_millis(left.try_into().expect("it is there, and is not kept forever"));
+        assert!(left <= time && left > time - SLOW, "{name} is kept for {left:?} instead of {time:?}");
+    }
+
     /// Removes them.
     pub(crate) async fn clear(&mut self, prefix: &str) {
         for name in self.names(prefix).await {
@@ -120,6 +129,9 @@ pub(crate) fn set_slot(slot: u16, how: &str, id: &str) -> Cmd {
     command.arg("SETSLOT").arg(slot).arg(how).arg(id);
     command
 }
+
+/// What a test may take, on a busy machine.
+const SLOW: Duration = Duration::from_secs(20);
 
 async fn open(url: &str) -> MultiplexedConnection {
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);

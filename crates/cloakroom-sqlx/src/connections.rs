@@ -360,7 +360,7 @@ macro_rules! test_restart {
             for _ in 0..1_000 {
                 if store.connections.idle() == 0 {
                     let record = Record::new(Revision::new(1), Timestamp::MAX, []);
-                    store.create(&Key::new([1; 32]), &record).await.unwrap();
+                    store.create(&Key::new([1; 32]), &record, Timestamp::from_millis(0)).await.unwrap();
                     return;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloakroom_store::{
     Acquired, Claim, Cursor, Error, ErrorKind, Facets, Key, LeaseId, Leases, OpenError, Page, Record, Result,
-    Revision, Scan, Store, Subject, SubjectEntry, Subjects, Timestamp,
+    Revision, Scan, SeenLease, Store, Subject, SubjectEntry, Subjects, Timestamp,
 };
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlQueryResult};
@@ -17,7 +17,7 @@ use crate::connections::Connections;
 use crate::error::{Dialect, Failure, Refusal, describe};
 use crate::record::{
     Columns, Statement, Walk, bits, bytes, check_prefix, column, entry, key, length, millis, number,
-    prefix_bytes, record, with_key, with_subject,
+    prefix_bytes, record, timestamp, with_key, with_subject,
 };
 use crate::store::{Builder, STEP, STEP_PAUSE, after, implement_store, invalid_url, poll_while_held};
 use crate::table::TableName;
@@ -182,38 +182,48 @@ struct ExpiryPosition {
 implement_store!(MySqlStore, MySql, read by connections, write by connections);
 
 impl MySqlStore {
-    /// Two round trips, because no statement both changes a row and returns it here: one claims the lease, and the other reads
-    /// the record and whether the claim succeeded. The record may be newer than the claim, and is never older.
+    /// Two round trips, because no statement both changes a row and returns it here: one reads the record and its lease, and the
+    /// other takes the lease if all of that is still so. Again if it is not.
     async fn acquire_lease(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
-        let lease = bits(claim.lease.get());
-        let acquire = query(self.statements.acquire.clone())
-            .bind(bits(claim.takeover.get()))
-            .bind(lease)
-            .bind(length(claim))
-            .bind(length(claim))
-            .bind(bytes(key))
-            .bind(lease)
-            .bind(prefix_bytes(key));
-        self.connections.change(acquire).await?;
-        let acquired = || query(self.statements.acquired.clone()).bind(lease).bind(bytes(key));
-        let rows = self.connections.read(acquired).await.map_err(Error::maybe_applied)?;
-        let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
-        let is_held = column::<_, i64>(row, 4)? != 0;
-        match record(key, row) {
-            Ok(record) if is_held => Ok(Acquired::Held(record)),
-            Ok(_) => Ok(Acquired::Busy),
-            Err(damage) => {
-                // The caller does not learn that it has the lease, and would not release it. If this fails, the lease expires.
-                if is_held {
-                    _ = self.release(key, claim.lease).await;
-                }
-                Err(damage)
+        for _ in 0..TRIES {
+            let rows = self.connections.read(|| with_key(&self.statements.seen, key)).await?;
+            let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
+            let mut record = record(key, row)?;
+            if !claim.admits(&record) {
+                return Ok(Acquired::Mismatch(record));
+            }
+            let (lease, until): (Option<i64>, Option<i64>) = (column(row, 4)?, column(row, 5)?);
+            let is_over = has_ended(claim, lease, until, timestamp(column(row, 6)?)?);
+            let is_ours = lease == Some(bits(claim.lease.get()));
+            if lease.is_some() && !is_over && !is_ours {
+                return Ok(Acquired::Busy(None));
+            }
+            let found = record.revision;
+            if is_over {
+                record.revision = claim.takeover;
+            }
+            let acquire = query(self.statements.acquire.clone())
+                .bind(bits(record.revision.get()))
+                .bind(bits(claim.lease.get()))
+                .bind(until.filter(|_| is_ours && !is_over).unwrap_or_default())
+                .bind(length(claim))
+                .bind(bytes(key))
+                .bind(bits(found.get()))
+                .bind(millis(record.expires_at))
+                .bind(lease)
+                .bind(until)
+                .bind(prefix_bytes(key));
+            if self.connections.change(acquire).await? != 0 {
+                return Ok(Acquired::Held(record));
             }
         }
+        Ok(Acquired::Busy(None))
     }
 
     async fn renew_lease(&self, key: &Key, claim: &Claim) -> Result<bool> {
         let renew = query(self.statements.renew.clone())
+            .bind(length(claim))
+            .bind(length(claim))
             .bind(length(claim))
             .bind(bytes(key))
             .bind(bits(claim.lease.get()));
@@ -225,8 +235,19 @@ impl MySqlStore {
             let rows = self.connections.read(|| with_key(&self.statements.held, key)).await?;
             Ok(!rows.is_empty())
         };
-        poll_while_held(at_most, held).await
+        poll_while_held(at_most.min(LONGEST_WAIT), held).await
     }
+}
+
+/// Whether there is a lease that counts as expired for the claim, at this time of the server.
+fn has_ended(claim: &Claim, lease: Option<i64>, until: Option<i64>, now: Timestamp) -> bool {
+    lease.is_some_and(|lease| match until.map(timestamp) {
+        Some(Ok(until)) => {
+            claim.finds_expired(SeenLease::new(LeaseId::new(lease.cast_unsigned()), until), now)
+        }
+        // No end, or one before all times.
+        _ => true,
+    })
 }
 
 impl Builder<MySqlStore> {
@@ -320,6 +341,10 @@ impl Dialect for MySql {
     }
 }
 
+/// How often a lease is tried for when others change the record or its lease between the look and the try.
+const TRIES: usize = 8;
+/// After this, a waiter tells the caller to look whether the lease has expired: only a claim knows which end is too far ahead.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Every server accepts a packet of 1 MiB unless it is told otherwise: MariaDB 16 MiB, MySQL 64 MiB, older ones 4 MiB or
 /// 1 MiB.
 const ALWAYS_ACCEPTED: usize = 512 << 10;

@@ -17,13 +17,14 @@ use tokio::time::timeout;
 use crate::connections::{Connections, lock_timeout};
 use crate::error::{Dialect, Failure, Refusal, describe};
 use crate::record::{
-    Columns, Statement, Walk, bits, bytes, check_prefix, column, entry, length, millis, number, prefix_bytes,
-    record, with_key, with_subject,
+    Columns, Statement, Walk, bits, bytes, check_prefix, column, entry, guard, length, millis, number,
+    prefix_bytes, record, with_key, with_subject,
 };
 use crate::store::{Builder, implement_store, in_steps, invalid_url};
 use crate::table::TableName;
 
 mod listener;
+mod notices;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -111,7 +112,7 @@ impl PostgresStore {
     }
 }
 
-implement_store!(PostgresStore, Postgres, read by connections, write by connections);
+implement_store!(PostgresStore, Postgres, read by connections, write by connections, and notices);
 
 impl PostgresStore {
     async fn acquire_lease(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
@@ -119,12 +120,17 @@ impl PostgresStore {
             .bind(bits(claim.lease.get()))
             .bind(length(claim))
             .bind(bits(claim.takeover.get()))
-            .bind(prefix_bytes(key));
+            .bind(prefix_bytes(key))
+            .bind(guard(claim))
+            .bind(millis(claim.now))
+            .bind(claim.overrule.map(|seen| bits(seen.lease.get())))
+            .bind(claim.overrule.map(|seen| millis(seen.until)));
         let rows = self.connections.write(acquire).await?;
         let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
-        if !column(row, 4)? {
-            strip_prefix(key, column(row, 3)?)?;
-            return Ok(Acquired::Busy);
+        match column(row, 4)? {
+            statements::HELD => {}
+            statements::MISMATCH => return record(key, row).map(Acquired::Mismatch),
+            _ => return strip_prefix(key, column(row, 3)?).map(|_| Acquired::Busy(None)),
         }
         let record = record(key, row);
         if record.is_err() {

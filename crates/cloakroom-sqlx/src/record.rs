@@ -158,12 +158,15 @@ impl Walk {
     }
 }
 
-/// A row of a user's walk: expiry, key.
+/// A row of a user's walk: expiry, key, whether the data is a record of the key. Without one there is no entry.
 pub(crate) fn entry<'r, R: Row>(key: Key, row: &'r R) -> Result<SubjectEntry>
 where
     usize: ColumnIndex<R>,
     i64: Decode<'r, R::Database> + Type<R::Database>,
 {
+    if column::<_, i64>(row, 2)? == 0 {
+        return Err(Error::corrupt("the record of another key"));
+    }
     Ok(SubjectEntry::new(key, timestamp(column(row, 0)?)?))
 }
 
@@ -180,6 +183,11 @@ fn successor(key: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn length(claim: &Claim) -> i64 {
     const MOST: i64 = i64::MAX / 2;
     i64::try_from(claim.ttl.as_millis()).unwrap_or(MOST).min(MOST)
+}
+
+/// The guard of a claim as a parameter.
+pub(crate) fn guard(claim: &Claim) -> Option<Vec<u8>> {
+    claim.guard.map(|guard| guard.to_vec())
 }
 
 /// The key of these bytes, if they have the length of one.
@@ -208,7 +216,8 @@ pub(crate) fn millis(time: Timestamp) -> i64 {
     bits(time.as_millis())
 }
 
-fn timestamp(millis: i64) -> Result<Timestamp> {
+/// The time that a column keeps.
+pub(crate) fn timestamp(millis: i64) -> Result<Timestamp> {
     Ok(Timestamp::from_millis(millis.try_into().map_err(Error::corrupt)?))
 }
 

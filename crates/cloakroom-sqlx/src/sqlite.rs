@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fmt, io};
 
+use cloakroom_store::codec::strip_prefix;
 use cloakroom_store::{
-    Acquired, Claim, Cursor, Error, ErrorKind, Facets, Key, LeaseId, Leases, OpenError, Page, Record, Result,
-    Revision, Scan, Store, Subject, SubjectEntry, Subjects, Timestamp,
+    Acquired, Claim, Cursor, Error, Facets, Key, LeaseId, Leases, OpenError, Page, Record, Result, Revision,
+    Scan, SeenLease, Store, Subject, SubjectEntry, Subjects, Timestamp,
 };
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteQueryResult, SqliteSynchronous};
@@ -17,8 +18,8 @@ use tokio::time::{sleep, timeout};
 use crate::connections::{Connections, lock_timeout};
 use crate::error::{Dialect, Failure, Refusal};
 use crate::record::{
-    Columns, Statement, Walk, bits, bytes, check_prefix, column, entry, millis, number, prefix_bytes, record,
-    with_key, with_subject,
+    Columns, Statement, Walk, bits, bytes, check_prefix, column, entry, guard, millis, number, prefix_bytes,
+    record, timestamp, with_key, with_subject,
 };
 use crate::store::{Builder, implement_store, in_steps, poll_while_held};
 use crate::table::TableName;
@@ -121,11 +122,15 @@ implement_store!(SqliteStore, Sqlite, read by readers, write by writer);
 impl SqliteStore {
     async fn acquire_lease(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let acquire = with_key(&self.statements.acquire, key)
-            .bind(bits(claim.lease.get()))
+            .bind(guard(claim))
             .bind(millis(claim.now))
             .bind(millis(claim.now.saturating_add(claim.ttl)))
             .bind(bits(claim.takeover.get()))
-            .bind(prefix_bytes(key));
+            .bind(prefix_bytes(key))
+            .bind(millis(latest_end(claim)))
+            .bind(bits(claim.lease.get()))
+            .bind(claim.overrule.map(|seen| bits(seen.lease.get())))
+            .bind(claim.overrule.map(|seen| millis(seen.until)));
         if let Some(row) = self.writer.write(acquire).await?.first() {
             let record = record(key, row);
             if record.is_err() {
@@ -134,18 +139,27 @@ impl SqliteStore {
             }
             return record.map(Acquired::Held);
         }
-        match self.check_prefix(key).await {
-            Ok(()) => Ok(Acquired::Busy),
-            Err(error) if error.kind() == ErrorKind::Missing => Ok(Acquired::Missing),
-            Err(error) => Err(error),
+        let seen = || with_key(&self.statements.seen, key).bind(guard(claim)).bind(millis(claim.now));
+        let rows = self.readers.read(seen).await?;
+        let Some(row) = rows.first() else { return Ok(Acquired::Missing) };
+        if column::<_, i64>(row, 4)? == 0 {
+            return record(key, row).map(Acquired::Mismatch);
         }
+        strip_prefix(key, column(row, 3)?)?;
+        let (lease, until): (Option<i64>, Option<i64>) = (column(row, 5)?, column(row, 6)?);
+        // None if it was released meanwhile.
+        let seen = lease.zip(until).and_then(|(lease, until)| {
+            Some(SeenLease::new(LeaseId::new(lease.cast_unsigned()), timestamp(until).ok()?))
+        });
+        Ok(Acquired::Busy(seen))
     }
 
     async fn renew_lease(&self, key: &Key, claim: &Claim) -> Result<bool> {
         let renew = with_key(&self.statements.renew, key)
             .bind(bits(claim.lease.get()))
             .bind(millis(claim.now))
-            .bind(millis(claim.now.saturating_add(claim.ttl)));
+            .bind(millis(claim.now.saturating_add(claim.ttl)))
+            .bind(millis(latest_end(claim)));
         Ok(self.writer.change(renew).await? != 0)
     }
 
@@ -155,6 +169,11 @@ impl SqliteStore {
         // Only the caller knows the time, and so whether the lease has expired.
         poll_while_held(at_most.min(LONGEST_WAIT), held).await
     }
+}
+
+/// A lease that ends later than this was written by a clock that ran ahead.
+fn latest_end(claim: &Claim) -> Timestamp {
+    claim.now.saturating_add(claim.ttl).saturating_add(Claim::TOLERANCE)
 }
 
 impl Builder<SqliteStore> {

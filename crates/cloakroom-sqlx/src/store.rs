@@ -79,7 +79,7 @@ pub(crate) fn invalid_url(reason: String) -> OpenError {
 /// The store itself has the methods that differ: `columns`, `remove_expired`, `remove_all_of`, `count_live`, `acquire_lease`,
 /// `renew_lease` and `wait_for_release`.
 macro_rules! implement_store {
-    ($store:ident, $database:ty, read by $readers:ident, write by $writer:ident) => {
+    ($store:ident, $database:ty, read by $readers:ident, write by $writer:ident $(, and $facet:ident)*) => {
         impl $store {
             /// The largest [`data`](cloakroom_store::Record::data) a record may have, in bytes: 16 MiB. The server may accept
             /// less.
@@ -136,7 +136,7 @@ macro_rules! implement_store {
         }
 
         impl Store for $store {
-            async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+            async fn create(&self, key: &Key, record: &Record, _now: Timestamp) -> Result<()> {
                 let create = self.columns(key, record).await?.bind_to(query(self.statements.create.clone()));
                 if self.$writer.change(create).await? == 0 { Err(Error::exists()) } else { Ok(()) }
             }
@@ -146,7 +146,13 @@ macro_rules! implement_store {
                 rows.first().map(|row| record(key, row)).transpose()
             }
 
-            async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+            async fn replace(
+                &self,
+                key: &Key,
+                record: &Record,
+                expected: Revision,
+                _now: Timestamp,
+            ) -> Result<()> {
                 self.replace_by(query(self.statements.replace.clone()), key, record, expected).await
             }
 
@@ -167,7 +173,7 @@ macro_rules! implement_store {
             }
 
             fn facets(&self) -> Facets<'_> {
-                Facets::none().leases(self).subjects(self).scan(self)
+                Facets::none().leases(self).subjects(self).scan(self)$(.$facet(self))*
             }
         }
 
@@ -191,6 +197,7 @@ macro_rules! implement_store {
                 record: &Record,
                 expected: Revision,
                 lease: LeaseId,
+                _now: Timestamp,
             ) -> Result<()> {
                 let lease = bits(lease.get());
                 let replace = query(self.statements.replace_and_release.clone()).bind(lease).bind(lease);
@@ -203,9 +210,20 @@ macro_rules! implement_store {
         }
 
         impl Subjects for $store {
-            /// Does nothing: the subject is a column of the record's own row.
-            async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
-                Ok(())
+            /// Only counts: the subject is a column of the record's own row. Stops at 10,000.
+            async fn enroll(
+                &self,
+                subject: &Subject,
+                key: &Key,
+                _now: Timestamp,
+                _until: Timestamp,
+            ) -> Result<usize> {
+                let others = || {
+                    with_subject(&self.statements.enroll, subject)
+                        .bind(bytes(key))
+                        .bind($crate::store::MOST_COUNTED)
+                };
+                Ok(number(&self.$readers.read(others).await?)? as usize + 1)
             }
 
             async fn list(
@@ -270,6 +288,9 @@ pub(crate) async fn in_steps<'a>(
 pub(crate) fn after(removed: usize) -> impl Fn(Error) -> Error {
     move |error| if removed > 0 { Error::maybe_applied(error) } else { error }
 }
+
+/// How many rows of a subject are counted at most beside the one that is enrolled: fewer than a millisecond's work.
+pub(crate) const MOST_COUNTED: i64 = 9_999;
 
 /// How many rows one statement removes at most.
 pub(crate) const STEP: usize = 50;

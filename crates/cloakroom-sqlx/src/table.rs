@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloakroom_store::codec::PREFIX_LEN;
-use cloakroom_store::{Key, OpenError};
+use cloakroom_store::{Claim, Key, OpenError};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 /// A table's name that is safe in the text of a statement: checked, and quoted wherever it is used.
@@ -47,6 +48,8 @@ impl TableName {
     /// - `{schema}`: the schema as a string literal, or `NULL`
     /// - `{prefix_len}`: the length of the prefix of a record's data
     /// - `{key_at}`, `{key_len}`: where the data has its key
+    /// - `{guard_at}`, `{guard_len}`: where the data of a record without a subject has its guard; a subject's bytes come before
+    /// - `{tolerance}`, `{margin}`: [`Claim::TOLERANCE`] and [`MARGIN`] in milliseconds
     pub(crate) fn statement(&self, text: &str, quote: char, pieces: &[(&str, &str)]) -> SqlStr {
         // Shared, because every call has a copy.
         AssertSqlSafe(Arc::<str>::from(self.fill(text, quote, pieces))).into_sql_str()
@@ -64,6 +67,10 @@ impl TableName {
             .replace("{prefix_len}", &PREFIX_LEN.to_string())
             .replace("{key_at}", &(PREFIX_LEN - Key::LEN + 1).to_string())
             .replace("{key_len}", &Key::LEN.to_string())
+            .replace("{guard_at}", &(EMPTY_LEN + Claim::GUARD.start + 1).to_string())
+            .replace("{guard_len}", &Claim::GUARD.len().to_string())
+            .replace("{tolerance}", &Claim::TOLERANCE.as_millis().to_string())
+            .replace("{margin}", &MARGIN.as_millis().to_string())
     }
 
     /// Checks the version in the table's comment, or in the text that created the table: `cloakroom sessions, version 1`.
@@ -111,6 +118,7 @@ macro_rules! statements {
             all of $quote, $pieces,
             create: CREATE,
             load: LOAD,
+            enroll: ENROLL,
             replace: REPLACE,
             prefix: PREFIX_OF,
             touch: TOUCH,
@@ -143,6 +151,10 @@ macro_rules! statements {
 
 pub(crate) use statements;
 
+/// The length of a record's bytes before its data, without a subject: prefix, revision, expiry, and two lengths.
+const EMPTY_LEN: usize = PREFIX_LEN + 8 + 8 + 1 + 4;
+/// How long a record stays after it has expired by the clock of a server, whatever the clock of the caller that purges.
+const MARGIN: Duration = Duration::from_secs(600);
 const VERSION_MARK: &str = "cloakroom sessions, version ";
 const VERSION: u32 = 1;
 /// PostgreSQL cuts names after 63 bytes, and the name of an index is the table's name and up to 11 bytes more.
@@ -151,6 +163,7 @@ const MAX_PART: usize = 48;
 #[cfg(test)]
 mod tests {
     use cloakroom_store::OpenErrorKind::{Config, Refused};
+    use cloakroom_store::{Record, Revision, Subject, Timestamp, encode};
 
     use super::*;
 
@@ -194,6 +207,18 @@ mod tests {
             r#"SELECT 1 FROM "web"."sessions" WHERE 'web' -- sessions, sessions"#
         );
         assert_eq!(fill("sessions", '`'), "SELECT 1 FROM `sessions` WHERE NULL -- sessions, sessions");
+    }
+
+    #[test]
+    fn the_guard_is_where_an_encoded_record_has_it() {
+        let data: Vec<u8> = (0..40).collect();
+        for subject in [None, Some(Subject::new("ann").unwrap())] {
+            let before = subject.as_ref().map_or(0, |subject| subject.as_str().len());
+            let record = Record::new(Revision::new(1), Timestamp::MAX, data.clone()).with_subject(subject);
+            let bytes = encode(&Key::new([7; Key::LEN]), &record);
+            let at = EMPTY_LEN + Claim::GUARD.start + before;
+            assert_eq!(bytes[at..at + Claim::GUARD.len()], data[Claim::GUARD]);
+        }
     }
 
     #[test]

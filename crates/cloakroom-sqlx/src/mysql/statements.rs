@@ -14,10 +14,11 @@ use crate::table::statements;
 
 statements! {
     quote = '`',
-    pieces = &[("{now}", NOW), ("{prefix}", PREFIX), ("{has_key}", HAS_KEY), ("{keys}", &vec!["?"; STEP].join(", "))],
+    // Each may contain those after it.
+    pieces = &[("{cutoff}", CUTOFF), ("{now}", NOW), ("{prefix}", PREFIX), ("{has_key}", HAS_KEY), ("{keys}", &vec!["?"; STEP].join(", "))],
     expired: EXPIRED,
     delete_expired: DELETE_EXPIRED,
-    acquired: ACQUIRED,
+    seen: SEEN,
     held: HELD,
     keys_of: KEYS_OF,
     delete_of: DELETE_OF,
@@ -26,6 +27,9 @@ statements! {
 /// The time at which the server began the statement. It is the same throughout the statement, whatever the connection's time
 /// zone. So a claim that waited for a row uses an earlier time, takes over later, and ends sooner, never the reverse.
 const NOW: &str = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)";
+
+/// The earlier of a parameter, and ten minutes ago on the server's clock.
+const CUTOFF: &str = "LEAST(?, {now} - {margin})";
 
 /// The prefix of the data.
 const PREFIX: &str = "LEFT(data, {prefix_len})";
@@ -55,25 +59,30 @@ const TOUCH: &str = "UPDATE {table} FORCE INDEX (PRIMARY) SET expires_at = GREAT
 /// Parameter: key.
 const DELETE: &str = "DELETE FROM {table} WHERE `key` = ?";
 
-/// Parameters: cutoff, the last position's expiry twice, its key, number of rows. Locks nothing; only the index is read.
+/// Parameters: cutoff, the last position's expiry twice, its key, number of rows. A cutoff that is later than the server's clock
+/// allows is not used, here and in [`DELETE_EXPIRED`]: the clock of a caller that runs ahead ends no live session. Locks nothing;
+/// only the index is read.
 const EXPIRED: &str = "SELECT `key`, expires_at FROM {table} FORCE INDEX (expires_at) \
-    WHERE expires_at < ? AND expires_at >= ? AND (expires_at > ? OR `key` > ?) \
+    WHERE expires_at < {cutoff} AND expires_at >= ? AND (expires_at > ? OR `key` > ?) \
     ORDER BY expires_at, `key` LIMIT ?";
 
 /// Parameters: cutoff, keys.
 const DELETE_EXPIRED: &str = "DELETE expired FROM {table} AS expired FORCE INDEX (PRIMARY) \
-    WHERE expires_at < ? AND `key` IN ({keys})";
+    WHERE expires_at < {cutoff} AND `key` IN ({keys})";
 
-/// Parameters: revision of a takeover, lease, length in milliseconds twice, key, lease, prefix.
-const ACQUIRE: &str = "UPDATE {table} SET revision = IF(lease_until <= {now}, ?, revision), lease = ?, \
-    lease_until = IF(lease_until > {now}, GREATEST(lease_until, {now} + ?), {now} + ?) \
-    WHERE `key` = ? AND (lease IS NULL OR lease = ? OR lease_until <= {now}) AND {prefix} = ?";
+/// Parameter: key. Returns the record, its lease, and the time.
+const SEEN: &str =
+    "SELECT revision, expires_at, subject, data, lease, lease_until, {now} FROM {table} WHERE `key` = ?";
 
-/// Parameters: lease, key. Returns the record, and whether that lease holds it.
-const ACQUIRED: &str = "SELECT revision, expires_at, subject, data, lease <=> ? FROM {table} WHERE `key` = ?";
+/// Parameters: revision, lease, its earliest end, its length in milliseconds, key, and what [`SEEN`] returned, which must all be so
+/// still: revision, expiry, lease, its end; prefix.
+const ACQUIRE: &str = "UPDATE {table} FORCE INDEX (PRIMARY) SET revision = ?, lease = ?, \
+    lease_until = GREATEST(?, {now} + ?) \
+    WHERE `key` = ? AND revision = ? AND expires_at = ? AND lease <=> ? AND lease_until <=> ? AND {prefix} = ?";
 
-/// Parameters: length in milliseconds, key, lease.
-const RENEW: &str = "UPDATE {table} SET lease_until = GREATEST(lease_until, {now} + ?) \
+/// Parameters: length in milliseconds three times, key, lease. An end that is too far ahead is put right.
+const RENEW: &str = "UPDATE {table} SET \
+    lease_until = IF(lease_until > {now} + ? + {tolerance}, {now} + ?, GREATEST(lease_until, {now} + ?)) \
     WHERE `key` = ? AND lease = ? AND lease_until > {now}";
 
 /// Parameters: key, lease.
@@ -88,9 +97,13 @@ const REPLACE_AND_RELEASE: &str = "UPDATE {table} SET \
 /// Parameter: key. Returns a row if there is a lease on the record that has not expired.
 const HELD: &str = "SELECT 1 FROM {table} WHERE `key` = ? AND lease_until > {now}";
 
-/// Parameters: subject, first key, number of rows. Leaves out rows whose data is another key's record.
-const LIST: &str = "SELECT expires_at, `key` FROM {table} FORCE INDEX (subject) WHERE subject = ? AND `key` >= ? \
-    AND {has_key} ORDER BY `key` LIMIT ?";
+/// Parameters: subject, key, number of rows at most. Returns how many other rows the subject has. Only the index is read.
+const ENROLL: &str = "SELECT COUNT(*) FROM \
+    (SELECT 1 FROM {table} FORCE INDEX (subject) WHERE subject = ? AND `key` <> ? LIMIT ?) AS others";
+
+/// Parameters: subject, first key, number of rows. Returns, too, whether the data is a record of the key.
+const LIST: &str = "SELECT expires_at, `key`, {has_key} FROM {table} FORCE INDEX (subject) \
+    WHERE subject = ? AND `key` >= ? ORDER BY `key` LIMIT ?";
 
 /// Parameters: subject, first key, number of rows. Only the index is read.
 const KEYS_OF: &str =

@@ -18,6 +18,8 @@ mod tests;
 
 pub(super) struct Listener {
     channel: Channel,
+    /// That of all stores on the table: sessions that have ended or have a new secret.
+    pub(super) changes: Channel,
     waiters: Arc<Waiters>,
     /// Makes the connection and reads notifications from it, until it fails.
     task: Mutex<Option<Task>>,
@@ -25,19 +27,20 @@ pub(super) struct Listener {
 
 /// Where to listen, and for what.
 #[derive(Clone)]
-struct Channel {
+pub(super) struct Channel {
     options: PgConnectOptions,
-    name: String,
+    pub(super) name: String,
     /// How long the connection may be silent before it is checked.
-    quiet: Duration,
+    pub(super) quiet: Duration,
 }
 
 impl Listener {
     /// The channel has the table's name. Stores on tables of one name in two schemas get each other's notifications, and
     /// ignore them.
     pub(super) fn new(options: PgConnectOptions, channel: &str) -> Self {
-        let channel = Channel { options, name: channel.to_owned(), quiet: QUIET };
-        Self { channel, waiters: Arc::default(), task: Mutex::default() }
+        let of_leases = Channel { options, name: channel.to_owned(), quiet: QUIET };
+        let changes = Channel { name: format!("{channel}_changed"), ..of_leases.clone() };
+        Self { channel: of_leases, changes, waiters: Arc::default(), task: Mutex::default() }
     }
 
     /// Returns as soon as the connection listens. A task makes the connection and continues if this future is dropped, so that
@@ -79,9 +82,9 @@ impl Drop for Task {
 }
 
 async fn run(channel: Channel, waiters: Arc<Waiters>, listening: watch::Sender<bool>) {
-    if let Ok(Ok(mut listener)) = timeout(CONNECT_TIMEOUT, channel.listen()).await {
+    if let Ok(mut listener) = channel.listen_in_time().await {
         listening.send_replace(true);
-        dispatch(&mut listener, channel.quiet, &waiters).await;
+        dispatch(&mut listener, channel.quiet, |key| waiters.wake(&key)).await;
         // Before the waiters are woken, so that none of them believes that it would still be notified.
         listening.send_replace(false);
         waiters.wake_all();
@@ -91,6 +94,10 @@ async fn run(channel: Channel, waiters: Arc<Waiters>, listening: watch::Sender<b
 }
 
 impl Channel {
+    pub(super) async fn listen_in_time(&self) -> sqlx::Result<PgListener> {
+        timeout(CONNECT_TIMEOUT, self.listen()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
     async fn listen(&self) -> sqlx::Result<PgListener> {
         // sqlx listens only on connections of pools.
         let pool = PgPoolOptions::new()
@@ -105,14 +112,14 @@ impl Channel {
     }
 }
 
-/// Wakes the waiters of each key that is notified, until the connection fails. A silent connection is checked, because it may
+/// Passes each key on that is notified, until the connection fails. A silent connection is checked, because it may
 /// have broken without a sign.
-async fn dispatch(listener: &mut PgListener, quiet: Duration, waiters: &Waiters) {
+pub(super) async fn dispatch(listener: &mut PgListener, quiet: Duration, pass_on: impl Fn(Key)) {
     loop {
         match timeout(quiet, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
                 if let Ok(key) = notification.payload().parse() {
-                    waiters.wake(&key);
+                    pass_on(key);
                 }
             }
             Ok(_) => return,

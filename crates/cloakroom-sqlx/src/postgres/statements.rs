@@ -10,6 +10,7 @@ statements! {
     // Each may contain those after it.
     pieces = &[
         ("{unsynced}", UNSYNCED),
+        ("{admitted}", ADMITTED),
         ("{ended}", ENDED),
         ("{start}", START),
         ("{now}", NOW),
@@ -33,9 +34,16 @@ const NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 /// is still checked by the revision. A save syncs everything before it.
 const UNSYNCED: &str = "set_config('synchronous_commit', 'off', true)";
 
-/// Whether a lease has ended: its time is over, or the server was restarted since it was taken or renewed, so that its release
-/// may have been lost.
-const ENDED: &str = "(lease_until <= {now} OR lease_start <> {start})";
+/// Whether a lease counts as expired for a claim of length `$3`: it has no end, its end is over or too far ahead, the server was
+/// restarted since it was taken or renewed, so that its release may have been lost, or it is the one to be overruled, `$8` until
+/// `$9`. False if there is no lease.
+const ENDED: &str = "(lease IS NOT NULL AND (lease_until IS NULL OR lease_until <= {now} \
+    OR lease_until > {now} + $3 + {tolerance} OR lease_start IS DISTINCT FROM {start} \
+    OR coalesce(lease = $8 AND lease_until = $9, false)))";
+
+/// Whether the guard of a claim, `$6`, lets it have the record at the time `$7`. The clock of the caller is that of the expiry.
+const ADMITTED: &str = "($6::bytea IS NULL OR \
+    substring(data FROM {guard_at} + coalesce(octet_length(subject), 0) FOR {guard_len}) = $6 AND expires_at > $7)";
 
 /// Tells one run of the server from another.
 const START: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint";
@@ -72,27 +80,38 @@ const TOUCH: &str = "UPDATE {table} SET expires_at = greatest(expires_at, $1) \
 /// Parameter: key.
 const DELETE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = $1 RETURNING key, waiting) {notify}";
 
-/// Parameters: cutoff, number of rows at most. Skips rows that other statements are changing.
+/// Parameters: cutoff, number of rows at most. A cutoff that is later than the server's clock allows is not used: the clock of a
+/// caller that runs ahead ends no live session. Skips rows that other statements are changing.
 const PURGE: &str = "WITH changed AS (DELETE FROM {table} WHERE key = ANY(ARRAY(\
-    SELECT key FROM {table} WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+    SELECT key FROM {table} WHERE expires_at < least($1, {now} - {margin}) ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)) \
     RETURNING key, waiting) {notify}";
 
-/// Parameters: key, lease, length in milliseconds, revision of a takeover, prefix. Returns the record and `true` if the lease
-/// is held now; `false`, and the prefix of the data in its place, if not; no row if there is none.
+/// Parameters: key, lease, length in milliseconds, revision of a takeover, prefix, guard, the caller's time, lease to overrule, its
+/// end. Returns the record and [`HELD`] if the lease is held now; the record and [`MISMATCH`] if the guard does not admit the
+/// claim; otherwise another number, and the prefix of the data in its place; no row if there is none.
+///
+/// Where the update waited for another statement, the rest sees the row as it was before: it may say busy of a record that is
+/// gone or has another guard now, and the caller, whose wait ends at once, tries again.
 const ACQUIRE: &str = "WITH claimed AS (UPDATE {table} SET \
         revision = CASE WHEN {ended} THEN $4 ELSE revision END, \
         waiting = CASE WHEN lease = $2 AND NOT {ended} THEN waiting ELSE false END, \
         lease = $2, \
         lease_start = {start}, \
         lease_until = CASE WHEN lease = $2 AND NOT {ended} THEN greatest(lease_until, {now} + $3) ELSE {now} + $3 END \
-    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR {ended}) AND {prefix} = $5 \
+    WHERE key = $1 AND (lease IS NULL OR lease = $2 OR {ended}) AND {prefix} = $5 AND {admitted} \
     RETURNING revision, expires_at, subject, data) \
-    SELECT revision, expires_at, subject, data, true, {unsynced} FROM claimed \
-    UNION ALL SELECT NULL, NULL, NULL, {prefix}, false, NULL FROM {table} \
+    SELECT revision, expires_at, subject, data, 2::bigint, {unsynced} FROM claimed \
+    UNION ALL SELECT revision, expires_at, subject, CASE WHEN {admitted} THEN {prefix} ELSE data END, \
+        CASE WHEN {admitted} THEN 1 ELSE 0 END, NULL FROM {table} \
     WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM claimed)";
 
-/// Parameters: key, lease, length in milliseconds.
-const RENEW: &str = "UPDATE {table} SET lease_start = {start}, lease_until = greatest(lease_until, {now} + $3) \
+/// What [`ACQUIRE`] returns beside a record.
+pub(super) const HELD: i64 = 2;
+pub(super) const MISMATCH: i64 = 0;
+
+/// Parameters: key, lease, length in milliseconds. An end that is too far ahead is put right.
+const RENEW: &str = "UPDATE {table} SET lease_start = {start}, lease_until = \
+    CASE WHEN lease_until > {now} + $3 + {tolerance} THEN {now} + $3 ELSE greatest(lease_until, {now} + $3) END \
     WHERE key = $1 AND lease = $2 AND lease_until > {now} RETURNING {unsynced}";
 
 /// Parameters: key, lease.
@@ -110,9 +129,14 @@ const REPLACE_AND_RELEASE: &str = "WITH changed AS (UPDATE {table} SET \
 const WAIT: &str = "UPDATE {table} SET waiting = true WHERE key = $1 AND lease_until > {now} \
     RETURNING lease_until - {now}, {unsynced}";
 
-/// Parameters: subject, first key, number of rows. Leaves out rows whose data is another key's record.
-const LIST: &str = "SELECT expires_at, key FROM {table} WHERE subject = $1 AND key >= $2 \
-    AND {has_key} ORDER BY key LIMIT $3";
+/// Parameters: subject, key, number of rows at most. Returns how many other rows the subject has. Only the index is read,
+/// also where the subject has most rows of the table: hence the order.
+const ENROLL: &str = "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE subject = $1 AND key <> $2 ORDER BY key LIMIT $3) AS others";
+
+/// Parameters: subject, first key, number of rows. Returns, too, whether the data is a record of the key. Looks at the data of
+/// the rows that it returns alone, although a plan may sort all of the subject's.
+const LIST: &str = "SELECT expires_at, key, CASE WHEN {has_key} THEN 1::bigint ELSE 0 END FROM \
+    (SELECT expires_at, key, data FROM {table} WHERE subject = $1 AND key >= $2 ORDER BY key LIMIT $3) AS page";
 
 /// Parameters: subject, the key that stays or an empty one.
 const END_ALL: &str = "WITH changed AS (DELETE FROM {table} WHERE subject = $1 AND key <> $2 \

@@ -21,7 +21,9 @@ async fn purging_counting_and_subjects_use_their_indexes() {
         raw_sql(statement).execute(&mut connection).await.unwrap();
     }
     let statements = &store.statements;
-    let cases: [(_, &[&str], _); 6] = [
+    let cases: [(_, &[&str], _); 8] = [
+        (&statements.enroll, &["'ann'", "'\\x01'", "100"], "explained_subject"),
+        (&statements.enroll, &["'bob'", "'\\x01'", "100"], "explained_subject"),
         (&statements.purge, &["1000", "100"], "explained_expires_at"),
         (&statements.count, &["1000", "100"], "explained_expires_at"),
         (&statements.list, &["'ann'", "'\\x01'", "10"], "explained_subject"),

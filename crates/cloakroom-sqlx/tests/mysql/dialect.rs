@@ -2,6 +2,7 @@
 
 use cloakroom_sqlx::MySqlStore;
 use cloakroom_store::codec::hex;
+use cloakroom_store::conformance::Facet;
 use sqlx::{MySql, MySqlConnection, MySqlPool};
 
 pub(crate) type Store = MySqlStore;
@@ -13,6 +14,8 @@ pub(crate) type Server = cloakroom_test_services::server::MariaDb;
 pub(crate) fn url() -> &'static str {
     cloakroom_test_services::mysql()
 }
+
+pub(crate) const FACETS: &[Facet] = &[Facet::Leases, Facet::Subjects, Facet::Scan];
 
 pub(crate) fn blob(bytes: &[u8]) -> String {
     format!("x'{}'", hex(bytes))

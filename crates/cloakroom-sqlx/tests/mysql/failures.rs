@@ -15,7 +15,7 @@ async fn a_connection_that_the_server_closed_after_its_timeout_fails_no_read() {
     let (own, table) = fresh().await;
     let (store, pool) = table.in_pool().await;
     let key = fresh_key();
-    own.create(&key, &record(1, 9)).await.unwrap();
+    own.create(&key, &record(1, 9), at(0)).await.unwrap();
     let connection = connection_id(&pool).await;
     pool.execute("SET wait_timeout = 1").await.unwrap();
     until_closed(&table, connection).await;
@@ -42,10 +42,13 @@ async fn modes_and_levels_of_the_connection_change_nothing() {
         let store = beginning_with(&Table::named(), settings).await;
         store.migrate().await.unwrap();
         let key = fresh_key();
-        store.create(&key, &record(1, 9)).await.unwrap();
+        store.create(&key, &record(1, 9), at(0)).await.unwrap();
         assert_eq!(store.acquire(&key, &claim(1)).await.unwrap(), Acquired::Held(record(1, 9)), "{settings}");
-        assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy, "{settings}");
-        store.replace_and_release(&key, &record(2, 9), record(1, 9).revision, LeaseId::new(1)).await.unwrap();
+        assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy(None), "{settings}");
+        store
+            .replace_and_release(&key, &record(2, 9), record(1, 9).revision, LeaseId::new(1), at(0))
+            .await
+            .unwrap();
         assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Held(record(2, 9)), "{settings}");
         assert!(store.touch(&key, at(8), at(99)).await.unwrap());
         assert_eq!(store.load(&key).await.unwrap(), Some(record(2, 99)), "{settings}");
@@ -62,10 +65,10 @@ async fn a_record_that_the_server_does_not_accept_is_too_large_and_closes_no_con
     let key = fresh_key();
     let of = |len: usize| Record::new(Revision::new(1), at(9), vec![7; len]);
     for len in [1 << 20, (1 << 20) - 100, 16 << 20, MySqlStore::MAX_DATA_LEN + 1] {
-        assert_eq!(store.create(&key, &of(len)).await.unwrap_err().kind(), TooLarge, "{len}");
+        assert_eq!(store.create(&key, &of(len), at(0)).await.unwrap_err().kind(), TooLarge, "{len}");
     }
     let largest = of((1 << 20) - (2 << 10));
-    store.create(&key, &largest).await.unwrap();
+    store.create(&key, &largest, at(0)).await.unwrap();
     assert_eq!(store.load(&key).await.unwrap(), Some(largest));
     let connections = "SHOW GLOBAL STATUS LIKE 'Aborted_clients'";
     let mut connection = MySqlConnection::connect(server.url()).await.unwrap();
@@ -83,7 +86,7 @@ async fn a_table_without_room_is_full() {
     let store = table.open().await;
     let mut last = Ok(());
     for _ in 0..1_000 {
-        last = store.create(&fresh_key(), &record(1, 9)).await;
+        last = store.create(&fresh_key(), &record(1, 9), at(0)).await;
         if last.is_err() {
             break;
         }

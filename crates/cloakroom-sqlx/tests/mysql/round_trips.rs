@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom_store::{LeaseId, Leases, Scan, Store, Subjects, Timestamp};
+use cloakroom_store::{Acquired, LeaseId, Leases, Scan, Store, Subjects, Timestamp};
 use sqlx::mysql::MySqlPool;
 use sqlx::{AssertSqlSafe, Row, raw_sql};
 
@@ -14,7 +14,7 @@ async fn a_wait_that_ends_closes_no_connection() {
     let (_, table) = fresh().await;
     let (store, pool) = table.in_pool().await;
     let key = fresh_key();
-    store.create(&key, &record(1, 9)).await.unwrap();
+    store.create(&key, &record(1, 9), at(0)).await.unwrap();
     store.acquire(&key, &claim(1)).await.unwrap();
     let before = connection_id(&pool).await;
     for micros in [0, 10, 100, 1_000, 10_000] {
@@ -33,11 +33,13 @@ async fn each_call_makes_as_many_round_trips_as_documented() {
     // the stack of a test.
     for round in 0..2 {
         let (key, gone) = (fresh_key(), fresh_key());
+        let guarded = claim(2).guarded([0; 16]);
         let counts = [
             (
                 "create",
                 1,
-                counted(&pool, async { Box::pin(store.create(&key, &record(1, 9))).await.unwrap() }).await,
+                counted(&pool, async { Box::pin(store.create(&key, &record(1, 9), at(0))).await.unwrap() })
+                    .await,
             ),
             ("load", 1, counted(&pool, async { drop(Box::pin(store.load(&key)).await.unwrap()) }).await),
             ("touch", 1, {
@@ -51,9 +53,14 @@ async fn each_call_makes_as_many_round_trips_as_documented() {
             ),
             (
                 "acquire, busy",
-                2,
+                1,
                 counted(&pool, async { drop(Box::pin(store.acquire(&key, &claim(2))).await.unwrap()) }).await,
             ),
+            ("acquire, mismatch", 1, {
+                let acquire = Box::pin(store.acquire(&key, &guarded));
+                counted(&pool, async { assert!(matches!(acquire.await.unwrap(), Acquired::Mismatch(_))) })
+                    .await
+            }),
             (
                 "renew",
                 1,
@@ -62,17 +69,18 @@ async fn each_call_makes_as_many_round_trips_as_documented() {
             ),
             ("replace and release", 1, {
                 let (new, lease) = (record(2, 90), LeaseId::new(1));
-                let save = Box::pin(store.replace_and_release(&key, &new, record(1, 9).revision, lease));
+                let save =
+                    Box::pin(store.replace_and_release(&key, &new, record(1, 9).revision, lease, at(0)));
                 counted(&pool, async { save.await.unwrap() }).await
             }),
             ("replace", 1, {
                 let new = record(3, 90);
-                let replace = Box::pin(store.replace(&key, &new, record(2, 9).revision));
+                let replace = Box::pin(store.replace(&key, &new, record(2, 9).revision, at(0)));
                 counted(&pool, async { replace.await.unwrap() }).await
             }),
             ("replace, refused", 2, {
                 let new = record(4, 90);
-                let replace = Box::pin(store.replace(&key, &new, record(2, 9).revision));
+                let replace = Box::pin(store.replace(&key, &new, record(2, 9).revision, at(0)));
                 counted(&pool, async { drop(replace.await.unwrap_err()) }).await
             }),
             (
@@ -87,12 +95,10 @@ async fn each_call_makes_as_many_round_trips_as_documented() {
                 counted(&pool, async { Box::pin(store.wait(&key, Duration::from_secs(9))).await.unwrap() })
                     .await,
             ),
-            (
-                "enroll",
-                0,
-                counted(&pool, async { Box::pin(store.enroll(&ann, &key, Timestamp::MAX)).await.unwrap() })
-                    .await,
-            ),
+            ("enroll", 1, {
+                let enroll = Box::pin(store.enroll(&ann, &key, at(0), Timestamp::MAX));
+                counted(&pool, async { assert_eq!(enroll.await.unwrap(), 1) }).await
+            }),
             (
                 "list",
                 1,

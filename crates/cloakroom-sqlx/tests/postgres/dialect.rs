@@ -2,6 +2,7 @@
 
 use cloakroom_sqlx::PostgresStore;
 use cloakroom_store::codec::hex;
+use cloakroom_store::conformance::Facet;
 use sqlx::{PgConnection, PgPool, Postgres};
 
 pub(crate) type Store = PostgresStore;
@@ -13,6 +14,8 @@ pub(crate) type Server = cloakroom_test_services::server::Postgres;
 pub(crate) fn url() -> &'static str {
     cloakroom_test_services::postgres()
 }
+
+pub(crate) const FACETS: &[Facet] = &[Facet::Leases, Facet::Subjects, Facet::Scan, Facet::Notices];
 
 pub(crate) fn blob(bytes: &[u8]) -> String {
     format!("'\\x{}'::bytea", hex(bytes))

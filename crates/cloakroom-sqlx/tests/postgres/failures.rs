@@ -17,18 +17,18 @@ async fn a_lease_from_before_a_restart_of_the_server_is_taken_over_at_once() {
     let store = PostgresStore::connect(server.url()).await.unwrap();
     store.migrate().await.unwrap();
     let key = fresh_key();
-    store.create(&key, &record(1, 9)).await.unwrap();
+    store.create(&key, &record(1, 9), at(0)).await.unwrap();
     assert!(matches!(store.acquire(&key, &claim(1)).await.unwrap(), Acquired::Held(_)));
     // A save, which syncs the lease with it.
-    store.create(&fresh_key(), &record(1, 9)).await.unwrap();
-    assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy);
+    store.create(&fresh_key(), &record(1, 9), at(0)).await.unwrap();
+    assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy(None));
     server.kill();
     server.start_again();
     // By a store without connections from before the restart.
     let store = PostgresStore::connect(server.url()).await.unwrap();
     let taken_over = record(claim(2).takeover.get(), 9);
     assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Held(taken_over));
-    assert_eq!(store.acquire(&key, &claim(3)).await.unwrap(), Acquired::Busy);
+    assert_eq!(store.acquire(&key, &claim(3)).await.unwrap(), Acquired::Busy(None));
     assert!(!store.renew(&key, &claim(1)).await.unwrap());
 }
 
@@ -41,7 +41,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     table.run(trigger).await;
     let builder = table.builder().deadline(Duration::from_secs(2));
     let store = table.database.open(builder).await.unwrap();
-    let refused = store.create(&fresh_key(), &record(1, 9)).await.unwrap_err();
+    let refused = store.create(&fresh_key(), &record(1, 9), at(0)).await.unwrap_err();
     assert_eq!(refused.kind(), Unavailable(Applied::No), "{refused:?}");
 }
 
@@ -49,8 +49,8 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
 async fn a_purge_skips_rows_that_others_are_changing() {
     let (store, table) = fresh().await;
     let (free, locked) = (fresh_key(), fresh_key());
-    store.create(&free, &record(1, 9)).await.unwrap();
-    store.create(&locked, &record(2, 8)).await.unwrap();
+    store.create(&free, &record(1, 9), at(0)).await.unwrap();
+    store.create(&locked, &record(2, 8), at(0)).await.unwrap();
     let mut other = table.connection().await;
     let lock = format!("BEGIN; UPDATE {table} SET expires_at = 99 WHERE revision = 2");
     other.execute(AssertSqlSafe(lock)).await.unwrap();

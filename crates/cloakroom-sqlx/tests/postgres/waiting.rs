@@ -9,7 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
 use crate::dialect::url;
-use crate::shared::{Table, ann, anns, claim, fresh, fresh_key, record, until};
+use crate::shared::{Table, ann, anns, at, claim, fresh, fresh_key, record, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiter_is_woken_by_a_notification_long_before_it_tries_again() {
@@ -37,7 +37,7 @@ async fn woken_after(
     heard: &mut PgListener,
 ) -> Duration {
     let key = fresh_key();
-    store.create(&key, &anns(1, 1)).await.unwrap();
+    store.create(&key, &anns(1, 1), at(0)).await.unwrap();
     assert_eq!(store.acquire(&key, &claim(1)).await.unwrap(), Acquired::Held(anns(1, 1)));
     let waiter = Arc::clone(store);
     let waiting = tokio::spawn(async move { acquire(&waiter, &key).await });
@@ -75,7 +75,7 @@ async fn nothing_is_notified_when_no_caller_waits() {
     let mut heard = PgListener::connect(url()).await.unwrap();
     heard.listen(&table.to_string()).await.unwrap();
     let key = fresh_key();
-    store.create(&key, &record(1, 1)).await.unwrap();
+    store.create(&key, &record(1, 1), at(0)).await.unwrap();
     store.acquire(&key, &claim(1)).await.unwrap();
     until("the row says that a caller waits", async || {
         store.wait(&key, Duration::from_millis(30)).await.unwrap();
@@ -88,7 +88,7 @@ async fn nothing_is_notified_when_no_caller_waits() {
     store.acquire(&key, &claim(2)).await.unwrap();
     assert!(store.release(&key, LeaseId::new(2)).await.unwrap());
     store.acquire(&key, &claim(3)).await.unwrap();
-    store.replace_and_release(&key, &record(2, 1), Revision::new(1), LeaseId::new(3)).await.unwrap();
+    store.replace_and_release(&key, &record(2, 1), Revision::new(1), LeaseId::new(3), at(0)).await.unwrap();
     assert!(store.delete(&key).await.unwrap());
     table.run("NOTIFY {table}, 'the end'").await;
     assert_eq!(heard.recv().await.unwrap().payload(), "the end");
@@ -98,7 +98,7 @@ async fn nothing_is_notified_when_no_caller_waits() {
 async fn a_waiter_tries_again_when_nothing_is_notified_for_long() {
     let (store, table) = fresh().await;
     let key = fresh_key();
-    store.create(&key, &record(1, 1)).await.unwrap();
+    store.create(&key, &record(1, 1), at(0)).await.unwrap();
     store.acquire(&key, &claim(1)).await.unwrap();
     until("a connection listens, and the row says so", async || {
         let wait = timeout(Duration::from_secs(20), store.wait(&key, Duration::from_secs(3600)));
@@ -106,7 +106,7 @@ async fn a_waiter_tries_again_when_nothing_is_notified_for_long() {
         table.number("SELECT count(*) FROM {table} WHERE waiting").await == 1
     })
     .await;
-    assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy);
+    assert_eq!(store.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy(None));
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_server_that_does_not_reply_to_the_listener_delays_no_waiter() {
     let store = builder.listen_url(format!("postgres://ann@{}/x", silent.local_addr().unwrap()));
     let store = store.connect(url()).await.unwrap();
     let key = fresh_key();
-    patient.create(&key, &record(1, 1)).await.unwrap();
+    patient.create(&key, &record(1, 1), at(0)).await.unwrap();
     patient.acquire(&key, &claim(1)).await.unwrap();
     let wait = || store.wait(&key, Duration::from_millis(50));
     // Making a connection may take two seconds.
@@ -131,7 +131,7 @@ async fn a_server_that_does_not_reply_to_the_listener_delays_no_waiter() {
 async fn acquire(store: &PostgresStore, key: &Key) -> Acquired {
     loop {
         match store.acquire(key, &claim(2)).await.unwrap() {
-            Acquired::Busy => store.wait(key, Duration::from_secs(3600)).await.unwrap(),
+            Acquired::Busy(None) => store.wait(key, Duration::from_secs(3600)).await.unwrap(),
             acquired => return acquired,
         }
     }

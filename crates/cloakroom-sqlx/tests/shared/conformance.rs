@@ -6,7 +6,7 @@ use cloakroom_store::conformance::{Facet, Foreign, Harness, Outcome, suite};
 use cloakroom_store::{BoxFuture, DynStore, Key};
 use tokio::runtime::Handle;
 
-use crate::dialect::{COPY, PLANT};
+use crate::dialect::{COPY, FACETS, PLANT};
 use crate::shared::Table;
 
 suite!(test = #[tokio::test(flavor = "multi_thread")], harness = Fresh::new().await);
@@ -40,7 +40,7 @@ impl Harness for Fresh {
     }
 
     fn facets(&self) -> &[Facet] {
-        &[Facet::Leases, Facet::Subjects, Facet::Scan]
+        FACETS
     }
 
     fn plant(&self, key: Key, foreign: Foreign) -> BoxFuture<'_, Outcome> {

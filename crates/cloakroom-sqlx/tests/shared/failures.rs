@@ -30,14 +30,14 @@ fn crc32(bytes: &[u8]) -> u32 {
 async fn a_record_of_a_later_version_is_neither_missing_nor_damaged_and_is_never_overwritten() {
     let (store, table) = fresh().await;
     let key = fresh_key();
-    store.create(&key, &anns(1, 99)).await.unwrap();
+    store.create(&key, &anns(1, 99), at(0)).await.unwrap();
     let later = of_next_version(&key, &anns(1, 99));
     table.set_data(&later).await;
     let kind = |error: Error| error.kind();
     assert_eq!(store.load(&key).await.map_err(kind), Err(UnknownVersion));
     assert_eq!(store.acquire(&key, &claim(1)).await.map_err(kind), Err(UnknownVersion));
-    assert_eq!(store.create(&key, &anns(2, 99)).await.map_err(kind), Err(Exists));
-    let replaced = store.replace(&key, &anns(2, 99), Revision::new(1)).await;
+    assert_eq!(store.create(&key, &anns(2, 99), at(0)).await.map_err(kind), Err(Exists));
+    let replaced = store.replace(&key, &anns(2, 99), Revision::new(1), at(0)).await;
     assert_eq!(replaced.map_err(kind), Err(UnknownVersion));
     assert!(store.touch(&key, at(1), at(100)).await.unwrap(), "it is alive");
     assert_eq!(data(&table).await, later);
@@ -68,14 +68,14 @@ async fn a_row_whose_columns_and_data_disagree_is_corrupt_until_it_is_purged() {
         ("", &good[..50].to_vec(), "a missing tail"),
     ] {
         let (store, table) = fresh().await;
-        store.create(&key, &anns(1, 99)).await.unwrap();
+        store.create(&key, &anns(1, 99), at(0)).await.unwrap();
         table.set_data(bytes).await;
         if !damage.is_empty() {
             table.run(damage).await;
         }
         assert_eq!(store.load(&key).await.unwrap_err().kind(), Corrupt, "{what}");
         assert_eq!(store.acquire(&key, &claim(1)).await.unwrap_err().kind(), Corrupt, "{what}");
-        assert_eq!(store.create(&key, &anns(1, 99)).await.unwrap_err().kind(), Exists, "{what}");
+        assert_eq!(store.create(&key, &anns(1, 99), at(0)).await.unwrap_err().kind(), Exists, "{what}");
         assert_eq!(Scan::page(&store, None, 9).await.unwrap().items, [], "{what}");
         assert_eq!(store.purge(at(100), 9).await.unwrap(), 1, "{what}");
         assert_eq!(store.load(&key).await.unwrap(), None, "{what}");
@@ -86,10 +86,10 @@ async fn a_row_whose_columns_and_data_disagree_is_corrupt_until_it_is_purged() {
 async fn a_row_with_the_record_of_another_key_is_changed_by_nothing_and_is_nobodys() {
     let (store, table) = fresh().await;
     let key = fresh_key();
-    store.create(&key, &anns(1, 99)).await.unwrap();
+    store.create(&key, &anns(1, 99), at(0)).await.unwrap();
     let other = encode(&fresh_key(), &anns(1, 99));
     table.set_data(&other).await;
-    let replaced = store.replace(&key, &record(2, 100), Revision::new(1)).await;
+    let replaced = store.replace(&key, &record(2, 100), Revision::new(1), at(0)).await;
     assert!(matches!(replaced.unwrap_err().kind(), Conflict | Corrupt));
     assert!(!store.touch(&key, at(1), at(100)).await.unwrap());
     assert_eq!(store.acquire(&key, &claim(1)).await.unwrap_err().kind(), Corrupt);
@@ -103,7 +103,7 @@ async fn a_row_with_the_record_of_another_key_is_changed_by_nothing_and_is_nobod
 async fn a_touch_and_a_takeover_change_columns_and_no_data() {
     let (store, table) = fresh().await;
     let key = fresh_key();
-    store.create(&key, &record(1, 99)).await.unwrap();
+    store.create(&key, &record(1, 99), at(0)).await.unwrap();
     let before = data(&table).await;
     assert!(store.touch(&key, at(98), at(500)).await.unwrap());
     store.acquire(&key, &claim(1)).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_touch_and_a_takeover_change_columns_and_no_data() {
 async fn a_damaged_record_keeps_no_lease() {
     let (store, table) = fresh().await;
     let key = fresh_key();
-    store.create(&key, &record(1, 1)).await.unwrap();
+    store.create(&key, &record(1, 1), at(0)).await.unwrap();
     let mut damaged = encode(&key, &record(1, 1));
     damaged.push(0);
     table.set_data(&damaged).await;
@@ -132,9 +132,9 @@ async fn more_data_than_the_limit_is_too_large_and_changes_nothing() {
     let (store, _table) = fresh().await;
     let key = fresh_key();
     let of = |len: usize, revision| Record::new(Revision::new(revision), at(1), vec![7; len]);
-    store.create(&key, &record(1, 1)).await.unwrap();
+    store.create(&key, &record(1, 1), at(0)).await.unwrap();
     let more = of(Store::MAX_DATA_LEN + 1, 2);
-    assert_eq!(store.replace(&key, &more, Revision::new(1)).await.unwrap_err().kind(), TooLarge);
+    assert_eq!(store.replace(&key, &more, Revision::new(1), at(0)).await.unwrap_err().kind(), TooLarge);
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 1)));
 }
 
@@ -177,7 +177,7 @@ async fn a_users_records_are_listed_in_pages_and_all_but_one_are_ended() {
     assert_eq!(store.list(&ann(), None, 1_000).await.unwrap().items, []);
     let keys: Vec<_> = (0..7).map(|_| fresh_key()).chain([Key::new([0; 32]), Key::new([255; 32])]).collect();
     for key in &keys {
-        store.create(key, &anns(1, 500)).await.unwrap();
+        store.create(key, &anns(1, 500), at(0)).await.unwrap();
     }
     for limit in [1, 4, 9, 1_000] {
         let (mut seen, mut cursor) = (Vec::new(), None);
@@ -202,6 +202,29 @@ async fn a_users_records_are_listed_in_pages_and_all_but_one_are_ended() {
 }
 
 #[tokio::test]
+async fn enrolling_counts_the_rows_of_the_subject_and_its_own_once() {
+    let (store, table) = fresh().await;
+    let key = fresh_key();
+    let enrolled = async |key| store.enroll(&ann(), key, at(0), at(99)).await.unwrap();
+    assert_eq!(enrolled(&key).await, 1);
+    table.run(&FILL.replace("{rows}", "250")).await;
+    table.run(&format!("UPDATE {{table}} SET subject = {} WHERE expires_at <= 230", blob(b"ann"))).await;
+    assert_eq!(enrolled(&key).await, 231, "an expired one may count");
+    store.create(&key, &anns(1, 500), at(0)).await.unwrap();
+    assert_eq!(enrolled(&key).await, 231, "it is there now");
+    assert_eq!(enrolled(&fresh_key()).await, 232);
+    assert_eq!(table.number("SELECT COUNT(*) FROM {table}").await, 251, "nothing is written");
+}
+
+#[tokio::test]
+async fn enrolling_counts_no_more_than_ten_thousand() {
+    let (store, table) = fresh().await;
+    table.run(&FILL.replace("{rows}", "12000")).await;
+    table.run(&format!("UPDATE {{table}} SET subject = {}", blob(b"ann"))).await;
+    assert_eq!(store.enroll(&ann(), &fresh_key(), at(0), at(99)).await.unwrap(), 10_000);
+}
+
+#[tokio::test]
 async fn a_count_is_of_live_records_only_however_many_there_are() {
     let (store, table) = fresh().await;
     table.run(&FILL.replace("{rows}", "30001")).await;
@@ -210,6 +233,6 @@ async fn a_count_is_of_live_records_only_however_many_there_are() {
     assert_eq!(store.count(at(30_001)).await.unwrap(), 0);
     // More with one expiry than are counted at once.
     table.run("UPDATE {table} SET expires_at = 40000 WHERE expires_at > 9000").await;
-    store.create(&fresh_key(), &Record::new(Revision::new(1), Timestamp::MAX, [])).await.unwrap();
+    store.create(&fresh_key(), &Record::new(Revision::new(1), Timestamp::MAX, []), at(0)).await.unwrap();
     assert_eq!(store.count(at(8_000)).await.unwrap(), 22_002);
 }

@@ -23,7 +23,7 @@ async fn eight_instances_may_create_the_table_at_the_same_time() {
             .collect();
         for instance in instances {
             let store = instance.await.unwrap();
-            store.create(&fresh_key(), &record(1, 1)).await.unwrap();
+            store.create(&fresh_key(), &record(1, 1), at(0)).await.unwrap();
             store.migrate().await.unwrap();
         }
         assert_eq!(table.number("SELECT COUNT(*) FROM {table}").await, 8);
@@ -37,9 +37,9 @@ async fn stores_with_different_tables_do_not_see_each_other() {
     let other = table.database.open(Store::builder().table(format!("{table}_2"))).await.unwrap();
     other.migrate().await.unwrap();
     let key = fresh_key();
-    one.create(&key, &record(1, 1)).await.unwrap();
+    one.create(&key, &record(1, 1), at(0)).await.unwrap();
     assert_eq!(other.load(&key).await.unwrap(), None);
-    other.create(&key, &record(2, 1)).await.unwrap();
+    other.create(&key, &record(2, 1), at(0)).await.unwrap();
     assert!(other.delete(&key).await.unwrap());
     assert_eq!(one.load(&key).await.unwrap(), Some(record(1, 1)));
     assert_eq!(other.count(at(0)).await.unwrap(), 0);
@@ -82,7 +82,7 @@ async fn calls_without_a_table_are_refused_and_say_how_it_is_created() {
     let store = table.open().await;
     let key = fresh_key();
     for error in [
-        store.create(&key, &record(1, 1)).await.unwrap_err(),
+        store.create(&key, &record(1, 1), at(0)).await.unwrap_err(),
         store.load(&key).await.unwrap_err(),
         store.delete(&key).await.unwrap_err(),
         store.count(at(0)).await.unwrap_err(),
@@ -91,5 +91,5 @@ async fn calls_without_a_table_are_refused_and_say_how_it_is_created() {
         assert!(cause(&error).contains("migrate()"), "{error:?}");
     }
     store.migrate().await.unwrap();
-    store.create(&key, &record(1, 1)).await.unwrap();
+    store.create(&key, &record(1, 1), at(0)).await.unwrap();
 }

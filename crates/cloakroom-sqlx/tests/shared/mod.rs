@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "not every database uses all of it")]
 
+mod claims;
 mod conformance;
 mod failures;
 mod leases;

@@ -16,11 +16,11 @@ async fn one_connection_is_enough_for_every_call_and_for_waiting() {
     let (store, pool) = table.in_pool().await;
     let store = Arc::new(store);
     let key = fresh_key();
-    store.create(&key, &record(1, 9)).await.unwrap();
+    store.create(&key, &record(1, 9), at(0)).await.unwrap();
     assert_eq!(store.acquire(&key, &claim(1)).await.unwrap(), Acquired::Held(record(1, 9)));
     let waiter = Arc::clone(&store);
     let waiting = tokio::spawn(async move {
-        while waiter.acquire(&key, &claim(2)).await.unwrap() == Acquired::Busy {
+        while matches!(waiter.acquire(&key, &claim(2)).await.unwrap(), Acquired::Busy(_)) {
             waiter.wait(&key, Duration::from_secs(3600)).await.unwrap();
         }
     });
@@ -39,8 +39,8 @@ async fn a_dropped_call_leaves_no_open_transaction_and_no_reply_behind() {
         for call in 0..10 {
             for polls in 1..40 {
                 let (key, other) = (fresh_key(), fresh_key());
-                store.create(&key, &record(1, 9)).await.unwrap();
-                store.create(&other, &record(2, 9)).await.unwrap();
+                store.create(&key, &record(1, 9), at(0)).await.unwrap();
+                store.create(&other, &record(2, 9), at(0)).await.unwrap();
                 let done = drop_after(polls, calls(&store, &key, call)).await;
                 let loaded = store.load(&other).await.unwrap();
                 assert_eq!(loaded, Some(record(2, 9)), "call {call}, {polls} polls");
@@ -58,7 +58,7 @@ fn calls<'a>(store: &'a Store, key: &'a Key, number: usize) -> BoxFuture<'a, ()>
     Box::pin(async move {
         match number {
             0 => drop(store.load(key).await),
-            1 => drop(store.replace(key, &record(3, 9), record(1, 9).revision).await),
+            1 => drop(store.replace(key, &record(3, 9), record(1, 9).revision, at(0)).await),
             2 => drop(store.touch(key, at(1), at(90)).await),
             3 => drop(store.delete(key).await),
             4 => drop(store.acquire(key, &claim(1)).await),
@@ -82,7 +82,7 @@ async fn an_acknowledged_change_is_in_no_transaction_that_the_application_left_o
         drop_after(polls, Box::pin(async { drop(pool.begin().await.unwrap()) })).await;
         found += usize::from(is_in_transaction(&pool).await);
         let key = fresh_key();
-        store.create(&key, &record(1, 9)).await.unwrap();
+        store.create(&key, &record(1, 9), at(0)).await.unwrap();
         assert_eq!(own.load(&key).await.unwrap(), Some(record(1, 9)), "{polls} polls");
         assert!(store.delete(&key).await.unwrap());
         assert_eq!(own.load(&key).await.unwrap(), None, "{polls} polls");
@@ -97,7 +97,7 @@ async fn a_transaction_that_the_application_forgot_is_ended_before_a_call() {
     for forgotten in ["BEGIN", "BEGIN; SELECT no_such_function()"] {
         _ = sqlx::raw_sql(forgotten).execute(&pool).await;
         let key = fresh_key();
-        store.create(&key, &record(1, 9)).await.unwrap();
+        store.create(&key, &record(1, 9), at(0)).await.unwrap();
         assert_eq!(own.load(&key).await.unwrap(), Some(record(1, 9)), "{forgotten}");
     }
 }

@@ -1,10 +1,10 @@
 //! The tests that are the same for every database that is a server.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cloakroom_sqlx::OpenErrorKind;
 use cloakroom_store::ErrorKind::{self, Unavailable};
-use cloakroom_store::{Applied, Store as _};
+use cloakroom_store::{Applied, Store as _, Timestamp};
 use sqlx::{Executor, query_scalar};
 
 use crate::database::Database;
@@ -22,6 +22,33 @@ async fn an_unreachable_server_is_one_line_without_the_password() {
     let text = text(&refused);
     assert!(!text.contains("secret") && !text.contains('\n'), "{text}");
     assert!(text.contains("127.0.0.1:1") && text.contains("refused"), "{text}");
+}
+
+/// By the clock of an application that runs ahead, everything has expired.
+#[tokio::test]
+async fn a_purge_removes_only_what_expired_ten_minutes_ago_by_the_clock_of_the_server() {
+    let (store, table) = fresh().await;
+    let live = fresh_key();
+    for (key, minutes) in [(live, 60), (fresh_key(), -9), (fresh_key(), -11)] {
+        let expires_at = wall_clock().saturating_add_signed(minutes * 60_000);
+        store.create(&key, &record(1, expires_at), at(0)).await.unwrap();
+    }
+    for cutoff in [Timestamp::MAX, at(wall_clock() + 7_200_000)] {
+        assert!(store.purge(cutoff, 10).await.unwrap() <= 1);
+    }
+    assert!(store.load(&live).await.unwrap().is_some());
+    assert_eq!(table.number("SELECT COUNT(*) FROM {table}").await, 2);
+    // An earlier cutoff is used as it is.
+    let key = fresh_key();
+    store.create(&key, &record(1, 5_000), at(0)).await.unwrap();
+    assert_eq!(store.purge(at(5_000), 10).await.unwrap(), 0);
+    assert_eq!(store.purge(at(5_001), 10).await.unwrap(), 1);
+}
+
+/// The time, in milliseconds since the Unix epoch.
+#[allow(clippy::disallowed_methods, reason = "the clock of a server is what is tested")]
+fn wall_clock() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64
 }
 
 #[tokio::test]
@@ -50,12 +77,12 @@ async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
     let store = Store::connect(server.url()).await.unwrap();
     store.migrate().await.unwrap();
     let key = fresh_key();
-    store.create(&key, &record(1, 9)).await.unwrap();
+    store.create(&key, &record(1, 9), at(0)).await.unwrap();
     let ends: [fn(&mut Server); 2] = [|server| server.kill(), |server| server.stop()];
     for end in ends {
         end(&mut server);
         assert_eq!(store.load(&key).await.unwrap_err().kind(), Unavailable(Applied::No));
-        let refused = store.create(&fresh_key(), &record(1, 9)).await.unwrap_err();
+        let refused = store.create(&fresh_key(), &record(1, 9), at(0)).await.unwrap_err();
         assert_eq!(refused.kind(), Unavailable(Applied::No), "there is nothing to send it to");
         server.start_again();
         assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
@@ -64,7 +91,7 @@ async fn after_a_restart_of_the_server_reads_find_no_broken_connection() {
         end(&mut server);
         server.start_again();
         assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
-        store.create(&fresh_key(), &record(1, 9)).await.unwrap();
+        store.create(&fresh_key(), &record(1, 9), at(0)).await.unwrap();
     }
 }
 
@@ -74,11 +101,11 @@ async fn a_broken_connection_of_a_pool_fails_no_read_and_no_write() {
     let (_, table) = fresh().await;
     let (store, pool) = table.in_pool().await;
     let key = fresh_key();
-    store.create(&key, &record(1, 9)).await.unwrap();
+    store.create(&key, &record(1, 9), at(0)).await.unwrap();
     kill(&table, connection_id(&pool).await).await;
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
     kill(&table, connection_id(&pool).await).await;
-    store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap();
+    store.replace(&key, &record(2, 9), record(1, 9).revision, at(0)).await.unwrap();
     assert_eq!(store.load(&key).await.unwrap(), Some(record(2, 9)));
 }
 
@@ -106,7 +133,7 @@ async fn a_write_whose_connection_breaks_may_have_been_applied_and_is_not_sent_a
     // In MySQL an own connection gives up waiting for a lock after a second.
     for store in [table.database.open(builder()).await.unwrap(), builder().pool(pool).unwrap()] {
         let key = fresh_key();
-        patient.create(&key, &record(1, 9)).await.unwrap();
+        patient.create(&key, &record(1, 9), at(0)).await.unwrap();
         let mut locks = lock_rows(&table).await;
         let kill = async {
             let mut connection = 0;
@@ -118,7 +145,7 @@ async fn a_write_whose_connection_breaks_may_have_been_applied_and_is_not_sent_a
             table.run(&KILL.replace("{id}", &connection.to_string())).await;
         };
         let new = record(2, 9);
-        let (replaced, ()) = tokio::join!(store.replace(&key, &new, record(1, 9).revision), kill);
+        let (replaced, ()) = tokio::join!(store.replace(&key, &new, record(1, 9).revision, at(0)), kill);
         assert_eq!(replaced.unwrap_err().kind(), Unavailable(Applied::Maybe));
         locks.execute("ROLLBACK").await.unwrap();
         assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)));
@@ -129,12 +156,12 @@ async fn a_write_whose_connection_breaks_may_have_been_applied_and_is_not_sent_a
 async fn a_write_without_a_reply_in_time_may_have_been_applied() {
     let (patient, table) = fresh().await;
     let key = fresh_key();
-    patient.create(&key, &record(1, 9)).await.unwrap();
+    patient.create(&key, &record(1, 9), at(0)).await.unwrap();
     let mut locks = lock_rows(&table).await;
     // Own connections have limits, so that the server would reply in time.
     let pool = table.database.pool(PoolOptions::new().max_connections(1)).await;
     let store = table.builder().deadline(Duration::from_secs(1)).pool(pool).unwrap();
-    let late = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
+    let late = store.replace(&key, &record(2, 9), record(1, 9).revision, at(0)).await.unwrap_err();
     assert_eq!(late.kind(), Unavailable(Applied::Maybe));
     assert_eq!(store.load(&key).await.unwrap(), Some(record(1, 9)), "its only connection is free again");
 
@@ -150,7 +177,7 @@ async fn a_write_without_a_reply_in_time_may_have_been_applied() {
 async fn the_server_works_on_no_more_calls_than_there_are_connections() {
     let (patient, table) = fresh().await;
     let key = fresh_key();
-    patient.create(&key, &record(1, 9)).await.unwrap();
+    patient.create(&key, &record(1, 9), at(0)).await.unwrap();
     let mut locks = lock_rows(&table).await;
     let builder = table.builder().max_connections(2).deadline(Duration::from_secs(4));
     let store = table.database.open(builder).await.unwrap();
@@ -171,11 +198,11 @@ async fn a_refused_write_is_not_applied_and_costs_the_pool_no_connection() {
     let (patient, table) = fresh().await;
     let (store, pool) = table.in_pool().await;
     let key = fresh_key();
-    patient.create(&key, &record(1, 9)).await.unwrap();
+    patient.create(&key, &record(1, 9), at(0)).await.unwrap();
     let before = connection_id(&pool).await;
     pool.execute(SHORT_LOCK_WAIT).await.unwrap();
     let mut locks = lock_rows(&table).await;
-    let refused = store.replace(&key, &record(2, 9), record(1, 9).revision).await.unwrap_err();
+    let refused = store.replace(&key, &record(2, 9), record(1, 9).revision, at(0)).await.unwrap_err();
     assert_eq!(refused.kind(), Unavailable(Applied::No), "{refused:?}");
     locks.execute("ROLLBACK").await.unwrap();
     assert_eq!(before, connection_id(&pool).await);
@@ -192,10 +219,10 @@ async fn an_error_shows_nothing_that_is_stored() {
     let (store, table) = fresh().await;
     table.run("ALTER TABLE {table} ADD CONSTRAINT early CHECK (expires_at < 100)").await;
     let key = fresh_key();
-    let error = store.create(&key, &record(1, 100)).await.unwrap_err();
+    let error = store.create(&key, &record(1, 100), at(0)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
-    store.create(&key, &record(1, 9)).await.unwrap();
-    let exists = store.create(&key, &record(1, 9)).await.unwrap_err();
+    store.create(&key, &record(1, 9), at(0)).await.unwrap();
+    let exists = store.create(&key, &record(1, 9), at(0)).await.unwrap_err();
     let text = format!("{error:?} {error} {exists:?} {exists} {store:?} {:?}", table.builder());
     assert!(text.contains("early") && !text.contains("0707") && !text.contains(r"\x07"), "{text}");
     assert!(!text.contains("data") && !text.contains(SCHEME), "{text}");
@@ -210,7 +237,7 @@ async fn a_user_who_may_not_create_tables_can_use_one_that_exists() {
     let store = table.builder().connect(&url).await.unwrap();
     store.migrate().await.unwrap();
     let key = fresh_key();
-    store.create(&key, &record(1, 1)).await.unwrap();
+    store.create(&key, &record(1, 1), at(0)).await.unwrap();
     assert!(store.delete(&key).await.unwrap());
 
     let store = Table::named().builder().connect(&url).await.unwrap();
@@ -229,7 +256,9 @@ async fn calls_without_rights_are_refused_until_they_are_granted() {
     let url = url().replace(&format!("{ADMIN}@"), &format!("{user}@"));
     let users = other.builder().connect(&url).await.unwrap();
     let key = fresh_key();
-    for error in [users.create(&key, &record(1, 1)).await.unwrap_err(), users.load(&key).await.unwrap_err()] {
+    for error in
+        [users.create(&key, &record(1, 1), at(0)).await.unwrap_err(), users.load(&key).await.unwrap_err()]
+    {
         assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
         assert!(cause(&error).contains("denied"), "{error:?}");
     }
@@ -237,7 +266,7 @@ async fn calls_without_rights_are_refused_until_they_are_granted() {
     let host = if SCHEME == "mysql" { "@127.0.0.1" } else { "" };
     let privileges = "SELECT, INSERT, UPDATE, DELETE";
     other.run(&format!("GRANT {privileges} ON {{table}} TO {user}{host}")).await;
-    users.create(&key, &record(1, 1)).await.unwrap();
+    users.create(&key, &record(1, 1), at(0)).await.unwrap();
     other.run(&format!("REVOKE {privileges} ON {{table}} FROM {user}{host}")).await;
     table.run(&DROP_USER.replace("{user}", &user)).await;
 }
@@ -248,7 +277,7 @@ async fn a_table_may_be_in_a_schema() {
     table.run("CREATE SCHEMA {table}").await;
     let store = table.database.open(Store::builder().table(format!("{table}.Sessions"))).await.unwrap();
     store.migrate().await.unwrap();
-    store.create(&fresh_key(), &record(1, 1)).await.unwrap();
+    store.create(&fresh_key(), &record(1, 1), at(0)).await.unwrap();
     store.migrate().await.unwrap();
     let tables = "SELECT COUNT(*) FROM information_schema.tables \
         WHERE table_schema = '{table}' AND table_name = 'Sessions'";

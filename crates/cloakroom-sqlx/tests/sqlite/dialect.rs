@@ -2,6 +2,7 @@
 
 use cloakroom_sqlx::SqliteStore;
 use cloakroom_store::codec::hex;
+use cloakroom_store::conformance::Facet;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, SqliteConnection};
 
@@ -9,6 +10,8 @@ pub(crate) type Store = SqliteStore;
 pub(crate) type Pool = SqlitePool;
 pub(crate) type PoolOptions = sqlx::pool::PoolOptions<Sqlite>;
 pub(crate) type Connection = SqliteConnection;
+
+pub(crate) const FACETS: &[Facet] = &[Facet::Leases, Facet::Subjects, Facet::Scan];
 
 pub(crate) fn blob(bytes: &[u8]) -> String {
     format!("x'{}'", hex(bytes))

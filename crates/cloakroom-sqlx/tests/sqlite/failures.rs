@@ -17,7 +17,7 @@ async fn a_write_waits_for_another_process_and_is_not_applied_if_that_takes_too_
     let mut other = table.connection().await;
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let key = fresh_key();
-    let refused = hasty.create(&key, &record(1, 1)).await.unwrap_err();
+    let refused = hasty.create(&key, &record(1, 1), at(0)).await.unwrap_err();
     assert_eq!(refused.kind(), Unavailable(Applied::No), "{refused:?}");
     assert_eq!(hasty.load(&key).await.unwrap(), None, "readers do not wait");
 
@@ -26,7 +26,7 @@ async fn a_write_waits_for_another_process_and_is_not_applied_if_that_takes_too_
         other.execute("COMMIT").await.unwrap();
     };
     let patient_record = record(2, 1);
-    let (created, ()) = tokio::join!(store.create(&key, &patient_record), end);
+    let (created, ()) = tokio::join!(store.create(&key, &patient_record, at(0)), end);
     created.unwrap();
     assert_eq!(hasty.load(&key).await.unwrap(), Some(record(2, 1)));
 }
@@ -41,7 +41,7 @@ async fn a_file_that_may_not_grow_is_full_and_keeps_what_it_has() {
     let mut kept = Vec::new();
     let error = loop {
         let key = fresh_key();
-        match store.create(&key, &large(1)).await {
+        match store.create(&key, &large(1), at(0)).await {
             Ok(()) => kept.push(key),
             Err(error) => break error,
         }
@@ -53,7 +53,7 @@ async fn a_file_that_may_not_grow_is_full_and_keeps_what_it_has() {
         assert_eq!(store.load(key).await.unwrap(), Some(large(1)));
         assert!(store.delete(key).await.unwrap());
     }
-    store.create(&kept[0], &large(2)).await.unwrap();
+    store.create(&kept[0], &large(2), at(0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn an_error_shows_nothing_that_is_stored() {
     let (store, table) = fresh().await;
     let key = fresh_key();
     table.run("CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'no'); END").await;
-    let error = store.create(&key, &record(1, 1)).await.unwrap_err();
+    let error = store.create(&key, &record(1, 1), at(0)).await.unwrap_err();
     let text = format!("{error:?} {error} {store:?}");
     assert!(text.contains("no (1811)") && !text.contains("0707") && !text.contains("data:"), "{text}");
 }
@@ -75,9 +75,9 @@ async fn a_file_that_may_not_be_written_is_refused_until_it_may_be() {
     };
     let key = fresh_key();
     let reader = table.builder().pool(pool(true).await.unwrap()).unwrap();
-    let refused = reader.create(&key, &record(1, 1)).await.unwrap_err();
+    let refused = reader.create(&key, &record(1, 1), at(0)).await.unwrap_err();
     assert_eq!(refused.kind(), Refused, "{refused:?}");
     assert_eq!(reader.load(&key).await.unwrap(), None);
     let writer = table.builder().pool(pool(false).await.unwrap()).unwrap();
-    writer.create(&key, &record(1, 1)).await.unwrap();
+    writer.create(&key, &record(1, 1), at(0)).await.unwrap();
 }

@@ -7,7 +7,7 @@ use cloakroom_store::Store;
 use sqlx::Executor;
 
 use crate::database::Database;
-use crate::shared::{Table, fresh, fresh_key, record, text};
+use crate::shared::{Table, at, fresh, fresh_key, record, text};
 
 #[cfg(unix)]
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn only_the_owner_may_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
 
     let (store, table) = fresh().await;
-    store.create(&fresh_key(), &record(1, 1)).await.unwrap();
+    store.create(&fresh_key(), &record(1, 1), at(0)).await.unwrap();
     let files = table.database.folder.path().read_dir().unwrap();
     let files: Vec<_> = files.map(Result::unwrap).collect();
     assert_eq!(files.len(), 3, "the file, its log and the log's index: {files:?}");

@@ -7,6 +7,7 @@ mod database;
 mod dialect;
 mod failures;
 mod files;
+mod leases;
 mod processes;
 #[path = "../shared/mod.rs"]
 mod shared;

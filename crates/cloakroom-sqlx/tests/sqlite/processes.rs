@@ -22,7 +22,7 @@ async fn no_update_of_two_processes_is_lost() {
     let Database { path, folder: _folder } = Database::new();
     let store = SqliteStore::open(&path).await.unwrap();
     store.migrate().await.unwrap();
-    store.create(&key, &numbered(0, 0)).await.unwrap();
+    store.create(&key, &numbered(0, 0), at(0)).await.unwrap();
     let mut other = Command::new(env::current_exe().unwrap())
         .args(["--exact", "processes::no_update_of_two_processes_is_lost"])
         .env(FILE, &path)
@@ -41,7 +41,7 @@ async fn count_up(store: &SqliteStore, key: &Key) {
         loop {
             let seen = store.load(key).await.unwrap().unwrap();
             revision += 1;
-            match store.replace(key, &numbered(revision, number(&seen) + 1), seen.revision).await {
+            match store.replace(key, &numbered(revision, number(&seen) + 1), seen.revision, at(0)).await {
                 Ok(()) => break,
                 Err(error) => assert_eq!(error.kind(), Conflict, "{error:?}"),
             }

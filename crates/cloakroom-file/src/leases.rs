@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 
-use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Result, Timestamp};
+use cloakroom_store::{Acquired, Claim, Error, Key, LeaseId, Result, SeenLease, Timestamp};
 
 use crate::disk::io_failed;
 use crate::folder::Folder;
@@ -23,16 +23,21 @@ impl Folder {
     pub(crate) fn acquire(&self, key: &Key, claim: &Claim) -> Result<Acquired> {
         let lock = self.locks.lock(key)?;
         let Some(mut record) = self.record(key)? else { return Ok(Acquired::Missing) };
+        if !claim.admits(&record) {
+            return Ok(Acquired::Mismatch(record));
+        }
         let found = self.lease(key)?;
         let mut failed: fn(io::Error) -> Error = io_failed;
         match found {
             LeaseFile::Nothing => {}
-            LeaseFile::Lease(lease) if lease.until > claim.now && self.is_alive(lease)? => {
+            LeaseFile::Lease(lease)
+                if !claim.finds_expired(lease.seen(), claim.now) && self.is_alive(lease)? =>
+            {
                 if lease.holder != claim.lease {
-                    return Ok(Acquired::Busy);
+                    return Ok(Acquired::Busy(Some(lease.seen())));
                 }
             }
-            // Expired, or its holder died.
+            // Expired, too far ahead, overruled, or its holder died.
             LeaseFile::Lease(_) | LeaseFile::Nonsense => {
                 record.revision = claim.takeover;
                 self.rewrite(&lock, key, &record)?;
@@ -109,6 +114,11 @@ enum LeaseFile {
 }
 
 impl Lease {
+    /// As callers see it.
+    fn seen(self) -> SeenLease {
+        SeenLease::new(self.holder, self.until)
+    }
+
     /// Three numbers of eight bytes, little-endian: holder, end in milliseconds since the Unix epoch, open store.
     fn encode(self) -> [u8; LEN] {
         let mut bytes = [0; LEN];

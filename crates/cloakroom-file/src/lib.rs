@@ -13,7 +13,8 @@
 //!
 //! let key = Key::new([7; 32]);
 //! let record = Record::new(Revision::new(1), Timestamp::from_millis(1_800_000_000_000), b"opaque".as_slice());
-//! store.create(&key, &record).await?; // on disk when this returns
+//! let now = Timestamp::from_millis(1_790_000_000_000);
+//! store.create(&key, &record, now).await?; // on disk when this returns
 //! assert_eq!(store.load(&key).await?, Some(record));
 //! # Ok(()) }
 //! # let folder = tempfile::tempdir().unwrap();

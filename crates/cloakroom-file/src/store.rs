@@ -141,7 +141,7 @@ impl FileStoreBuilder {
 }
 
 impl Store for FileStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, _now: Timestamp) -> Result<()> {
         let (key, record) = (*key, record.clone());
         self.run(move |folder| folder.create(&key, &record)).await
     }
@@ -151,7 +151,7 @@ impl Store for FileStore {
         self.run(move |folder| folder.load(&key)).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, _now: Timestamp) -> Result<()> {
         let (key, record) = (*key, record.clone());
         self.run(move |folder| folder.replace(&key, &record, expected)).await
     }
@@ -197,6 +197,7 @@ impl Leases for FileStore {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        _now: Timestamp,
     ) -> Result<()> {
         let (key, record) = (*key, record.clone());
         self.run(move |folder| {
@@ -228,9 +229,10 @@ impl Leases for FileStore {
 }
 
 impl Subjects for FileStore {
-    /// Nothing to do: the index follows from the records.
-    async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
-        Ok(())
+    /// Only counts the subject's markers: a marker is made before its record is written.
+    async fn enroll(&self, subject: &Subject, key: &Key, _: Timestamp, _: Timestamp) -> Result<usize> {
+        let (subject, key) = (subject.clone(), *key);
+        self.run(move |folder| folder.count_marked(&subject, &key)).await
     }
 
     async fn list(

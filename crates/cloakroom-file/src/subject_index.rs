@@ -81,6 +81,23 @@ impl Folder {
         Ok(())
     }
 
+    /// How many markers the subject has, with that of `key`, whether it is there yet or not.
+    pub(crate) fn count_marked(&self, subject: &Subject, key: &Key) -> Result<usize> {
+        let folder = self.layout.subject(subject);
+        let others = match Layout::keys_in(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.still_there(shard_above(&folder))?;
+                return Ok(1);
+            }
+            keys => keys.map_err(io_failed)?,
+        };
+        let mut count = 1;
+        for other in others.take(MOST_COUNTED) {
+            count += usize::from(other.map_err(io_failed)?.0 != *key);
+        }
+        Ok(count)
+    }
+
     /// The sessions that name `subject`, in the order of their keys.
     pub(crate) fn list(
         &self,
@@ -198,3 +215,5 @@ fn shard_above(subject_folder: &Path) -> &Path {
 
 /// How many keys of a user are held in memory. Each such page costs a sync for each shard that it is in.
 const MARKERS_AT_A_TIME: usize = if cfg!(test) { 4 } else { 1_024 };
+/// A user who has more sessions has them counted up to this number.
+const MOST_COUNTED: usize = 10_000;

@@ -136,6 +136,10 @@ fn held(answer: Acquired) -> Record {
     }
 }
 
+fn is_busy(acquired: &Acquired) -> bool {
+    matches!(acquired, Acquired::Busy(_))
+}
+
 /// The names in a folder, in order.
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();

@@ -22,7 +22,7 @@ fn main() {
     let folder = folder.expect("a folder to write in");
     let ours = RedbStore::open(folder.path().join("ours.redb")).expect("a store");
     let bare = Database::create(folder.path().join("bare.redb")).expect("a database");
-    time(512, KEPT, |n| run(ours.create(&key(n), &record(1))).expect("created"));
+    time(512, KEPT, |n| run(ours.create(&key(n), &record(1), Timestamp::from_millis(0))).expect("created"));
     fill(&bare);
 
     println!("{KEPT} sessions of {DATA_LEN} bytes");
@@ -31,10 +31,18 @@ fn main() {
         let fresh = |n| key(KEPT * callers + n);
         let any = |n| key(n * 7_919 % KEPT);
         report("bare put, new", callers, WRITES, |n| put(&bare, &fresh(n), 1));
-        report("create", callers, WRITES, |n| run(ours.create(&fresh(n), &record(1))).expect("created"));
+        report("create", callers, WRITES, |n| {
+            run(ours.create(&fresh(n), &record(1), Timestamp::from_millis(0))).expect("created")
+        });
         report("bare put, again", callers, WRITES, |n| put(&bare, &any(n), revision + 1));
         report("replace", callers, WRITES, |n| {
-            run(ours.replace(&any(n), &record(revision + 1), Revision::new(revision))).expect("replaced");
+            run(ours.replace(
+                &any(n),
+                &record(revision + 1),
+                Revision::new(revision),
+                Timestamp::from_millis(0),
+            ))
+            .expect("replaced");
         });
         report("touch", callers, WRITES, |n| {
             let until = Timestamp::from_millis(EXPIRES + callers);

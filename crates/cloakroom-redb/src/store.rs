@@ -69,7 +69,7 @@ impl RedbStore {
 }
 
 impl Store for RedbStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, _now: Timestamp) -> Result<()> {
         check_size(record)?;
         self.writer.change(Change::Create { key: *key, record: record.clone() }).await?;
         Ok(())
@@ -79,7 +79,7 @@ impl Store for RedbStore {
         self.read(|file| tables::load(file, key)).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, _now: Timestamp) -> Result<()> {
         check_size(record)?;
         self.writer.change(Change::Replace { key: *key, record: record.clone(), expected }).await?;
         Ok(())
@@ -114,9 +114,9 @@ impl Store for RedbStore {
 }
 
 impl Subjects for RedbStore {
-    /// Nothing to do: the index changes in the same transaction as the record.
-    async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
-        Ok(())
+    /// Only counts: the index changes in the same transaction as the record.
+    async fn enroll(&self, subject: &Subject, key: &Key, _: Timestamp, _: Timestamp) -> Result<usize> {
+        self.read(|file| tables::count_of(file, subject, key)).await
     }
 
     async fn list(

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use cloakroom_store::{Acquired, Error, Key, LeaseId, Record, SubjectEntry, Timestamp};
+use cloakroom_store::{Error, Key, LeaseId, Record, SubjectEntry, Timestamp};
 use tempfile::TempDir;
 
 use super::crash_disk::{CrashDisk, Done, Random};
 use super::{
-    Hook, another, at, claim, held, key, listed, lock, names_in, of, open_on, place, record, rev, subject,
+    Hook, another, at, claim, held, is_busy, key, listed, lock, names_in, of, open_on, place, record, rev,
+    subject,
 };
 use crate::disk::{Disk, DiskChange, Durability};
 use crate::folder::Folder;
@@ -370,7 +371,7 @@ fn go_on(folder: &Folder, alive: &[(Key, Record)], context: &str) {
     let mut of_users = BTreeMap::new();
     for (key, record) in alive {
         let answer = folder.acquire(key, &claim(99, 10, 500)).unwrap();
-        assert_ne!(answer, Acquired::Busy, "{context}");
+        assert!(!is_busy(&answer), "{context}");
         let mut next = held(answer);
         assert!(next.revision == record.revision || next.revision == rev(500), "{context}");
         let revision = std::mem::replace(&mut next.revision, record.revision);

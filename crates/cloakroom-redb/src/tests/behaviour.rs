@@ -15,18 +15,18 @@ fn a_record_is_created_once_and_replaced_by_who_read_it_last() {
     let store = open(&Disk::default());
     let (first, second) = (of("ann", record(1, 100)), record(2, 200));
     run(async {
-        store.create(&key(1), &first).await.unwrap();
-        assert_eq!(store.create(&key(1), &second).await.unwrap_err().kind(), ErrorKind::Exists);
+        store.create(&key(1), &first, at(0)).await.unwrap();
+        assert_eq!(store.create(&key(1), &second, at(0)).await.unwrap_err().kind(), ErrorKind::Exists);
         assert_eq!(store.load(&key(1)).await.unwrap(), Some(first));
 
-        let conflict = store.replace(&key(1), &second, Revision::new(9)).await.unwrap_err();
+        let conflict = store.replace(&key(1), &second, Revision::new(9), at(0)).await.unwrap_err();
         assert_eq!(conflict.kind(), ErrorKind::Conflict);
-        store.replace(&key(1), &second, Revision::new(1)).await.unwrap();
+        store.replace(&key(1), &second, Revision::new(1), at(0)).await.unwrap();
         assert_eq!(store.load(&key(1)).await.unwrap(), Some(second.clone()));
 
         assert!(store.delete(&key(1)).await.unwrap());
         assert!(!store.delete(&key(1)).await.unwrap());
-        let missing = store.replace(&key(1), &second, Revision::new(2)).await.unwrap_err();
+        let missing = store.replace(&key(1), &second, Revision::new(2), at(0)).await.unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::Missing);
         assert_eq!(store.load(&key(1)).await.unwrap(), None);
     });
@@ -38,7 +38,7 @@ fn a_touch_moves_a_living_expiry_forward_and_nothing_else() {
     run(async {
         assert!(!store.touch(&key(1), at(0), at(10)).await.unwrap());
         let stored = of("ann", record(1, 100));
-        store.create(&key(1), &stored).await.unwrap();
+        store.create(&key(1), &stored, at(0)).await.unwrap();
         assert!(store.touch(&key(1), at(50), at(150)).await.unwrap());
         assert!(store.touch(&key(1), at(50), at(120)).await.unwrap(), "never back");
         assert!(!store.touch(&key(1), at(150), at(900)).await.unwrap(), "never revives");
@@ -57,7 +57,7 @@ fn a_purge_takes_the_soonest_up_to_its_limit_over_several_transactions() {
     run(async {
         let creates: Vec<_> = (0..many as u64).map(|n| (number(n), record(n, 1_000 + n))).collect();
         let calls: Vec<_> =
-            creates.iter().map(|(key, record)| super::begin(store.create(key, record))).collect();
+            creates.iter().map(|(key, record)| super::begin(store.create(key, record, at(0)))).collect();
         calls.into_iter().for_each(|call| call.finish().unwrap());
 
         assert_eq!(store.purge(at(1_000), usize::MAX).await.unwrap(), 0);
@@ -79,10 +79,10 @@ fn a_users_records_are_listed_and_ended_wherever_they_went() {
     let (ann, annabel) = (subject("ann"), subject("annabel"));
     run(async {
         for (number, name) in [(0, "ann"), (1, "ann"), (2, "ann"), (3, "annabel"), (255, "ann")] {
-            store.create(&key(number), &of(name, record(number.into(), 100))).await.unwrap();
+            store.create(&key(number), &of(name, record(number.into(), 100)), at(0)).await.unwrap();
         }
-        store.replace(&key(1), &of("annabel", record(10, 100)), Revision::new(1)).await.unwrap();
-        store.replace(&key(2), &record(20, 100), Revision::new(2)).await.unwrap();
+        store.replace(&key(1), &of("annabel", record(10, 100)), Revision::new(1), at(0)).await.unwrap();
+        store.replace(&key(2), &record(20, 100), Revision::new(2), at(0)).await.unwrap();
 
         let entry = |number: u8| SubjectEntry::new(key(number), at(100));
         let whole = store.list(&ann, None, 10).await.unwrap();
@@ -106,7 +106,7 @@ fn a_walk_sees_every_record_once_and_ends() {
     let store = open(&Disk::default());
     run(async {
         for number in 0..7 {
-            store.create(&key(number), &record(number.into(), 100)).await.unwrap();
+            store.create(&key(number), &record(number.into(), 100), at(0)).await.unwrap();
         }
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
@@ -133,7 +133,7 @@ fn a_damaged_record_is_corrupt_to_who_asks_for_it_and_in_nobody_elses_way() {
     let store = open(&disk);
     run(async {
         for number in 1..=3 {
-            store.create(&key(number), &of("ann", record(number.into(), 100))).await.unwrap();
+            store.create(&key(number), &of("ann", record(number.into(), 100)), at(0)).await.unwrap();
         }
     });
     drop(store);
@@ -146,10 +146,10 @@ fn a_damaged_record_is_corrupt_to_who_asks_for_it_and_in_nobody_elses_way() {
             let corrupt = Some(ErrorKind::Corrupt);
             let fresh = record(9, 900);
             assert_eq!(store.load(&key(number)).await.err().map(|e| e.kind()), corrupt);
-            let replaced = store.replace(&key(number), &fresh, Revision::new(number.into())).await;
+            let replaced = store.replace(&key(number), &fresh, Revision::new(number.into()), at(0)).await;
             assert_eq!(replaced.err().map(|e| e.kind()), corrupt);
             assert_eq!(store.touch(&key(number), at(0), at(900)).await.err().map(|e| e.kind()), corrupt);
-            let created = store.create(&key(number), &fresh).await;
+            let created = store.create(&key(number), &fresh, at(0)).await;
             assert_eq!(created.err().map(|e| e.kind()), Some(ErrorKind::Exists), "never overwritten");
         }
         assert_eq!(store.list(&subject("ann"), None, 10).await.unwrap().items.len(), 1);
@@ -167,7 +167,7 @@ fn a_damaged_record_is_corrupt_to_who_asks_for_it_and_in_nobody_elses_way() {
 fn ending_a_users_sessions_ends_those_of_a_later_version_too() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(1), &of("ann", record(1, 100)))).unwrap();
+    run(store.create(&key(1), &of("ann", record(1, 100)), at(0))).unwrap();
     drop(store);
     plant(&disk, &key(1), LATER_VERSION_OF_KEY_1);
     let store = open(&disk);
@@ -187,7 +187,7 @@ fn ending_more_sessions_than_are_looked_up_at_once_ends_all_but_the_exception() 
     let store = open(&Disk::default());
     let record = of("ann", record(1, 100));
     let keys: Vec<_> = (0..600).map(number).collect();
-    let calls: Vec<_> = keys.iter().map(|key| super::begin(store.create(key, &record))).collect();
+    let calls: Vec<_> = keys.iter().map(|key| super::begin(store.create(key, &record, at(0)))).collect();
     calls.into_iter().for_each(|call| call.finish().unwrap());
     run(async {
         assert_eq!(store.end_all(&subject("ann"), Some(&number(255))).await.unwrap(), 599);
@@ -200,7 +200,7 @@ fn ending_more_sessions_than_are_looked_up_at_once_ends_all_but_the_exception() 
 fn a_stale_index_row_ends_nothing_that_it_should_not() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(1), &of("ann", record(1, 500)))).unwrap();
+    run(store.create(&key(1), &of("ann", record(1, 500)), at(0))).unwrap();
     drop(store);
     let file = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = file.begin_write().unwrap();
@@ -234,10 +234,10 @@ fn a_record_above_the_limit_is_refused_and_one_at_the_limit_is_kept() {
     let store = open(&Disk::default());
     let sized = |size: usize| Record::new(Revision::new(1), at(100), vec![1; size]);
     run(async {
-        let over = store.create(&key(1), &sized(RedbStore::MAX_DATA_LEN + 1)).await;
+        let over = store.create(&key(1), &sized(RedbStore::MAX_DATA_LEN + 1), at(0)).await;
         assert_eq!(over.unwrap_err().kind(), ErrorKind::TooLarge);
         let most = sized(RedbStore::MAX_DATA_LEN);
-        store.create(&key(1), &most).await.unwrap();
+        store.create(&key(1), &most, at(0)).await.unwrap();
         assert!(store.load(&key(1)).await.unwrap() == Some(most));
     });
 }
@@ -254,7 +254,7 @@ fn it_offers_subjects_and_scan_and_no_leases_and_prints_no_records() {
 fn records_are_stored_in_the_contracts_own_encoding() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(1), &of("ann", record(1, 100)))).unwrap();
+    run(store.create(&key(1), &of("ann", record(1, 100)), at(0))).unwrap();
     drop(store);
     let file = Database::builder().create_with_backend(disk).unwrap();
     let records = file.begin_read().unwrap().open_table(RECORDS).unwrap();

@@ -84,7 +84,7 @@ fn check(image: Vec<u8>, issued: usize, steps: &[Step]) {
     };
     assert!(allowed, "after {issued} operations, steps {first:?} to {last:?}: {found:?}");
     check_indexes(&store, &found);
-    run(store.create(&key(200), &record(1, 1))).unwrap();
+    run(store.create(&key(200), &record(1, 1), at(0))).unwrap();
 }
 
 fn state_of(store: &RedbStore) -> State {
@@ -190,9 +190,9 @@ fn workload(disk: &Disk) -> Vec<Step> {
 
 async fn call(store: &RedbStore, ask: &Ask) -> Result<usize> {
     match ask {
-        Ask::Create(key, record) => store.create(key, record).await.map(|()| 1),
+        Ask::Create(key, record) => store.create(key, record, at(0)).await.map(|()| 1),
         Ask::Replace(key, record, expected) => {
-            store.replace(key, record, Revision::new(*expected)).await.map(|()| 1)
+            store.replace(key, record, Revision::new(*expected), at(0)).await.map(|()| 1)
         }
         Ask::Touch(key, until) => store.touch(key, at(0), at(*until)).await.map(usize::from),
         Ask::Delete(key) => store.delete(key).await.map(usize::from),

@@ -16,7 +16,7 @@ fn what_was_stored_is_there_after_closing_and_opening_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.redb");
     let store = RedbStore::open(&path).unwrap();
-    run(store.create(&key(1), &record(1, 100))).unwrap();
+    run(store.create(&key(1), &record(1, 100), at(0))).unwrap();
     drop(store);
     let store = RedbStore::builder().cache_bytes(1 << 16).open(&path).unwrap();
     assert_eq!(run(store.load(&key(1))).unwrap(), Some(record(1, 100)));
@@ -126,7 +126,7 @@ fn a_file_with_a_damaged_page_is_an_error_or_opens_and_never_a_panic() {
     let path = folder.path().join("sessions.redb");
     let store = RedbStore::open(&path).unwrap();
     for n in 0..100 {
-        run(store.create(&key(n), &record(1, 1_000))).unwrap();
+        run(store.create(&key(n), &record(1, 1_000), at(0))).unwrap();
     }
     drop(store);
     let good = fs::read(&path).unwrap();

@@ -13,16 +13,16 @@ use crate::writer::{QUEUE, UNSYNCED_COMMITS, UNSYNCED_TIME};
 fn changes_that_wait_together_share_one_sync_and_are_answered_each_on_its_own() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(200), &record(1, 100))).unwrap();
+    run(store.create(&key(200), &record(1, 100), at(0))).unwrap();
     let before = disk.syncs();
     let held = disk.hold_syncs();
     let (stored, next, nobody) = (record(1, 100), record(2, 100), key(99));
     let keys: Vec<_> = (0..64).map(key).collect();
-    let creates: Vec<_> = keys.iter().map(|key| begin(store.create(key, &stored))).collect();
-    let exists = begin(store.create(&keys[0], &stored));
-    let conflict = begin(store.replace(&keys[1], &next, Revision::new(9)));
-    let missing = begin(store.replace(&nobody, &next, Revision::new(1)));
-    let replaced = begin(store.replace(&keys[2], &next, Revision::new(1)));
+    let creates: Vec<_> = keys.iter().map(|key| begin(store.create(key, &stored, at(0)))).collect();
+    let exists = begin(store.create(&keys[0], &stored, at(0)));
+    let conflict = begin(store.replace(&keys[1], &next, Revision::new(9), at(0)));
+    let missing = begin(store.replace(&nobody, &next, Revision::new(1), at(0)));
+    let replaced = begin(store.replace(&keys[2], &next, Revision::new(1), at(0)));
     drop(held);
 
     creates.into_iter().for_each(|create| create.finish().unwrap());
@@ -55,9 +55,9 @@ fn many_threads_lose_no_update_and_sync_far_less_than_they_write() {
                     step.wait();
                     let call = begin(async {
                         if round == 0 {
-                            return store.create(&key, &next).await;
+                            return store.create(&key, &next, at(0)).await;
                         }
-                        store.replace(&key, &next, expected).await
+                        store.replace(&key, &next, expected, at(0)).await
                     });
                     step.wait();
                     call.finish().unwrap();
@@ -84,9 +84,9 @@ fn a_change_nobody_waits_for_any_more_is_made_and_one_never_polled_is_not() {
     let store = open(&disk);
     let held = disk.hold_syncs();
     let stored = record(1, 100);
-    drop(begin(store.create(&key(1), &stored)));
-    drop(begin(store.create(&key(2), &stored)));
-    drop(store.create(&key(3), &stored));
+    drop(begin(store.create(&key(1), &stored, at(0))));
+    drop(begin(store.create(&key(2), &stored, at(0))));
+    drop(store.create(&key(3), &stored, at(0)));
     drop(held);
     // Dropping the store drains the queue and closes the file.
     drop(store);
@@ -104,10 +104,10 @@ fn a_change_the_queue_has_no_room_for_is_refused_without_effect() {
     let stored = record(1, 100);
     let (one, other) = (key(1), key(2));
     let mut refused = None;
-    let mut waiting: Vec<Begun<'_, _>> = vec![begin(store.create(&one, &stored))];
+    let mut waiting: Vec<Begun<'_, _>> = vec![begin(store.create(&one, &stored, at(0)))];
     // At most what is queued, and what the writer has taken already.
     for _ in 0..2 * QUEUE {
-        let call = begin(store.create(&other, &stored));
+        let call = begin(store.create(&other, &stored, at(0)));
         if let Some(Err(error)) = call.early {
             refused = Some(error);
             break;
@@ -124,7 +124,7 @@ fn a_change_the_queue_has_no_room_for_is_refused_without_effect() {
 fn touches_are_not_synced_one_by_one_and_never_remain_unsynced_for_long() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(1), &record(1, 1_000))).unwrap();
+    run(store.create(&key(1), &record(1, 1_000), at(0))).unwrap();
     let before = disk.syncs();
     for n in 1..=UNSYNCED_COMMITS as u64 {
         assert!(run(store.touch(&key(1), at(0), at(1_000 + n))).unwrap());
@@ -146,7 +146,7 @@ fn touches_are_not_synced_one_by_one_and_never_remain_unsynced_for_long() {
 fn a_last_touch_is_synced_when_nothing_follows_it() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(1), &record(1, 1_000))).unwrap();
+    run(store.create(&key(1), &record(1, 1_000), at(0))).unwrap();
     let before = disk.syncs();
     run(store.touch(&key(1), at(0), at(2_000))).unwrap();
     disk.wait_for_syncs(before + 1);
@@ -158,11 +158,11 @@ fn a_last_touch_is_synced_when_nothing_follows_it() {
 fn calls_that_change_nothing_do_not_touch_the_disk() {
     let disk = Disk::default();
     let store = open(&disk);
-    run(store.create(&key(1), &record(1, 1_000))).unwrap();
+    run(store.create(&key(1), &record(1, 1_000), at(0))).unwrap();
     let before = disk.state().log.len();
     run(async {
-        store.create(&key(1), &record(2, 1_000)).await.unwrap_err();
-        store.replace(&key(1), &record(2, 1_000), Revision::new(7)).await.unwrap_err();
+        store.create(&key(1), &record(2, 1_000), at(0)).await.unwrap_err();
+        store.replace(&key(1), &record(2, 1_000), Revision::new(7), at(0)).await.unwrap_err();
         assert!(store.touch(&key(1), at(0), at(900)).await.unwrap());
         assert!(!store.delete(&key(2)).await.unwrap());
         assert_eq!(store.purge(at(500), 10).await.unwrap(), 0);

@@ -6,7 +6,7 @@
 //! ```
 //! use std::net::IpAddr;
 //!
-//! use cloakroom::adapter::{Answer, Header, Reply, RequestHead};
+//! use cloakroom::adapter::{Answer, Header, HeaderMode, Reply, RequestHead};
 //! use cloakroom::{Session, SessionManager};
 //! # use cloakroom::{Settings, stores::MemoryStore};
 //!
@@ -60,8 +60,12 @@
 //!
 //! fn apply(response: &mut Response, headers: impl Iterator<Item = Header>) {
 //!     for header in headers {
-//!         if header.replaces {
-//!             response.headers.retain(|(name, _)| name != header.name);
+//!         let is_same = |(name, _): &(String, String)| name.eq_ignore_ascii_case(header.name);
+//!         match header.mode {
+//!             HeaderMode::Append => {}
+//!             HeaderMode::Replace => response.headers.retain(|field| !is_same(field)),
+//!             HeaderMode::IfAbsent if response.headers.iter().any(is_same) => continue,
+//!             HeaderMode::IfAbsent => {}
 //!         }
 //!         response.headers.push((header.name.into(), header.value.into()));
 //!     }
@@ -80,6 +84,6 @@
 //!
 //! A handler's [`Error`](crate::Error) becomes a response by its [`reply`](crate::Error::reply).
 
-pub use crate::answer::{Answer, Closing, Header, Headers, Reply};
+pub use crate::answer::{Answer, Closing, Header, HeaderMode, Headers, Reply};
 pub use crate::manager::RequestHead;
 pub use crate::session::open::OpenSession;

@@ -10,6 +10,8 @@ use cloakroom_store::BoxFuture;
 
 use crate::config::Settings;
 use crate::error::Error;
+#[cfg(any(feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
+use crate::error::ErrorKind;
 use crate::events;
 
 /// What becomes of the handler's response. There will be no third variant: an adapter handles both.
@@ -26,6 +28,8 @@ pub enum Answer {
 pub struct Headers {
     pub(crate) set_cookie: Option<String>,
     pub(crate) vary: bool,
+    /// The page may be about the signed-in user of the session.
+    pub(crate) private: bool,
 }
 
 /// One header to add to a response.
@@ -36,8 +40,20 @@ pub struct Header {
     pub name: &'static str,
     /// Its value: visible ASCII.
     pub value: Cow<'static, str>,
-    /// Whether it takes the place of others of that name, or is added to them.
-    pub replaces: bool,
+    /// What becomes of those of the same name that the response has.
+    pub mode: HeaderMode,
+}
+
+/// How a header goes with those of the same name that the response has. There will be no fourth variant: an adapter handles
+/// all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderMode {
+    /// It is added to them.
+    Append,
+    /// It takes their place.
+    Replace,
+    /// It is added only if there is none.
+    IfAbsent,
 }
 
 /// A whole response in plain text.
@@ -53,11 +69,16 @@ impl Headers {
     /// Each header to add.
     pub fn into_fields(self) -> impl Iterator<Item = Header> {
         // A cookie must not be kept by a cache (RFC 9111 §7.3 leaves that to us), and a page that depends on one is
-        // for that one alone.
-        let no_store = self.set_cookie.is_some().then(|| replace("cache-control", "no-store"));
+        // for that one alone. What a signed-in user sees is not for a shared cache either, but where the handler knows
+        // better (RFC 9111 §5.2.2.7).
+        let cache = match (&self.set_cookie, self.private) {
+            (Some(_), _) => Some(replace("cache-control", "no-store")),
+            (None, true) => Some(header("cache-control", "private", HeaderMode::IfAbsent)),
+            (None, false) => None,
+        };
         let vary = self.vary.then(|| append("vary", "Cookie"));
         let set_cookie = self.set_cookie.map(|cookie| append("set-cookie", cookie));
-        set_cookie.into_iter().chain(no_store).chain(vary)
+        set_cookie.into_iter().chain(cache).chain(vary)
     }
 }
 
@@ -74,6 +95,21 @@ impl Reply {
             body: error.public_message().to_owned(),
             set_cookie: None,
             retry_after: error.retry_after().map(|after| after.as_secs()),
+            vary: false,
+        }
+    }
+
+    /// The response of an adapter inside another that has the same cookie name and another engine. It depends on no
+    /// cookie.
+    #[cfg(any(feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
+    pub(crate) fn clash(cookie_name: &str) -> Self {
+        events::clash(cookie_name);
+        let error = Error::new(ErrorKind::Unsupported);
+        Self {
+            status: error.status(),
+            body: error.public_message().to_owned(),
+            set_cookie: None,
+            retry_after: None,
             vary: false,
         }
     }
@@ -119,11 +155,15 @@ impl Error {
 }
 
 fn replace(name: &'static str, value: impl Into<Cow<'static, str>>) -> Header {
-    Header { name, value: value.into(), replaces: true }
+    header(name, value, HeaderMode::Replace)
 }
 
 fn append(name: &'static str, value: impl Into<Cow<'static, str>>) -> Header {
-    Header { name, value: value.into(), replaces: false }
+    header(name, value, HeaderMode::Append)
+}
+
+fn header(name: &'static str, value: impl Into<Cow<'static, str>>, mode: HeaderMode) -> Header {
+    Header { name, value: value.into(), mode }
 }
 
 /// The end of a request, under way: a future of its [`Answer`].

@@ -80,6 +80,12 @@ impl<'de> Deserialize<'de> for TrustedProxy {
     }
 }
 
+/// Whether `peer` is one of these proxies.
+pub(crate) fn is_trusted(peer: IpAddr, trusted: &[TrustedProxy]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|proxy| proxy.contains(peer))
+}
+
 /// The client's address: the first one, walking back from the peer, that is not a trusted proxy.
 ///
 /// `fields` are the lines of the header called `header_name`, in order. `Forwarded` is read as
@@ -95,7 +101,7 @@ pub(crate) fn client_ip<'a>(
     fields: impl DoubleEndedIterator<Item = &'a [u8]>,
     trusted: &[TrustedProxy],
 ) -> Option<IpAddr> {
-    let is_trusted = |address| trusted.iter().any(|proxy| proxy.contains(address));
+    let is_trusted = |address| is_trusted(address, trusted);
     let mut hop = peer.to_canonical();
     if !is_trusted(hop) {
         return Some(hop);

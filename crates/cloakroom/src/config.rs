@@ -2,12 +2,14 @@
 
 mod duration;
 mod initializer;
+mod subject_limit;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 pub use self::initializer::Initializer;
+pub use self::subject_limit::SubjectLimit;
 use crate::client_address::TrustedProxy;
 use crate::cookie::SameSite;
 use crate::error::ConfigError;
@@ -57,7 +59,7 @@ options! {
         /// Leaves `HttpOnly` off the cookie, so that scripts in the page read it. Defaults to false.
         pub danger_allow_script_access: bool = false,
 
-        /// Ends a session that was not used for this long. Lowered, it counts for stored sessions from their next save.
+        /// Ends a session that was not used for this long. Lowered, it counts for stored sessions from their next request.
         /// Defaults to 1 hour.
         #[serde(with = "duration")]
         pub idle_timeout: Duration = HOUR,
@@ -65,13 +67,30 @@ options! {
         /// Defaults to 24 hours (NIST SP 800-63B-4, AAL2).
         #[serde(with = "duration")]
         pub absolute_timeout: Duration = 24 * HOUR,
-        /// How long a rotated secret still works, and how long a session that was ended remembers that it was: longer
-        /// than the slowest request, at most 1 hour. Defaults to 30 seconds.
+        /// `idle_timeout` of a session without a user, until its cookie has come back once. Where `idle_timeout` is
+        /// shorter, that counts. Defaults to 30 minutes.
+        #[serde(with = "duration")]
+        pub anonymous_idle_timeout: Duration = Duration::from_secs(30 * 60),
+        /// How long the secret before a rotation still works once the new one has been presented: longer than the slowest
+        /// request, at most 1 hour. Defaults to 30 seconds.
         #[serde(with = "duration")]
         pub grace: Duration = Duration::from_secs(30),
+        /// A request with a dead cookie is late if it began before its session was ended or its secret replaced, or less
+        /// than this after: it may have been sent before. A late request has an empty session, saves nothing and sets no
+        /// cookie. At most 10 minutes. Defaults to 10 seconds.
+        #[serde(with = "duration")]
+        pub late_window: Duration = Duration::from_secs(10),
+        /// The same for a request with a body, which a proxy may hold back until it is complete: from `late_window` to 10
+        /// minutes. Defaults to 5 minutes.
+        #[serde(with = "duration")]
+        pub late_window_upload: Duration = Duration::from_secs(5 * 60),
+        /// How long after a sign-in [`Session::remember`](crate::Session::remember) may still be called, at most 24 hours.
+        /// Defaults to 15 minutes.
+        #[serde(with = "duration")]
+        pub remember_within: Duration = Duration::from_secs(15 * 60),
         /// Treats a visitor whose session has expired as a new one. If false, such a request is answered with
-        /// `expired_message` and the cookie is removed; likewise one whose session is not stored, for expired sessions
-        /// are swept away in the end. Defaults to true.
+        /// `expired_message` and the cookie is removed; likewise one whose session was ended before the request began,
+        /// or is not stored, for what is over is removed after a while. Defaults to true.
         pub ignore_expiry: bool = true,
         /// The answer to a request with an expired session, where `ignore_expiry` is false.
         /// Defaults to `Your session has expired.`
@@ -89,6 +108,18 @@ options! {
         /// The one header in which those proxies pass the client's address on: `X-Forwarded-For`, `Forwarded` (RFC
         /// 7239), or one that holds a single address. Defaults to `X-Forwarded-For`.
         pub client_ip_header: String = "X-Forwarded-For".into(),
+        /// The header in which the last of those proxies says when a request arrived there, such as `X-Request-Start`:
+        /// seconds, milliseconds or microseconds since the Unix epoch, with or without decimals and `t=`, as `t=${msec}`
+        /// of nginx. It counts for requests whose secret was replaced while they were under way, such as an upload that
+        /// the proxy collects. What cannot be read, is in the future, or is more than 1 hour ago is not believed. Needs
+        /// `trusted_proxies`. Defaults to none.
+        pub request_start_header: Option<String> = None,
+        /// Keeps with each session which browser used it from where, for lists of a user's sessions: the request's
+        /// `User-Agent`, up to 256 bytes, and the client's address. Both are personal data. They are stored when a session
+        /// begins, when a user signs in, and with whatever else is saved; turned off, they go with a session's next write.
+        /// Behind proxies it needs `trusted_proxies`; where the address is not known, there is none.
+        /// Defaults to false.
+        pub record_client: bool = false,
 
         /// Signs tokens and keys the hashes under which sessions are stored, so that forged cookies are refused without
         /// asking the store. At least 32 random bytes as base64 or hexadecimal text (`openssl rand -base64 32`).
@@ -104,6 +135,9 @@ options! {
         /// Limits writes that make a session grow: what was stored under a higher limit is read, and may shrink. Defaults
         /// to 65,536.
         pub max_record_bytes: usize = 64 * 1024,
+        /// The same for a session without a user: 256 bytes to 16 MiB. Where `max_record_bytes` is less, that counts.
+        /// Defaults to 8,192.
+        pub anonymous_max_bytes: usize = 8 * 1024,
         /// Largest number of keys in a session, at most 32,767. Limits writes that make a session grow, as
         /// `max_record_bytes` does. Defaults to 256.
         pub max_keys: usize = 256,
@@ -146,11 +180,24 @@ options! {
         #[serde(with = "duration")]
         pub sweep_interval: Duration = Duration::from_secs(5 * 60),
 
-        /// How many sessions one subject may have, at least 1. Needs a store that lists them. Defaults to no limit.
-        pub subject_limit: Option<usize> = None,
-        /// What a sign-in beyond `subject_limit` does. Defaults to [`OnSubjectLimit::EndOldest`].
-        pub on_subject_limit: OnSubjectLimit = OnSubjectLimit::EndOldest,
-        /// What a secret does that was replaced longer than `grace` ago, and so may have been stolen.
+        /// Longest time until [`Session::ended`](crate::Session::ended) notices the end of a session that another process has
+        /// ended, on stores that do not tell; at most, each session that is watched is loaded once in this time. 100
+        /// milliseconds to 1 hour. Defaults to 60 seconds.
+        #[serde(with = "duration")]
+        pub watch_interval: Duration = Duration::from_secs(60),
+
+        /// How many sessions one subject may have, at least 1; `None` or `"none"` for no limit. A number needs a store that
+        /// lists the sessions of a subject. Defaults to 100 where the store lists them, and to no limit elsewhere.
+        pub subject_limit: SubjectLimit = SubjectLimit::Default,
+        /// What a sign-in beyond `subject_limit` does. Defaults to [`OnSubjectLimit::EndLeastRecentlyUsed`].
+        pub on_subject_limit: OnSubjectLimit = OnSubjectLimit::EndLeastRecentlyUsed,
+        /// How many sessions without a user may begin in one second and process, at least 1; the request that would begin
+        /// one more fails with [`AnonymousRate`](crate::ErrorKind::AnonymousRate), 503 with `Retry-After: 1`, before anything is
+        /// written. Sign-ins are not counted. It protects a shared store, which evicts nothing, from a flood of visitors who
+        /// never come back. Defaults to no limit.
+        pub anonymous_rate: Option<u32> = None,
+        /// What happens when a request that is not late presents the secret before the current one after it has stopped
+        /// working: it may have been stolen.
         /// Defaults to [`OnReuse::Ignore`].
         pub on_reuse: OnReuse = OnReuse::Ignore,
     }
@@ -192,14 +239,17 @@ pub enum OnConflict {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OnSubjectLimit {
-    /// Ends the subject's sessions that signed in longest ago, once the new one is stored.
+    /// Ends the subject's least recently used sessions, once the new one is stored, with a `warn` event. What counts is when
+    /// they expire unless they are used. Of those that expire at about the same time (activity is noted once a minute),
+    /// those go first that were not used since they signed in.
     #[default]
-    EndOldest,
+    #[serde(alias = "end_oldest")]
+    EndLeastRecentlyUsed,
     /// Fails.
     Refuse,
 }
 
-/// What a secret does that was replaced longer than `grace` ago.
+/// What happens when a secret is used after it has stopped working, by a request that is not late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -230,12 +280,27 @@ impl Settings {
                 "choose one from 400 to 599",
             ));
         }
-        let header = &self.client_ip_header;
-        if header.is_empty() || !header.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(ConfigError::new("client_ip_header", header, "this is not the name of a header"));
+        let start = self.request_start_header.iter().map(|header| ("request_start_header", header));
+        for (name, header) in [("client_ip_header", &self.client_ip_header)].into_iter().chain(start) {
+            if header.is_empty() || !header.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                return Err(ConfigError::new(name, header, "this is not the name of a header"));
+            }
         }
-        if self.subject_limit == Some(0) {
+        if let Some(header) = &self.request_start_header
+            && self.trusted_proxies.is_empty()
+        {
+            let reason = "it is believed from trusted_proxies alone, and there are none";
+            return Err(ConfigError::new("request_start_header", header, reason));
+        }
+        if self.subject_limit == SubjectLimit::AtMost(0) {
             return Err(ConfigError::new("subject_limit", 0, "nobody could sign in; choose at least 1"));
+        }
+        if self.anonymous_rate == Some(0) {
+            return Err(ConfigError::new(
+                "anonymous_rate",
+                0,
+                "no visitor could begin a session; choose at least 1",
+            ));
         }
         for (key, value) in self.initializer.iter() {
             if key.len() > self.max_key_bytes {
@@ -256,7 +321,11 @@ impl Settings {
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
         within("idle_timeout", self.idle_timeout, SECOND, MAX_LIFETIME)?;
         within("absolute_timeout", self.absolute_timeout, SECOND, MAX_LIFETIME)?;
+        within("anonymous_idle_timeout", self.anonymous_idle_timeout, SECOND, MAX_LIFETIME)?;
         within("grace", self.grace, SECOND, HOUR)?;
+        within("late_window", self.late_window, Duration::ZERO, LONGEST_WINDOW)?;
+        within("late_window_upload", self.late_window_upload, self.late_window, LONGEST_WINDOW)?;
+        within("remember_within", self.remember_within, Duration::ZERO, 24 * HOUR)?;
         if self.idle_timeout > self.absolute_timeout {
             let (idle, absolute) = (human(self.idle_timeout), human(self.absolute_timeout));
             let reason = format!("longer than absolute_timeout = {absolute:?}; raise that, or lower this");
@@ -268,6 +337,7 @@ impl Settings {
     fn check_sizes(&self) -> Result<(), ConfigError> {
         let sizes = [
             ("max_record_bytes", self.max_record_bytes, 256, 16 << 20),
+            ("anonymous_max_bytes", self.anonymous_max_bytes, 256, 16 << 20),
             ("max_keys", self.max_keys, 1, MAX_KEYS),
             ("max_key_bytes", self.max_key_bytes, 1, 255),
             ("max_depth", self.max_depth, 1, 127),
@@ -287,6 +357,7 @@ impl Settings {
         within("store_budget", self.store_budget, self.store_timeout, HOUR)?;
         within("lease_ttl", self.lease_ttl, 100 * MILLISECOND, HOUR)?;
         within("lease_limit", self.lease_limit, self.lease_ttl, 24 * HOUR)?;
+        within("watch_interval", self.watch_interval, 100 * MILLISECOND, HOUR)?;
         if !self.sweep_interval.is_zero() {
             within("sweep_interval", self.sweep_interval, 10 * MILLISECOND, 24 * HOUR)?;
         }
@@ -321,6 +392,8 @@ fn human(duration: Duration) -> String {
 
 /// The longest life of a cookie in browsers (RFC 6265bis §5.5), and so of a session.
 pub(crate) const MAX_LIFETIME: Duration = Duration::from_secs(400 * DAY.as_secs());
+/// How long every store keeps a tombstone.
+const LONGEST_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// Half of what a stored session can count: two requests that fill one at the same time come to twice as many, which
 /// must be written down before it can be refused.
 const MAX_KEYS: usize = 32_767;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom_store::{
-    BoxFuture, Claim, DynLeases, DynScan, DynStore, DynSubjects, Error as StoreError,
+    BoxFuture, Claim, DynLeases, DynNotices, DynScan, DynStore, DynSubjects, Error as StoreError,
     ErrorKind as StoreErrorKind, Facets, Key, LeaseId, Record, Result as StoreResult, Revision, Subject,
     Timestamp,
 };
@@ -11,14 +11,19 @@ use tokio::sync::Semaphore;
 
 use crate::calls::{Budget, Call, Calls};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, SubjectLimit};
+use crate::envelope::GUARD;
 use crate::error::{ConfigError, Result};
 use crate::events::{self, StoreCall};
 use crate::lifecycle::{self, Snapshot};
 use crate::queues::Queues;
 use crate::random::Random;
 use crate::rules::Rules;
+use crate::seen_leases::SeenLeases;
+use crate::sign_ins::SignIns;
 use crate::tasks::Tasks;
+use crate::token::Verifier;
+use crate::watch::Watches;
 use crate::write::{Next, Write, Written};
 
 #[derive(Debug)]
@@ -29,6 +34,10 @@ pub(crate) struct Engine {
     pub(crate) queues: Arc<Queues>,
     pub(crate) calls: Calls,
     pub(crate) tasks: Tasks,
+    pub(crate) seen_leases: SeenLeases,
+    /// What streams and sockets wait for.
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) sign_ins: Arc<SignIns>,
     /// Places for leases that wait for a store to be back.
     pub(crate) late_releases: Arc<Semaphore>,
 }
@@ -42,7 +51,7 @@ impl Engine {
     ) -> Result<Self, ConfigError> {
         let rules = Rules::new(settings, random)?;
         let settings = &rules.settings;
-        if let Some(limit) = settings.subject_limit
+        if let SubjectLimit::AtMost(limit) = settings.subject_limit
             && store.facets().subjects.is_none()
         {
             let reason =
@@ -53,6 +62,9 @@ impl Engine {
             queues: Arc::new(Queues::new(settings.max_lock_waiters)),
             calls: Calls::new(settings.store_timeout),
             tasks: Tasks::new(),
+            seen_leases: SeenLeases::new(settings.lease_ttl),
+            watches: Arc::default(),
+            sign_ins: Arc::new(SignIns::default()),
             late_releases: Arc::new(Semaphore::new(MAX_LATE_RELEASES)),
             store,
             rules,
@@ -73,9 +85,17 @@ impl Engine {
         Budget(self.settings().store_budget)
     }
 
-    /// The claim of a lease: for a new one, with a revision for taking over an expired one.
-    pub(crate) fn claim(&self, lease: LeaseId) -> Claim {
-        Claim::new(lease, self.now(), self.settings().lease_ttl, self.rules.revision())
+    /// The claim of a lease: for a new one, with a revision for taking over one that is over. It is taken only on a record
+    /// with the verifier `guard`, if there is one.
+    pub(crate) fn claim(&self, key: &Key, lease: LeaseId, guard: Option<Verifier>) -> Claim {
+        let mut claim = Claim::new(lease, self.now(), self.settings().lease_ttl, self.rules.revision());
+        if let Some(guard) = guard {
+            claim = claim.guarded(*guard.as_bytes());
+        }
+        match self.seen_leases.dead(key) {
+            Some(dead) => claim.overruling(dead),
+            None => claim,
+        }
     }
 
     /// The claim of a holder that keeps its lease: a renewal takes nothing over.
@@ -100,14 +120,14 @@ impl Engine {
 
     pub(crate) fn send(&self, write: &Write) -> Call<()> {
         let Write { key, expected, lease, .. } = *write;
-        let (store, record) = (Arc::clone(&self.store), write.record.clone());
+        let (store, record, now) = (Arc::clone(&self.store), write.record.clone(), self.now());
         match (expected, lease) {
-            (None, _) => Call::new(StoreCall::new("create", Some(&key)), store.create(key, record)),
+            (None, _) => Call::new(StoreCall::new("create", Some(&key)), store.create(key, record, now)),
             (Some(expected), None) => {
-                Call::new(StoreCall::new("replace", Some(&key)), store.replace(key, record, expected))
+                Call::new(StoreCall::new("replace", Some(&key)), store.replace(key, record, expected, now))
             }
             (Some(expected), Some(lease)) => self.ask_leases("replace", key, move |leases| {
-                leases.replace_and_release(key, record, expected, lease)
+                leases.replace_and_release(key, record, expected, lease, now)
             }),
         }
     }
@@ -141,6 +161,16 @@ impl Engine {
         self.ask(StoreCall::new(name, None), |facets| Some(ask(facets.scan?)))
     }
 
+    /// Asks for the store's messages, which are known to be there.
+    pub(crate) fn ask_notices<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        key: Option<&Key>,
+        ask: impl for<'a> FnOnce(&'a dyn DynNotices) -> BoxFuture<'a, StoreResult<T>> + Send + 'static,
+    ) -> Call<T> {
+        self.ask(StoreCall::new(name, key), |facets| Some(ask(facets.notices?)))
+    }
+
     /// A call of a facet, which owns its store.
     fn ask<T: Send + 'static>(
         &self,
@@ -155,6 +185,12 @@ impl Engine {
             }
         });
         Call::new(what, call)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.watches.stop();
     }
 }
 
@@ -184,19 +220,20 @@ impl Engine {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
                 // Whose it is cannot be told.
                 Err(error) if error.kind() == StoreErrorKind::UnknownVersion && subject.is_none() => {
-                    return Ok(self.calls.wait(budget, self.delete(key)).await?);
+                    return self.end_unread(budget, key).await;
                 }
                 record => record?,
             };
             let is_meant = |record: &Record| subject.is_none() || record.subject.as_ref() == subject;
             let Some(record) = record.filter(is_meant) else { return Ok(false) };
             let Ok(snapshot) = self.rules.read(&key, &record) else {
-                return Ok(self.calls.wait(budget, self.delete(key)).await?);
+                return self.end_unread(budget, key).await;
             };
             let Some(snapshot) = snapshot.filter(|found| !found.header.ended) else { return Ok(false) };
             match self.write(budget, self.tombstone(key, &snapshot)).await? {
                 Written::Applied => {
                     events::destroyed(&key);
+                    self.changed(key);
                     return Ok(true);
                 }
                 Written::Missing | Written::Gone => return Ok(false),
@@ -205,11 +242,20 @@ impl Engine {
         }
     }
 
+    async fn end_unread(&self, budget: &mut Budget, key: Key) -> Result<bool> {
+        let deleted = self.calls.wait(budget, self.delete(key)).await;
+        self.changed(key);
+        Ok(deleted?)
+    }
+
     fn tombstone(&self, key: Key, snapshot: &Snapshot) -> Write {
-        let draft = lifecycle::end(snapshot, self.now(), &self.rules.policy);
+        let draft = lifecycle::end(snapshot, self.now());
         Write::new(key, self.rules.record(&draft), Some(snapshot.revision), None)
     }
 }
+
+// What a store compares with a claim's guard is the verifier.
+const _: () = assert!(GUARD.start == Claim::GUARD.start && GUARD.end == Claim::GUARD.end);
 
 /// How many leases at a time may wait for a store to be back.
 pub(crate) const MAX_LATE_RELEASES: usize = 64;

@@ -20,7 +20,7 @@ use cloakroom_store::Timestamp;
 
 pub(crate) use self::bytes::Unreadable;
 use self::bytes::{Input, Output, Section};
-pub(crate) use self::extensions::{Bits, Extensions};
+pub(crate) use self::extensions::{Bits, CLIENT, Extensions, FORGOTTEN, GRACE};
 use crate::token::Verifier;
 
 /// A session, and the bytes that it is stored as.

@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = result::Result<T, E>;
 
 /// Why a call on a session failed.
 ///
-/// Cheap to clone: after a failed load, every call on that session answers the same error. Each
+/// Cheap to clone: after a failed load, every call on that session returns the same error. Each
 /// framework adapter makes it a response, its [`reply`](Error::reply). Messages never contain tokens or session data.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -39,15 +39,20 @@ pub enum ErrorKind {
     /// A key that this request read, and then wrote, was changed by another request. Nothing was saved.
     /// Status 409.
     Conflict,
-    /// The session was ended, or its secret replaced by a sign-in, while this request ran; what it
-    /// wanted to save is dropped. Status 409.
+    /// The session was ended, or its secret replaced, while this request ran or shortly before; what it wanted to save
+    /// is dropped. Status 409.
     Ended,
     /// The session would exceed a limit of the settings or of the store. Status 413.
     TooLarge,
-    /// The route is for signed-in users, and nobody is signed in. Status 401.
+    /// The route or the call is for signed-in users, and no user is signed in. Status 401.
     NotSignedIn,
+    /// The user signed in too long ago for what is asked for, as [`remember`](crate::Session::remember) does after
+    /// `remember_within`. Status 403.
+    ReauthenticationRequired,
     /// The subject has as many sessions as it may, and the policy is to refuse more. Status 403.
     SubjectLimit,
+    /// More new sessions without a user were begun in one second than `anonymous_rate` allows. Nothing was saved. Status 503.
+    AnonymousRate,
     /// One value could not be encoded, or is stored as something else than the type asked for. What is
     /// stored stays as it is. Status 500.
     Value,
@@ -91,11 +96,12 @@ impl Error {
             | ErrorKind::Refused
             | ErrorKind::Full
             | ErrorKind::LockTimeout
+            | ErrorKind::AnonymousRate
             | ErrorKind::Degraded => 503,
             ErrorKind::Conflict | ErrorKind::Ended => 409,
             ErrorKind::TooLarge => 413,
             ErrorKind::NotSignedIn => 401,
-            ErrorKind::SubjectLimit => 403,
+            ErrorKind::SubjectLimit | ErrorKind::ReauthenticationRequired => 403,
             ErrorKind::Value | ErrorKind::HeadSent | ErrorKind::Unsupported | ErrorKind::Random => 500,
         }
     }
@@ -113,10 +119,14 @@ impl Error {
             ErrorKind::Full => "the session store is full",
             ErrorKind::LockTimeout => "the session is in use by other requests",
             ErrorKind::Conflict => "another request changed what this one was changing",
-            ErrorKind::Ended => "the session ended while this request ran",
+            ErrorKind::Ended => {
+                "the session was ended or its secret replaced while this request ran, or shortly before"
+            }
             ErrorKind::TooLarge => "the session is too large",
             ErrorKind::NotSignedIn => "sign in first",
+            ErrorKind::ReauthenticationRequired => "sign in again first",
             ErrorKind::SubjectLimit => "this user has too many sessions",
+            ErrorKind::AnonymousRate => "too many new visitors at the moment",
             ErrorKind::Value => "a session value is not of the expected type",
             ErrorKind::HeadSent => "the cookie cannot be changed after the response head",
             ErrorKind::Degraded => "the session is not available and cannot be changed",

@@ -37,7 +37,10 @@ impl StoreCall {
 impl Drop for StoreCall {
     fn drop(&mut self) {
         let (name, watch) = self.timed;
-        metrics::histogram!("cloakroom_store_seconds", "call" => name).record(watch.elapsed());
+        // One lasts as long as its connection.
+        if name != "listen" {
+            metrics::histogram!("cloakroom_store_seconds", "call" => name).record(watch.elapsed());
+        }
     }
 }
 
@@ -67,11 +70,20 @@ pub(crate) fn ended_all(count: usize) {
     count_many("destroyed", count);
 }
 
+/// A session that its user did not end: it was the least recently used one, and a sign-in exceeded `subject_limit`.
+pub(crate) fn limited(key: &Key, limit: usize) {
+    count("limited");
+    tracing::warn!(
+        target: "cloakroom", event = "limited", handle = display(key), limit,
+        "session ended: a sign-in exceeded subject_limit, and it was the least recently used one"
+    );
+}
+
 pub(crate) fn unknown(key: &Key) {
     event!("unknown", handle = display(key); "token of no session");
 }
 
-/// `reused`: not a request that was under way, but the use of a secret long replaced.
+/// `reused`: the secret before the current one, in a request that is not late.
 pub(crate) fn superseded(key: &Key, reused: bool) {
     event!("superseded", handle = display(key), reused = reused; "token with a secret that is not the session's");
 }
@@ -117,6 +129,17 @@ pub(crate) fn failed(error: &Error) {
     tracing::warn!(target: "cloakroom", event = "failed", error, "an error of the session is answered 500");
 }
 
+/// The application is put together wrongly, and every request of that route fails.
+#[cfg(any(feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
+pub(crate) fn clash(cookie: &str) {
+    count("clash");
+    tracing::error!(
+        target: "cloakroom", event = "clash", cookie,
+        "two session layers of one request have the same cookie name and different session managers; give both clones of \
+         one SessionManager to share the session, or one of them another cookie_name"
+    );
+}
+
 pub(crate) fn swept(count: usize) {
     tracing::debug!(target: "cloakroom", event = "swept", count, "expired sessions removed");
     #[cfg(feature = "metrics")]
@@ -126,6 +149,15 @@ pub(crate) fn swept(count: usize) {
 pub(crate) fn sweep_failed(error: &cloakroom_store::Error) {
     let error = error as &dyn std::error::Error;
     event!("sweep_failed", error = error; "expired sessions not removed, trying again later");
+}
+
+/// Once for each jump.
+pub(crate) fn sweep_paused(ahead: std::time::Duration) {
+    count("sweep_paused");
+    tracing::warn!(
+        target: "cloakroom", event = "sweep_paused", ahead = ahead.as_secs(),
+        "the clock jumped ahead by so many seconds: no expired session is removed until it has kept time for ten minutes"
+    );
 }
 
 /// Said once at the start, because a browser that drops a cookie says nothing.

@@ -1,13 +1,14 @@
 //! What applications are told about sessions: their public names, their times, and what they are.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use cloakroom_store::{Key, ParseKeyError, Subject};
+use cloakroom_store::{Key, ParseKeyError, Subject, Timestamp};
 
 use crate::clock::system_time;
-use crate::lifecycle::{Policy, Snapshot};
+use crate::lifecycle::{LastWrite, Policy, Snapshot};
 
 /// The public name of a stored session: for lists, links and logs. It authenticates nobody.
 ///
@@ -46,7 +47,9 @@ impl FromStr for SessionHandle {
 }
 
 /// One session of a user, as [`SessionManager::sessions_of`](crate::SessionManager::sessions_of) lists it.
-#[derive(Clone, Debug)]
+///
+/// Which one is the visitor's own is told by its handle: `Some(info.handle) == session.handle().await?`.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// What to end it by.
@@ -55,12 +58,83 @@ pub struct SessionInfo {
     pub subject: Subject,
     /// Since when it exists, and until when.
     pub times: SessionTimes,
+    /// The `User-Agent` of the request that wrote it last, where
+    /// [`record_client`](crate::Settings::record_client) is set: at most 256 bytes, without control characters.
+    ///
+    /// **This is text of a stranger.** Anybody can sign in to an account of their own, or to a stolen one, with whatever they
+    /// like in that field: escape it in a page like any other input, and decide nothing by it.
+    pub user_agent: Option<String>,
+    /// The client's address in that request, where [`record_client`](crate::Settings::record_client) is set and the
+    /// address was known.
+    pub address: Option<IpAddr>,
+    /// When it was used last, to a minute, or to a twentieth of the idle time where that is less. After `idle_timeout` was
+    /// changed it is off by as much, until the session is used again. Requests with
+    /// [`touch(false)`](crate::RouteOptions::touch) count only if they write.
+    ///
+    /// In a session that reaches its absolute end before its idle time could, as a
+    /// [remembered](crate::Session::remember) one always does, use leaves no trace. There it is when the session was last
+    /// written, if [`record_client`](crate::Settings::record_client) is set, and else when it got its secret.
+    pub last_used_at: SystemTime,
 }
 
 impl SessionInfo {
-    pub(crate) fn of(key: Key, subject: Subject, snapshot: &Snapshot, policy: &Policy) -> Self {
-        Self { handle: SessionHandle::new(key), subject, times: SessionTimes::of(snapshot, policy) }
+    pub(crate) fn of(
+        key: Key,
+        subject: Subject,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Self {
+        let last_write = LastWrite::of(&snapshot.extensions);
+        let last_used_at = last_used_at(snapshot, last_write.as_ref(), now, policy);
+        let client = last_write.map(|write| write.client).unwrap_or_default();
+        Self {
+            handle: SessionHandle::new(key),
+            subject,
+            times: SessionTimes::of(snapshot, policy),
+            user_agent: client.user_agent.map(|text| (*text).to_owned()),
+            address: client.address,
+            last_used_at: system_time(last_used_at),
+        }
     }
+}
+
+/// Whose it is, and what is known of them, is left out: a log is no place for that.
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionInfo")
+            .field("handle", &self.handle)
+            .field("times", &self.times)
+            .field("last_used_at", &self.last_used_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The idle end is the last use and the idle time, unless the absolute end has cut it.
+fn last_used_at(
+    snapshot: &Snapshot,
+    last_write: Option<&LastWrite>,
+    now: Timestamp,
+    policy: &Policy,
+) -> Timestamp {
+    let header = &snapshot.header;
+    let ends = [header.ends_at, snapshot.ends_at(policy)];
+    let idle = header.remembered.unwrap_or(policy.idle);
+    let used = (!ends.contains(&snapshot.expires_at)).then(|| snapshot.expires_at.saturating_sub(idle));
+    let others = [header.authenticated_at, last_write.map(|write| write.at), used];
+    let known = header.created_at.max(header.secret_since);
+    // Clocks of servers differ, and the idle time may have been longer.
+    others.into_iter().flatten().fold(known, Timestamp::max).min(now)
+}
+
+/// Some of a user's sessions, as [`SessionManager::recent_sessions_of`](crate::SessionManager::recent_sessions_of) lists them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecentSessions {
+    /// The most recently used ones, the last one first.
+    pub sessions: Vec<SessionInfo>,
+    /// How many sessions the user has.
+    pub total: usize,
 }
 
 /// The times of a stored session.
@@ -89,6 +163,32 @@ impl SessionTimes {
     }
 }
 
+/// Why a session is over for the request that watches it, as [`Session::ended`](crate::Session::ended) tells.
+///
+/// `Display` prints the name in lower case, for the last message of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Signed out or destroyed, by this visitor or by others; or the client's address has changed where sessions are bound
+    /// to it; or there is no session.
+    Ended,
+    /// Its time was over.
+    Expired,
+    /// It continues under a new secret, which this request does not have: someone signed in to it, or called
+    /// [`elevate`](crate::Session::elevate), or the grace after a [`rotate`](crate::Session::rotate) is over.
+    Superseded,
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ended => "ended",
+            Self::Expired => "expired",
+            Self::Superseded => "superseded",
+        })
+    }
+}
+
 /// Why a session is what it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -100,10 +200,12 @@ pub enum SessionStatus {
     Resumed,
     /// The session's time was over, or the client's address another one: a new session.
     Expired,
-    /// Nothing is known of the token, any more or at all: a new session.
+    /// The token leads to no session: it was forged, or its session ended before the request began, or was removed. A new
+    /// session.
     Unknown,
-    /// The token's secret has been replaced, or its session ended. For a grace time after that it is an empty session
-    /// that saves nothing, so that a late request cannot overwrite the browser's new cookie; later, a new session.
+    /// The token's secret has been replaced; or its session has ended, and the request is
+    /// [late](crate::Settings::late_window). A late request has an empty session that saves nothing, so that it cannot
+    /// overwrite the browser's new cookie. Any other has a new session.
     Superseded,
 }
 

@@ -5,18 +5,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom_store::{DynStore, Store, Subject};
+use cloakroom_store::{DynStore, Store, Subject, Timestamp};
 
-use crate::client_address::client_ip;
+use crate::client::{Client, user_agent};
+use crate::client_address::{client_ip, is_trusted};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::cookie::Presented;
 use crate::engine::Engine;
 use crate::error::{ConfigError, Error, ErrorKind, Result};
 use crate::events;
-use crate::info::{SessionHandle, SessionInfo};
+use crate::info::{RecentSessions, SessionHandle, SessionInfo};
 use crate::random::Random;
 use crate::request::{Method, Request};
+use crate::request_start;
 use crate::session::Session;
 use crate::session::open::OpenSession;
 use crate::sweeper::Sweeper;
@@ -57,6 +59,27 @@ pub trait RequestHead {
 
     /// Calls `visit` with the value of each field of this name, in order. `name` is in lower case.
     fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8]));
+
+    /// Whether the request has a body: a `Content-Length` other than 0, or a `Transfer-Encoding` (RFC 9112 §6.3).
+    ///
+    /// To be overridden where the framework knows more: in HTTP/2 and later a body may have neither. A proxy may hand on
+    /// a request with a body long after it was sent, so that it counts as late for longer.
+    fn has_body(&self) -> bool {
+        has_body(self, false)
+    }
+}
+
+/// Whether the head says that a body follows. `in_frames`: it may follow without a word, as from HTTP/2 on, where a method
+/// that is not safe is taken to have one.
+pub(crate) fn has_body(head: &(impl RequestHead + ?Sized), in_frames: bool) -> bool {
+    let mut is_coded = false;
+    head.fields("transfer-encoding", &mut |_| is_coded = true);
+    let mut length = None;
+    head.fields("content-length", &mut |field| {
+        let is_zero = field.trim_ascii().iter().all(|digit| *digit == b'0');
+        length = Some(length == Some(true) || !is_zero);
+    });
+    is_coded || length.unwrap_or_else(|| in_frames && Method::of(head.method()) == Method::Unsafe)
 }
 
 impl SessionManager {
@@ -114,12 +137,12 @@ impl SessionManager {
         head.fields("cookie", &mut |field| {
             presented.read(field, &rules.settings.cookie_name, &rules.keyring);
         });
-        let method = match head.method() {
-            "GET" | "HEAD" | "OPTIONS" | "TRACE" => Method::Safe,
-            _ => Method::Unsafe,
+        let method = Method::of(head.method());
+        let (began, has_body) = match presented.is_empty() {
+            true => (Timestamp::default(), false),
+            false => (self.began(head), head.has_body()),
         };
-        let address = if rules.policy.bind_address { self.client_address(head) } else { None };
-        let request = Request::new(presented, method, address, engine.budget());
+        let request = Request::new(presented, method, self.client(head), began, has_body, engine.budget());
         OpenSession::new(Session::new(request, Arc::clone(engine)))
     }
 
@@ -134,9 +157,24 @@ impl SessionManager {
         &self.0.sweeper
     }
 
-    #[cfg(feature = "testing")]
+    #[cfg(any(feature = "testing", feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.0.engine
+    }
+
+    /// As much of the client as the settings ask for.
+    fn client(&self, head: &impl RequestHead) -> Client {
+        let policy = &self.0.engine.rules.policy;
+        let mut client = Client::default();
+        if policy.bind_address || policy.record_client {
+            client.address = self.client_address(head);
+        }
+        if policy.record_client {
+            head.fields("user-agent", &mut |field| {
+                client.user_agent = client.user_agent.take().or_else(|| user_agent(field));
+            });
+        }
+        client
     }
 
     fn client_address(&self, head: &impl RequestHead) -> Option<IpAddr> {
@@ -147,12 +185,28 @@ impl SessionManager {
         client_ip(head.peer()?, &name, fields.into_iter(), &settings.trusted_proxies)
     }
 
+    /// When a request began that is opened now.
+    fn began(&self, head: &impl RequestHead) -> Timestamp {
+        let engine = &self.0.engine;
+        let (settings, now) = (engine.settings(), engine.now());
+        let Some(name) = &settings.request_start_header else { return now };
+        if !head.peer().is_some_and(|peer| is_trusted(peer, &settings.trusted_proxies)) {
+            return now;
+        }
+        let mut fields = Vec::new();
+        head.fields(&name.to_ascii_lowercase(), &mut |field| fields.push(field));
+        // With several it cannot be told which of them the proxy has written.
+        let [field] = fields[..] else { return now };
+        request_start::began(field, now)
+    }
+
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
         self.0.engine.settings()
     }
 
-    /// The sessions of a user that are live, the last sign-in first.
+    /// The sessions of a user that are live, the last sign-in first. For a page, call
+    /// [`recent_sessions_of`](Self::recent_sessions_of): this call loads the data of all of them, a few at a time.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
@@ -160,6 +214,33 @@ impl SessionManager {
     pub async fn sessions_of(&self, subject: impl AsRef<str>) -> Result<Vec<SessionInfo>> {
         let subject = Self::subject(subject)?;
         self.finish(|engine| async move { engine.sessions_of(&subject).await }).await
+    }
+
+    /// The `limit` most recently used sessions of a user that are live, the last one first, and how many the user has: for a
+    /// page on which users see their sessions. Loads the data of those that it returns, and of no others.
+    ///
+    /// What counts is when they expire unless they are used, so a [remembered](crate::Session::remember) session counts as
+    /// used later than it was. Of sessions that lowered settings have ended, the total may count some.
+    ///
+    /// ```
+    /// # use cloakroom::stores::MemoryStore;
+    /// # use cloakroom::{Error, SessionManager, Settings};
+    /// # async fn devices(sessions: &SessionManager) -> Result<String, Error> {
+    /// let recent = sessions.recent_sessions_of("ann", 50).await?;
+    /// Ok(format!("{} of {} devices", recent.sessions.len(), recent.total))
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let sessions = SessionManager::new(MemoryStore::new(), Settings::default()).unwrap();
+    /// # assert_eq!(devices(&sessions).await.unwrap(), "0 of 0 devices");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`sessions_of`](Self::sessions_of).
+    pub async fn recent_sessions_of(&self, subject: impl AsRef<str>, limit: usize) -> Result<RecentSessions> {
+        let subject = Self::subject(subject)?;
+        self.finish(|engine| async move { engine.recent_sessions_of(&subject, limit).await }).await
     }
 
     /// Ends the session with this handle, whoever's it is: for operators. False if there is none.
@@ -185,6 +266,9 @@ impl SessionManager {
     /// Ends all sessions of a user, but not the one with the handle `except`; returns how many. When it returns, no
     /// session of that user that began before is accepted any more.
     ///
+    /// It ends them one by one, so that late requests of their browsers are told apart from strangers, and after half of
+    /// `store_budget` the rest in one call of the store, which may take the other half.
+    ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store does not list them, or the subject is empty or longer than 255 bytes;
     /// [`ErrorKind::Unavailable`] if the store does not respond, and then some may have ended.
@@ -194,8 +278,7 @@ impl SessionManager {
         self.finish(|engine| async move { engine.end_all(subject, except).await }).await
     }
 
-    /// How many sessions are live: stored, and neither ended nor expired. (One that was ended counts for as long as `grace`
-    /// exceeds ten minutes.)
+    /// How many sessions are live: stored, and neither ended nor expired.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the store cannot count them; [`ErrorKind::Unavailable`] if the store does not respond.
@@ -213,21 +296,22 @@ impl SessionManager {
     }
 
     /// Removes the records of all sessions that expired more than ten minutes ago; returns how many. The background
-    /// sweep does the same.
+    /// sweep does the same, but pauses after the clock was set ahead; this goes by the clock as it is.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store does not respond; what was removed until then stays removed.
     #[doc(alias = "purge")]
     pub async fn purge_expired(&self) -> Result<usize> {
-        Ok(self.0.engine.purge().await?)
+        Ok(self.0.engine.purge(self.0.engine.now()).await?)
     }
 
-    /// Stops the background sweep and waits until everything that requests have begun to save is saved, at most ten
+    /// Stops the background sweep and what watches sessions for [`Session::ended`], and waits until everything that requests have begun to save is saved, at most ten
     /// seconds. False if something was still under way then.
     ///
     /// To be called when the server has stopped taking requests. Sessions go on in the store.
     pub async fn shutdown(&self) -> bool {
         self.0.sweeper.stop();
+        self.0.engine.watches.stop();
         self.0.engine.tasks.drain(Duration::from_secs(10)).await
     }
 

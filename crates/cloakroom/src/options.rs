@@ -3,7 +3,7 @@
 /// Declares a struct of options. Each field has a default and a setter, and the setter has the field's name and text.
 ///
 /// A setter takes what converts into the field's type: for `String` and `Option<String>` any string, for
-/// `Option<T>` a `T` or an `Option<T>`, for `Vec<T>` whatever can be iterated over.
+/// `Option<T>` a `T` or an `Option<T>`, for `Vec<T>` whatever can be iterated over, for a `SubjectLimit` a number or `None`.
 macro_rules! options {
     (
         $(#[$meta:meta])*
@@ -49,6 +49,9 @@ macro_rules! options {
         $crate::options::options! {
             @setter $name(values: impl IntoIterator<Item = $of>) = values.into_iter().collect(), $($doc)*
         }
+    };
+    (@setter $name:ident: SubjectLimit, $($doc:tt)*) => {
+        $crate::options::options! { @setter $name(value: impl Into<SubjectLimit>) = value.into(), $($doc)* }
     };
     (@setter $name:ident: $type:ident, $($doc:tt)*) => {
         $crate::options::options! { @setter $name(value: $type) = value, $($doc)* }

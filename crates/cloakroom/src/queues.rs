@@ -38,6 +38,15 @@ impl Queues {
         Self { shards: std::array::from_fn(|_| Mutex::default()), max_waiters }
     }
 
+    /// The session's turn, if it is free and no request waits for it. Takes no place in the queue otherwise.
+    pub(crate) fn try_turn(self: &Arc<Self>, key: Key) -> Option<Turn> {
+        let mut shard = self.shard(&key);
+        // Under the shard's lock, so that it is not taken for one that waits.
+        let turn = Arc::clone(shard.entry(key).or_default()).try_lock_owned().ok()?;
+        drop(shard);
+        Some(Turn { _turn: turn, waiter: Waiter { queues: Arc::clone(self), key } })
+    }
+
     /// Waits for the session's turn, `at_most` this long.
     ///
     /// # Errors

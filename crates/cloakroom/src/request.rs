@@ -11,36 +11,45 @@ pub(crate) mod save;
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloakroom_store::{Key, Subject};
+use cloakroom_store::{Key, Subject, Timestamp};
 
 use crate::calls::Budget;
+use crate::client::Client;
 use crate::cookie::Presented;
 use crate::engine::Engine;
 use crate::envelope::Entries;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::SessionStatus;
 use crate::lease::HeldLease;
-use crate::lifecycle::{Changes, Reads, SignIn, Snapshot, TooLarge};
+use crate::lifecycle::{Changes, Reads, Remember, SignIn, Snapshot, TooLarge, Visit};
 use crate::queues::Turn;
 use crate::route_options::RouteOptions;
 use crate::rules::{Newer, Rules};
-use crate::token::Token;
+use crate::tasks::Runner;
+use crate::token::{Token, Verifier};
+use crate::watch::{OwnSecrets, Watched};
 
 /// What one request knows about its session.
 pub(crate) struct Request {
     /// The tokens in the request's cookies.
     presented: Presented,
     method: Method,
-    /// The client's address, where the settings ask for it.
-    address: Option<IpAddr>,
+    /// As much of it as the settings ask for.
+    client: Client,
+    /// When the request began; the epoch if it presents no token, for it was there before any session of its own.
+    began: Timestamp,
+    /// Whether the request has a body, which a proxy may have held back until it was complete.
+    has_body: bool,
     options: RouteOptions,
     phase: Phase,
     access: Access,
     /// What the tokens led to.
     found: Found,
+    /// The session that was found has a user: the handler may have seen whose it is, whatever became of it later.
+    saw_user: bool,
     binding: Binding,
     /// What is to be saved.
     changes: Changes,
@@ -55,7 +64,13 @@ pub(crate) struct Request {
     exclusive: Option<Exclusive>,
     /// A write that could not be recorded.
     refused: Option<Error>,
+    /// Where a panic dropped a handle to the session.
+    panics: Vec<Runner>,
     budget: Budget,
+    /// The request's secrets, as those know them who watch its session.
+    watched: Option<Arc<OwnSecrets>>,
+    /// Sessions that have ended or have a new secret, until that is told.
+    changed: Vec<Key>,
 }
 
 /// Whether the method is a safe one (RFC 9110 §9.2.1).
@@ -63,6 +78,15 @@ pub(crate) struct Request {
 pub(crate) enum Method {
     Safe,
     Unsafe,
+}
+
+impl Method {
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "GET" | "HEAD" | "OPTIONS" | "TRACE" => Self::Safe,
+            _ => Self::Unsafe,
+        }
+    }
 }
 
 /// Where the request stands.
@@ -120,6 +144,8 @@ enum Binding {
 struct Held {
     token: Token,
     key: Key,
+    /// Of the secret that the browser presented; none if this request has begun the session.
+    presented: Option<Verifier>,
     snapshot: Snapshot,
 }
 
@@ -171,15 +197,25 @@ struct Exclusive {
 }
 
 impl Request {
-    pub(crate) fn new(presented: Presented, method: Method, address: Option<IpAddr>, budget: Budget) -> Self {
+    pub(crate) fn new(
+        presented: Presented,
+        method: Method,
+        client: Client,
+        began: Timestamp,
+        has_body: bool,
+        budget: Budget,
+    ) -> Self {
         Self {
             presented,
             method,
-            address,
+            client,
+            began,
+            has_body,
             options: RouteOptions::new(),
             phase: Phase::Untouched,
             access: Access::Unloaded,
             found: Found::Status(SessionStatus::Fresh),
+            saw_user: false,
             binding: Binding::New,
             changes: Changes::default(),
             reads: Reads::default(),
@@ -189,8 +225,16 @@ impl Request {
             wish: CookieWish::AsNeeded,
             exclusive: None,
             refused: None,
+            panics: Vec::new(),
             budget,
+            watched: None,
+            changed: Vec::new(),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn began(&self) -> Timestamp {
+        self.began
     }
 
     pub(crate) fn status(&self) -> SessionStatus {
@@ -222,6 +266,35 @@ impl Request {
 
     pub(crate) fn is_newer(&self) -> bool {
         matches!(self.binding, Binding::Newer(_))
+    }
+
+    /// How the request comes to its session.
+    fn visit(&self, rules: &Rules, presented: Option<Verifier>) -> Visit {
+        let settings = &rules.settings;
+        Visit {
+            presented,
+            client: self.client.clone(),
+            began: self.began,
+            late_window: if self.has_body { settings.late_window_upload } else { settings.late_window },
+            streams: self.phase == Phase::HeadSent,
+        }
+    }
+
+    /// What a stream of this request goes by to watch its session: the one that it is bound to, or else the one that its
+    /// token names. `None` if there is none.
+    pub(crate) fn watched(&mut self, rules: &Rules) -> Option<(Key, Watched)> {
+        let held = self.binding.held();
+        let token = held.map_or_else(|| self.presented.tokens().next(), |held| Some(&held.token));
+        let token = token.filter(|_| self.found != Found::Ambiguous)?;
+        let (key, verifier) = (rules.keyring.key(token), rules.keyring.verifier(token));
+        let unconfirmed = self.unconfirmed.as_ref().map(|token| rules.keyring.verifier(token));
+        let expires_at = held.map(|held| held.snapshot.expires_at.min(held.snapshot.ends_at(&rules.policy)));
+        let secrets = Arc::clone(self.watched.get_or_insert_default());
+        secrets.add(verifier);
+        if let Some(unconfirmed) = unconfirmed {
+            secrets.add(unconfirmed);
+        }
+        Some((key, Watched { secrets, address: self.client.address, expires_at }))
     }
 
     #[cfg(feature = "rocket_v0_5")]
@@ -291,7 +364,7 @@ impl Request {
     pub(crate) fn insert(&mut self, rules: &Rules, key: &str, value: Arc<[u8]>) -> Result<()> {
         let base = self.binding.entries();
         let size = self.changes.log.size_with(base, key, value.len());
-        rules.policy.limits.check(size, base.size())?;
+        rules.policy.limits.check(size, base.size(), self.subject().is_none())?;
         self.record(key, Some(value));
         Ok(())
     }
@@ -338,9 +411,31 @@ impl Request {
         self.changes.rotate = true;
     }
 
-    pub(crate) fn remember(&mut self, duration: std::time::Duration) {
+    /// # Errors
+    /// If the session is not this request's any more.
+    pub(crate) fn check_held(&mut self) -> Result<()> {
+        if self.is_detached() { Err(self.refuse(Error::new(ErrorKind::Ended))) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// If the session is not this request's any more.
+    pub(crate) fn elevate(&mut self) -> Result<()> {
+        self.check_held()?;
         self.wish = CookieWish::AsNeeded;
-        self.changes.remember = Some(duration);
+        self.changes.elevate = true;
+        Ok(())
+    }
+
+    pub(crate) fn remember(&mut self, remember: Remember) {
+        self.wish = CookieWish::AsNeeded;
+        self.changes.remember = Some(remember);
+    }
+
+    /// Whether the user has signed in just now, or less than `duration` ago.
+    pub(crate) fn authenticated_within(&self, duration: Duration, now: Timestamp) -> bool {
+        let stored =
+            self.binding.held().is_some_and(|held| held.snapshot.authenticated_within(duration, now));
+        stored || self.signs_in()
     }
 
     pub(crate) fn expire_cookie(&mut self) {

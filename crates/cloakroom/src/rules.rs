@@ -1,18 +1,18 @@
 //! What decides about sessions without asking anyone: the settings, and what is made from them once.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cloakroom_store::{Key, Record, Revision, Timestamp};
+use cloakroom_store::{Key, Record, Revision};
 
 use crate::config::Settings;
 use crate::cookie::{CookieAttributes, CookieTemplate};
 use crate::envelope::Unreadable;
 use crate::error::{ConfigError, Error, ErrorKind, Result};
 use crate::events;
-use crate::lifecycle::{Draft, Limits, Policy, Snapshot, Standing, judge};
+use crate::lifecycle::{Draft, Limits, Policy, Snapshot};
 use crate::random::Random;
+use crate::rate::Rate;
 use crate::token::{Keyring, Token, Verifier};
 
 /// The rules of one [`SessionManager`](crate::manager::SessionManager).
@@ -23,6 +23,7 @@ pub(crate) struct Rules {
     pub(crate) keyring: Keyring,
     pub(crate) cookie: CookieTemplate,
     pub(crate) random: Random,
+    pub(crate) anonymous_rate: Rate,
     /// The next revision.
     revisions: AtomicU64,
 }
@@ -39,10 +40,16 @@ impl Rules {
         settings.check()?;
         let policy = Policy {
             idle: settings.idle_timeout,
+            anonymous_idle: settings.anonymous_idle_timeout,
             absolute: settings.absolute_timeout,
             grace: settings.grace,
             bind_address: !settings.ignore_change_ip,
-            limits: Limits { keys: settings.max_keys, bytes: settings.max_record_bytes },
+            record_client: settings.record_client,
+            limits: Limits {
+                keys: settings.max_keys,
+                bytes: settings.max_record_bytes,
+                anonymous_bytes: settings.anonymous_max_bytes,
+            },
         };
         let keyring = Keyring::new(
             &settings.cookie_name,
@@ -61,7 +68,15 @@ impl Rules {
         let first_revision = Random::os()
             .u64()
             .map_err(|error| ConfigError::hidden("the operating system", error.to_string()))?;
-        Ok(Self { settings, policy, keyring, cookie, random, revisions: AtomicU64::new(first_revision) })
+        Ok(Self {
+            anonymous_rate: Rate::new(settings.anonymous_rate),
+            settings,
+            policy,
+            keyring,
+            cookie,
+            random,
+            revisions: AtomicU64::new(first_revision),
+        })
     }
 
     /// A revision that no record has had.
@@ -90,15 +105,10 @@ impl Rules {
         }
     }
 
-    /// What the session is to a request that presents `token` from `address`.
-    pub(crate) fn standing(
-        &self,
-        snapshot: &Snapshot,
-        token: &Token,
-        address: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Standing {
-        judge(snapshot, &self.keyring.verifier(token), address, now, &self.policy)
+    /// Why a new anonymous session is refused that [`anonymous_rate`](Self::anonymous_rate) has no room for.
+    pub(crate) fn too_many_anonymous(&self) -> Error {
+        let rate = self.settings.anonymous_rate.unwrap_or_default();
+        Error::with_detail(ErrorKind::AnonymousRate, format!("anonymous_rate = {rate}"))
     }
 
     /// A token for a new session.

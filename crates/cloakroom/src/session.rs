@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::thread;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,11 +18,14 @@ pub use self::signed_in::SignedIn;
 use crate::clock::Stopwatch;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::info::EndReason;
 use crate::keys::{AnyKey, ReadKey, WriteKey};
 use crate::request::Request;
 use crate::request::plan::{Goal, Save, Verdict};
 use crate::request::save::Saving;
+use crate::tasks::Runner;
 use crate::value;
+use crate::watch::SessionEnd;
 
 /// The session of one request.
 ///
@@ -35,7 +39,8 @@ use crate::value;
 /// return, exactly once.
 ///
 /// If the handler responds with 5xx or panics, nothing is saved but what was saved explicitly, and the end of a session.
-/// Any other response saves, 4xx included.
+/// Any other response saves, 4xx included. A panic that is caught further out counts if it dropped a handle; one in a task
+/// of its own does not.
 ///
 /// # Errors
 /// Every call may fail with [`ErrorKind::Unavailable`] where the store does not respond; once the session could not be
@@ -165,6 +170,7 @@ impl Session {
         let mut request = self.owned().await?;
         let ready = request.ready(&self.engine).await;
         ready.map_err(|error| request.refuse(error))?;
+        request.check_held()?;
         let mut save = Save::new(Goal::Attempt, Default::default());
         let watch = Stopwatch::start();
         loop {
@@ -206,10 +212,60 @@ impl Session {
     pub async fn save(&self) -> Result<()> {
         let mut request = self.owned().await?;
         request.ready(&self.engine).await?;
+        request.check_held()?;
         let saving = Saving::all(Arc::clone(&self.engine), request);
         // The request is free again when it is saved, whether this is polled or not.
         let save = Box::pin(async move { saving.await.result.map(drop) });
         self.engine.tasks.finish(save).await
+    }
+
+    /// Watches the session for a stream or a socket: the future that this returns resolves when the request's secret is not
+    /// accepted any more, with the reason. That is when the session ends, expires, or is superseded, by whichever request in
+    /// whichever process. A new secret that this request itself makes does not end it.
+    ///
+    /// The future is independent of the request: the handler can return it in a stream. Watching writes nothing, does not
+    /// touch the session, and does not keep it alive.
+    ///
+    /// ```
+    /// # async fn stream(
+    /// #     session: cloakroom::Session, mut messages: tokio::sync::broadcast::Receiver<String>,
+    /// # ) -> cloakroom::Result<()> {
+    /// let mut ended = session.ended().await?;
+    /// // In the body of the response, after the handler has returned:
+    /// loop {
+    ///     tokio::select! {
+    ///         reason = &mut ended => {
+    ///             println!("event: end\ndata: {reason}\n");
+    ///             break;
+    ///         }
+    ///         message = messages.recv() => match message {
+    ///             Ok(message) => println!("data: {message}\n"),
+    ///             Err(_) => break,
+    ///         },
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// An end in this process is noticed at once. One in another process is noticed at once on stores with messages (Redis,
+    /// PostgreSQL), and on others, or if a message gets lost, within
+    /// [`watch_interval`](crate::Settings::watch_interval). An expiry is noticed when it comes. Nothing is concluded from a
+    /// store that fails: the session is looked at again.
+    ///
+    /// Without a stored session the future resolves at once: with [`EndReason::Ended`](crate::EndReason::Ended), or, if the
+    /// request came with the old cookie of a session that continues, with
+    /// [`EndReason::Superseded`](crate::EndReason::Superseded). So a stream for signed-in users also ends if the visitor signed
+    /// out just before. A session that this request begins
+    /// is to be [saved](Self::save) first.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn ended(&self) -> Result<SessionEnd> {
+        let mut request = self.ready().await?;
+        Ok(match request.watched(&self.engine.rules) {
+            Some((key, watched)) => self.engine.watch(key, watched),
+            None => SessionEnd::known(EndReason::Ended),
+        })
     }
 
     /// Takes a fresh snapshot; false if the session is gone: ended, expired, never stored, or under a new secret that
@@ -280,6 +336,12 @@ impl Session {
         &self.engine.settings().cookie_name
     }
 
+    /// Whether the session is of this engine.
+    #[cfg(any(feature = "http_v1", feature = "actix_v4", feature = "rocket_v0_5"))]
+    pub(crate) fn is_of(&self, engine: &Arc<Engine>) -> bool {
+        Arc::ptr_eq(&self.engine, engine)
+    }
+
     /// The request, when no other call has it.
     async fn held(&self) -> Result<HeldRequest<'_>> {
         match self.request.try_lock() {
@@ -333,6 +395,17 @@ impl Session {
     fn decode<T: DeserializeOwned>(&self, request: &Request, key: &str) -> Result<Option<T>> {
         let decode = |bytes| value::decode(key, bytes, self.engine.settings().max_depth);
         request.value(&self.engine.rules, key).map(decode).transpose()
+    }
+}
+
+/// The task that had the handle did not come to an end: what it recorded is not to be saved, also where a framework catches the
+/// panic and responds as if nothing had happened.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let runner = Runner::current();
+            self.change(move |request, _| request.note_panic(runner));
+        }
     }
 }
 

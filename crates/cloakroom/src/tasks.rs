@@ -4,10 +4,11 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{OnceLock, Weak};
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{self, JoinHandle};
 use tokio_util::task::TaskTracker;
 
 /// Runs work to its end, and tracks it so that a shutdown can wait.
@@ -29,6 +30,19 @@ struct PinnedRuntime {
     runtime: Handle,
     /// A task holds it, which ends with the runtime.
     is_alive: Weak<()>,
+}
+
+/// What runs a piece of code: a task, or a thread that runs none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runner {
+    Task(task::Id),
+    Thread(ThreadId),
+}
+
+impl Runner {
+    pub(crate) fn current() -> Self {
+        task::try_id().map_or_else(|| Self::Thread(thread::current().id()), Self::Task)
+    }
 }
 
 impl Tasks {

@@ -62,7 +62,8 @@
 //! ```
 //!
 //! - **Where to put it:** around the `App`, a scope, a resource or a route; what is wrapped last is outermost. A middleware
-//!   inside another with the same cookie name shares its session; with another cookie name it has its own. The
+//!   inside another with a clone of the same manager shares its session; with another cookie name it has its own; with the
+//!   same cookie name and another manager it responds with 500, and the event `clash` says why. The
 //!   [`SessionManager`] is made outside the closure that makes an `App` for each worker. The peer's address, for
 //!   `ignore_change_ip = false`, is the connection's. Handlers need not be `Send`. HTTP/2 works the same way.
 //! - **Settings of a route:** a [`RouteMiddleware`], inside the [`SessionMiddleware`]. On the same resource, wrap it first;
@@ -71,7 +72,7 @@
 //!   That holds for a middleware's error as well. It stays an error for the middleware around this one, which can print it,
 //!   but finds an [`InternalError`] instead of its type.
 //! - **Panics:** nothing is saved but the end of a session. The panic is not caught: the connection, or the stream of HTTP/2,
-//!   is closed. One that a middleware inside this one has made an answer counts by that answer's status.
+//!   is closed. If a middleware inside this one makes a response of it, whatever its status, nothing is saved either.
 //! - **Clients that leave** before the handler has answered: it runs on, and is saved. It is dropped, and nothing is saved,
 //!   where the connection of HTTP/1 is reset, or its end alone counts:
 //!   [`h1_allow_half_closed(false)`](actix_web4::HttpServer::h1_allow_half_closed).
@@ -145,14 +146,15 @@ use std::rc::Rc;
 use actix_web4::body::{EitherBody, MessageBody};
 use actix_web4::dev::{self, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web4::error::InternalError;
+use actix_web4::http::Version;
 use actix_web4::{Error, HttpMessage, HttpResponse};
 
 pub use self::extract::MissingMiddleware;
 use self::reply::apply;
 pub use self::route::{RouteMiddleware, RouteService};
-use super::nested;
-use crate::answer::Answer;
-use crate::manager::{RequestHead, SessionManager};
+use super::nested::{self, Outer};
+use crate::answer::{Answer, Reply};
+use crate::manager::{RequestHead, SessionManager, has_body};
 use crate::session::Session;
 use crate::session::open::OpenSession;
 
@@ -206,9 +208,14 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        if nested::show(&mut *request.extensions_mut(), &self.sessions.settings().cookie_name) {
-            let response = self.inner.call(request);
-            return Box::pin(async { Ok(response.await?.map_into_left_body()) });
+        let outer = nested::find(&mut *request.extensions_mut(), &self.sessions);
+        match outer {
+            Outer::Nothing => {}
+            Outer::Shared => {
+                let response = self.inner.call(request);
+                return Box::pin(async { Ok(response.await?.map_into_left_body()) });
+            }
+            Outer::Clash(reply) => return Box::pin(ready(Ok(refused(request, reply)))),
         }
         let session = self.sessions.open(request.head());
         nested::put(&mut *request.extensions_mut(), Session::clone(&session));
@@ -227,7 +234,7 @@ where
     if let Some(preparation) = session.prepare()
         && let Some(reply) = preparation.await
     {
-        return Ok(request.into_response(HttpResponse::from(reply)).map_into_right_body());
+        return Ok(refused(request, reply));
     }
     match inner.call(request).await {
         Ok(mut response) => Ok(match session.close(response.status().as_u16()).await {
@@ -250,6 +257,10 @@ where
     }
 }
 
+fn refused<B>(request: ServiceRequest, reply: Reply) -> ServiceResponse<EitherBody<B>> {
+    request.into_response(HttpResponse::from(reply)).map_into_right_body()
+}
+
 impl RequestHead for dev::RequestHead {
     fn method(&self) -> &str {
         self.method.as_str()
@@ -263,6 +274,10 @@ impl RequestHead for dev::RequestHead {
         for value in self.headers.get_all(name) {
             visit(value.as_bytes());
         }
+    }
+
+    fn has_body(&self) -> bool {
+        has_body(self, self.version >= Version::HTTP_2)
     }
 }
 

@@ -67,13 +67,13 @@
 //! ```
 //!
 //! - **Where to put it:** after the routes that need it, for `layer` covers what was added before. A layer inside another
-//!   with the same cookie name shares its session; with another cookie name it has its own. [tower's
+//!   with a clone of the same manager shares its session; with another cookie name it has its own. [tower's
 //!   documentation](crate::tower) says more of that, and of layers that add cookies. Connect info is for
 //!   `ignore_change_ip = false`, and not needed without. HTTP/2 works the same way.
 //! - **Settings of a route:** a [`RouteLayer`], inside the [`SessionLayer`].
 //! - **Errors:** `?` is all a handler needs. Of an error of the application's own the status counts: what is below 500 saves.
-//! - **Panics:** nothing is saved but the end of a session. The panic is not caught: the connection is closed. One that a
-//!   layer inside this one has made a response counts by that response's status.
+//! - **Panics:** nothing is saved but the end of a session. The panic is not caught: the connection is closed. If a layer
+//!   inside this one makes a response of it, whatever its status, nothing is saved either.
 //! - **Clients that leave** before the handler has answered: it is dropped, and nothing is saved. Once it has answered, the
 //!   session is saved whoever is still there.
 //! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its

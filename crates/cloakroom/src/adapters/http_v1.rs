@@ -86,8 +86,8 @@
 //! ```
 //!
 //! - **Where to put it:** around everything that answers a request. A [`SessionLayer`](crate::tower::SessionLayer) or
-//!   another `serve` inside it shares its session if the cookie has the same name, and has its own otherwise, of which
-//!   [tower's documentation](crate::tower) says more; the session is in the request's extensions, too, so that axum's
+//!   another `serve` inside it shares its session if it has a clone of the same manager, and has its own with another
+//!   cookie name, of which [tower's documentation](crate::tower) says more; the session is in the request's extensions, too, so that axum's
 //!   extractors find it. [`PeerAddress`] is for `ignore_change_ip = false`, and not needed without. HTTP/2 works the same
 //!   way.
 //! - **Settings of a route:** [`Session::configure`], before the session is first used.
@@ -153,13 +153,14 @@ use std::future::Future;
 use std::net::IpAddr;
 
 use http::header::{HeaderName, HeaderValue, SET_COOKIE};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 
+use super::nested::{self, Outer};
+use super::peer;
 pub use super::peer::PeerAddress;
-use super::{nested, peer};
-use crate::answer::{Answer, Header, Reply};
+use crate::answer::{Answer, Header, HeaderMode, Reply};
 use crate::error::Error;
-use crate::manager::{RequestHead, SessionManager};
+use crate::manager::{RequestHead, SessionManager, has_body};
 use crate::session::Session;
 
 /// Answers a request: opens its session, runs `handler`, and saves the session before the response goes on.
@@ -182,10 +183,14 @@ where
     E: Into<Response<R>>,
     F: Future<Output = Result<Response<R>, E>>,
 {
-    if nested::show(request.extensions_mut(), &sessions.settings().cookie_name)
-        && let Some(shared) = request.extensions().get::<Session>().cloned()
-    {
-        return Ok(handler(request, shared).await.unwrap_or_else(Into::into));
+    match nested::find(request.extensions_mut(), &sessions) {
+        Outer::Clash(reply) => return Ok(reply.into()),
+        Outer::Shared => {
+            if let Some(shared) = request.extensions().get::<Session>().cloned() {
+                return Ok(handler(request, shared).await.unwrap_or_else(Into::into));
+            }
+        }
+        Outer::Nothing => {}
     }
     let session = sessions.open(&request);
     nested::put(request.extensions_mut(), session.clone());
@@ -210,6 +215,10 @@ impl<B> RequestHead for Request<B> {
 
     fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
         visit_fields(self.headers(), name, visit);
+    }
+
+    fn has_body(&self) -> bool {
+        has_body(self, self.version() >= Version::HTTP_2)
     }
 }
 
@@ -250,7 +259,7 @@ impl<R: From<String>> From<Error> for Response<R> {
 
 /// Adds these headers.
 pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
-    for Header { name, value, replaces } in headers {
+    for Header { name, value, mode } in headers {
         let name = HeaderName::from_static(name);
         let value = match value {
             Cow::Borrowed(text) => Ok(HeaderValue::from_static(text)),
@@ -260,10 +269,14 @@ pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) 
         let Ok(mut value) = value else { continue };
         // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
         value.set_sensitive(name == SET_COOKIE);
-        if replaces {
-            map.insert(name, value);
-        } else {
-            map.append(name, value);
+        match mode {
+            HeaderMode::Append => drop(map.append(name, value)),
+            HeaderMode::Replace => drop(map.insert(name, value)),
+            HeaderMode::IfAbsent if map.contains_key(&name) => {}
+            HeaderMode::IfAbsent => drop(map.insert(name, value)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

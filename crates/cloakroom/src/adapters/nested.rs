@@ -1,5 +1,7 @@
 //! Sessions inside sessions: what a request's extensions hold where an application puts one adapter inside another.
 
+use crate::answer::Reply;
+use crate::manager::SessionManager;
 use crate::session::Session;
 
 /// A request's values by type, as its framework has them.
@@ -38,19 +40,39 @@ extensions!(http::Extensions);
 #[derive(Clone, Default)]
 struct Hidden(Vec<Session>);
 
-/// Makes the session of an adapter further out with this cookie name the one in the extensions; false if there is none.
-pub(super) fn show(extensions: &mut impl Extensions, cookie_name: &str) -> bool {
-    let is_wanted = |session: &Session| session.cookie_name() == cookie_name;
-    match extensions.get::<Session>() {
-        None => return false,
-        Some(shown) if is_wanted(shown) => return true,
-        Some(_) => {}
+/// What an adapter finds that adapters further out have left for it.
+pub(super) enum Outer {
+    /// No session of this cookie name: the adapter opens its own.
+    Nothing,
+    /// The session that it shares, which is the one in the extensions now.
+    Shared,
+    /// A session of the same cookie name from another [`SessionManager`]. Each would overwrite the cookie of the other:
+    /// the adapter responds with this.
+    Clash(Reply),
+}
+
+/// Looks for the session of an adapter further out with the cookie name of `sessions`.
+pub(super) fn find(extensions: &mut impl Extensions, sessions: &SessionManager) -> Outer {
+    let is_wanted = |session: &Session| session.cookie_name() == sessions.settings().cookie_name;
+    let Some(shown) = extensions.get::<Session>() else { return Outer::Nothing };
+    if is_wanted(shown) {
+        return shared(shown, sessions);
     }
-    let Some(Hidden(hidden)) = extensions.get_mut() else { return false };
-    let Some(place) = hidden.iter().position(is_wanted) else { return false };
-    let session = hidden.swap_remove(place);
-    put(extensions, session);
-    true
+    let Some(Hidden(hidden)) = extensions.get_mut() else { return Outer::Nothing };
+    let Some(place) = hidden.iter().position(is_wanted) else { return Outer::Nothing };
+    let outer = shared(&hidden[place], sessions);
+    if matches!(outer, Outer::Shared) {
+        let session = hidden.swap_remove(place);
+        put(extensions, session);
+    }
+    outer
+}
+
+fn shared(session: &Session, sessions: &SessionManager) -> Outer {
+    match session.is_of(sessions.engine()) {
+        true => Outer::Shared,
+        false => Outer::Clash(Reply::clash(session.cookie_name())),
+    }
 }
 
 /// Puts `session` into the extensions, and remembers the one that was there.

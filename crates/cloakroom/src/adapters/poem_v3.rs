@@ -75,15 +75,16 @@
 //!
 //! - **Where to put it**: around the whole `Route`, so that all of its endpoints have a session; those that do not ask for
 //!   theirs pay nothing. It goes around any endpoint, so parts of an application can be inside and others not. One inside
-//!   another with the same cookie name shares its session; with another cookie name it has its own. Where the outer
-//!   session cannot be saved, the answer to that takes the place of the whole response, the inner one's cookie included.
+//!   another with a clone of the same manager shares its session; with another cookie name it has its own; with the same
+//!   cookie name and another manager it responds with 500, and the event `clash` says why. Where the outer session cannot be
+//!   saved, the answer to that takes the place of the whole response, the inner one's cookie included.
 //! - **Errors**: an endpoint's `Err` counts by its status, as a response does: a 4xx saves, a 5xx saves nothing but the end
 //!   of a session. Put `catch_error` and `catch_all_error` inside, before `.with(SessionMiddleware::new(sessions))`: an
 //!   error of a request that used its session gets headers, and is a response from there on. Others stay errors.
 //! - **A session that cannot be saved**: the endpoint's response is replaced as a whole, its headers and cookies included.
 //!   Put Poem's `CookieJarManager` inside too: from outside, it adds the endpoint's cookies to the replacement.
-//! - **Panics**: a handler that panics saves nothing but the end of a session. The panic is not caught; one that Poem's
-//!   `CatchPanic` inside this middleware has made a response counts by that response's status.
+//! - **Panics**: a handler that panics saves nothing but the end of a session. The panic is not caught; if Poem's `CatchPanic`
+//!   inside this middleware makes a response of it, whatever its status, nothing is saved either.
 //! - **Clients that leave** before there is a response: over HTTP/1, Poem lets the handler run on, and what it does is
 //!   saved; over HTTP/2 it is dropped, and nothing is saved but what was saved explicitly.
 //! - **Streams**: a body, `SSE` or `WebSocket` may hold the [`Session`], which was saved with the head and has no lock any
@@ -155,15 +156,15 @@
 use std::net::IpAddr;
 
 use poem3::error::ResponseError;
-use poem3::http::StatusCode;
+use poem3::http::{StatusCode, Version};
 use poem3::{Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response, Result};
 
 use super::http_v1::{apply, visit_fields};
 use super::missing::missing;
-use super::nested;
+use super::nested::{self, Outer};
 use crate::answer::{Answer, Reply};
 use crate::error::Error;
-use crate::manager::{RequestHead, SessionManager};
+use crate::manager::{RequestHead, SessionManager, has_body};
 use crate::route_options::RouteOptions;
 use crate::session::{Session, SignedIn};
 
@@ -199,8 +200,10 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        if nested::show(request.extensions_mut(), &self.sessions.settings().cookie_name) {
-            return self.inner.call(request).await.map(IntoResponse::into_response);
+        match nested::find(request.extensions_mut(), &self.sessions) {
+            Outer::Nothing => {}
+            Outer::Shared => return self.inner.call(request).await.map(IntoResponse::into_response),
+            Outer::Clash(reply) => return Ok(respond(reply)),
         }
         let session = self.sessions.open(&request);
         nested::put(request.extensions_mut(), Session::clone(&session));
@@ -238,6 +241,10 @@ impl RequestHead for Request {
 
     fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
         visit_fields(self.headers(), name, visit);
+    }
+
+    fn has_body(&self) -> bool {
+        has_body(self, self.version() >= Version::HTTP_2)
     }
 }
 

@@ -65,8 +65,9 @@
 //!   for, it makes no more than a handle. Fairings run in the order in which they are attached, requests and responses
 //!   alike: those that add headers to all responses, or use the session in `on_request`, come after it. What a fairing
 //!   writes in `on_response` is saved only if it is attached before. Without it, an application with a route that takes a
-//!   [`Session`] does not launch. A second one with the same cookie name shares the first's sessions. With another name it
-//!   has its own: handlers find those of the first, which alone have the settings of routes, and a guard of your own gives
+//!   [`Session`] does not launch. A second one with a clone of the same manager shares the first's sessions. With the same cookie
+//!   name and another manager, its requests are answered 500, and the event `clash` says why. With another name it has its
+//!   own: handlers find those of the first, which alone have the settings of routes, and a guard of your own gives
 //!   them the others with [`session_named`].
 //! - **Guards.** Where nobody is signed in, [`SignedIn`] fails with status 401, and where the store is down with 503. A
 //!   guard has no response of its own: your catcher answers, or Rocket's, with the `Retry-After` and `Cache-Control` of the
@@ -75,8 +76,8 @@
 //! - **Errors.** An error that a handler returns is answered by its [`reply`](crate::Error::reply), not by a catcher. With
 //!   a 4xx the session is saved, with a 5xx nothing is but the end of a session; what a catcher answers counts by its
 //!   status.
-//! - **Panics** save nothing but the end of a session. Rocket makes a 500 of them; if your catcher for it answers with
-//!   another status, that counts: with a redirect, what the handler wrote before is saved.
+//! - **Panics** save nothing but the end of a session. Rocket makes a 500 of them; it changes nothing if your catcher
+//!   responds with another status, such as a redirect.
 //! - **Clients that leave.** Rocket lets a handler whose client has gone run on, and then what it did is saved.
 //! - **Streams.** The session is saved, and its lock let go, before the head is sent. An `EventStream!`, another body or a
 //!   WebSocket may keep the [`Session`], and saves with [`save`](crate::Session::save) what it changes;
@@ -160,7 +161,7 @@ pub use self::guards::MissingFairing;
 pub use self::request::session_named;
 use self::request::{Head, Sessions, with_sessions};
 pub use self::route::with_route;
-use crate::answer::{Answer, Header, Reply};
+use crate::answer::{Answer, Header, HeaderMode, Reply};
 use crate::error::Error;
 use crate::manager::SessionManager;
 
@@ -175,10 +176,6 @@ impl SessionFairing {
     pub fn new(sessions: SessionManager) -> Self {
         Self { sessions }
     }
-
-    fn cookie_name(&self) -> &str {
-        &self.sessions.settings().cookie_name
-    }
 }
 
 #[async_trait]
@@ -189,17 +186,18 @@ impl Fairing for SessionFairing {
 
     async fn on_ignite(&self, mut rocket: Rocket<Build>) -> fairing::Result {
         if rocket.state::<Attached>().is_none() {
-            rocket = rocket.manage(Attached);
+            rocket = rocket.manage(Attached::default());
         }
+        let clashes = rocket.state::<Attached>().is_some_and(|attached| attached.add(&self.sessions));
         let is_there = |route: &rocket05::Route| route.name.as_deref() == Some(REFUSAL);
-        if self.sessions.settings().loads_early() && !rocket.routes().any(is_there) {
+        if (clashes || self.sessions.settings().loads_early()) && !rocket.routes().any(is_there) {
             rocket = rocket.mount("/", refusals());
         }
         Ok(rocket)
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if !with_sessions(request, |sessions| sessions.begin(self.cookie_name())) {
+        if !with_sessions(request, |sessions| sessions.begin(&self.sessions)) {
             return;
         }
         let session = self.sessions.open(&Head::of(request));
@@ -214,19 +212,10 @@ impl Fairing for SessionFairing {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(session) = with_sessions(request, |sessions| sessions.end(self.cookie_name())) else {
+        let Some(session) = with_sessions(request, |sessions| sessions.end(&self.sessions)) else {
             return;
         };
-        let headers: Vec<Header> = match session.close(response.status().code).await {
-            Answer::Keep(headers) => headers.into_fields().collect(),
-            Answer::Replace(reply) => {
-                let (replacement, headers) = without_headers(reply);
-                *response = replacement;
-                headers.chain(with_sessions(request, Sessions::lost_cookies)).collect()
-            }
-        };
-        with_sessions(request, |sessions| sessions.remember_cookies(&headers));
-        apply(response, headers);
+        let closing = session.close(response.status().code);
         // A guard has failed. What answers in its place, a catcher or a handler that does without, says no more of the
         // error than its status, unless it has such headers of its own.
         if let Some(error) = with_sessions(request, |sessions| sessions.failure.take())
@@ -239,6 +228,16 @@ impl Fairing for SessionFairing {
                 .collect();
             apply(response, missing);
         }
+        let headers: Vec<Header> = match closing.await {
+            Answer::Keep(headers) => headers.into_fields().collect(),
+            Answer::Replace(reply) => {
+                let (replacement, headers) = without_headers(reply);
+                *response = replacement;
+                headers.chain(with_sessions(request, Sessions::lost_cookies)).collect()
+            }
+        };
+        with_sessions(request, |sessions| sessions.remember_cookies(&headers));
+        apply(response, headers);
     }
 }
 
@@ -292,11 +291,12 @@ fn without_headers(reply: Reply) -> (Response<'static>, impl Iterator<Item = Hea
 }
 
 fn apply(response: &mut Response<'_>, headers: impl IntoIterator<Item = Header>) {
-    for Header { name, value, replaces } in headers {
-        if replaces {
-            response.set_raw_header(name, value);
-        } else {
-            response.adjoin_raw_header(name, value);
+    for Header { name, value, mode } in headers {
+        match mode {
+            HeaderMode::Append => response.adjoin_raw_header(name, value),
+            HeaderMode::Replace => drop(response.set_raw_header(name, value)),
+            HeaderMode::IfAbsent if response.headers().contains(name) => {}
+            HeaderMode::IfAbsent => drop(response.set_raw_header(name, value)),
         }
     }
 }

@@ -62,8 +62,9 @@
 //! ```
 //!
 //! - **Where to put it.** On the [`Service`], before all other hoops: there it also runs where no route matches. A hoop
-//!   of a router does not. A hoop inside another with the same cookie name shares its session; with another cookie name it
-//!   has its own. Where the outer session cannot be saved, the answer to that takes the place of the whole response, the
+//!   of a router does not. A hoop inside another with a clone of the same manager shares its session; with another cookie
+//!   name it has its own; with the same cookie name and another manager it responds with 500, and the event `clash` says
+//!   why. Where the outer session cannot be saved, the answer to that takes the place of the whole response, the
 //!   inner one's cookie included. Hoops and handlers that have no arguments find the [`Session`] in the request's
 //!   [`extensions`](Request::extensions), or call `Session::extract(req, depot)`; the [`Depot`] does not have it.
 //! - **Errors.** A response counts by the status that it has when it comes back to the hoop, and one that has none yet as
@@ -71,8 +72,8 @@
 //!   body; headers and cookies that the handler set before stay, as with all errors in Salvo, but those that describe a
 //!   body. Where the session cannot be saved, they all go, and so do cookies that hoops further out put into
 //!   `res.cookies` before; headers of theirs stay.
-//! - **Panics** save nothing but the end of a session. Salvo closes the connection, under HTTP/2 the stream. One that
-//!   Salvo's `CatchPanic` has made a 500 further in counts as a 500.
+//! - **Panics** save nothing but the end of a session. Salvo closes the connection, under HTTP/2 the stream. If
+//!   Salvo's `CatchPanic` further in makes a 500 of it, nothing is saved either.
 //! - **Clients that leave.** Salvo drops their handlers, and nothing is saved.
 //! - **Streams.** The session is saved, and its lock let go, before the head is sent. A body, server-sent events or a
 //!   WebSocket may keep the [`Session`], and saves with [`save`](Session::save) what it changes;
@@ -136,17 +137,17 @@
 
 use std::net::IpAddr;
 
-use http::StatusCode;
+use http::{StatusCode, Version};
 use salvo_core1::extract::{Extractible, Metadata};
 use salvo_core1::http::StatusError;
 use salvo_core1::{Depot, FlowCtrl, Handler, Request, Response, Scribe, async_trait};
 
 use super::http_v1::{apply, visit_fields};
 use super::missing::missing;
-use super::nested;
+use super::nested::{self, Outer};
 use crate::answer::{Answer, Reply};
 use crate::error::Error;
-use crate::manager::{RequestHead, SessionManager};
+use crate::manager::{RequestHead, SessionManager, has_body};
 use crate::route_options::RouteOptions;
 use crate::session::{Session, SignedIn};
 
@@ -166,8 +167,13 @@ impl SessionHoop {
 #[async_trait]
 impl Handler for SessionHoop {
     async fn handle(&self, req: &mut Request, depot: &mut Depot, res: &mut Response, ctrl: &mut FlowCtrl) {
-        if nested::show(req.extensions_mut(), &self.sessions.settings().cookie_name) {
-            return;
+        match nested::find(req.extensions_mut(), &self.sessions) {
+            Outer::Nothing => {}
+            Outer::Shared => return,
+            Outer::Clash(reply) => {
+                ctrl.skip_rest();
+                return reply.render(res);
+            }
         }
         let session = self.sessions.open(req);
         nested::put(req.extensions_mut(), Session::clone(&session));
@@ -233,6 +239,10 @@ impl RequestHead for Request {
 
     fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
         visit_fields(self.headers(), name, visit);
+    }
+
+    fn has_body(&self) -> bool {
+        has_body(self, self.version() >= Version::HTTP_2 && !self.body().is_none())
     }
 }
 

@@ -121,8 +121,9 @@
 //! curl -c jar -b jar -d ann http://localhost:3000/sign-in
 //! ```
 //!
-//! - **Where to put it:** around every service that uses a session. A layer inside another with the same cookie name shares
-//!   its session; with another cookie name it has its own. Where the outer session cannot be saved, the answer to that
+//! - **Where to put it:** around every service that uses a session. A layer inside another with a clone of the same manager
+//!   shares its session; with another cookie name it has its own; with the same cookie name and another manager it responds
+//!   with 500, and the event `clash` says why: each of the two would overwrite the cookie of the other. Where the outer session cannot be saved, the answer to that
 //!   takes the place of the whole response, the inner one's cookie included. A layer that adds a handler's cookies to
 //!   whatever response there is, as tower-cookies' `CookieManagerLayer` does, belongs inside: from outside it adds them to
 //!   that answer. A [`PeerAddress`] in the extensions of a request that reaches the layer is for
@@ -133,8 +134,8 @@
 //! - **Errors:** an [`Error`] becomes a response `From` it. What a service answers as its own error is no response: it
 //!   passes, and counts as a 500, with which nothing is saved but the end of a session.
 //! - **Bodies:** any that is made `From` a `String`, for where the response has to be replaced.
-//! - **Panics:** nothing is saved but the end of a session. The panic is not caught; one that a layer inside this one has
-//!   made a response counts by that response's status.
+//! - **Panics:** nothing is saved but the end of a session. The panic is not caught. If a layer inside this one makes a
+//!   response of it, whatever its status, nothing is saved either.
 //! - **Clients that leave** before the service has answered: it is dropped, and nothing is saved. Once it has answered, the
 //!   session is saved whoever is still there.
 //! - **Streams** (server-sent events, WebSockets) may keep the [`Session`]. The head leaves when it is saved, and takes its
@@ -195,7 +196,7 @@ use tower_service::Service;
 
 pub use self::future::ResponseFuture;
 pub use self::route::{RouteLayer, RouteService};
-use super::nested;
+use super::nested::{self, Outer};
 pub use super::peer::PeerAddress;
 use crate::manager::SessionManager;
 use crate::session::Session;
@@ -242,8 +243,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
-        if nested::show(request.extensions_mut(), &self.sessions.settings().cookie_name) {
-            return ResponseFuture::shared(self.inner.call(request));
+        match nested::find(request.extensions_mut(), &self.sessions) {
+            Outer::Nothing => {}
+            Outer::Shared => return ResponseFuture::shared(self.inner.call(request)),
+            Outer::Clash(reply) => return ResponseFuture::refused(reply),
         }
         let session = self.sessions.open(&request);
         nested::put(request.extensions_mut(), Session::clone(&session));

@@ -36,17 +36,24 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
         danger_allow_script_access: _,
         idle_timeout: _,
         absolute_timeout: _,
+        anonymous_idle_timeout: _,
         grace: _,
+        late_window: _,
+        late_window_upload: _,
+        remember_within: _,
         ignore_expiry: _,
         expired_message: _,
         expired_status: _,
         ignore_change_ip: _,
         trusted_proxies: _,
         client_ip_header: _,
+        request_start_header: _,
+        record_client: _,
         secret_key: _,
         previous_secret_keys: _,
         initializer: _,
         max_record_bytes: _,
+        anonymous_max_bytes: _,
         max_keys: _,
         max_key_bytes: _,
         max_depth: _,
@@ -59,8 +66,10 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
         store_timeout: _,
         store_budget: _,
         sweep_interval: _,
+        watch_interval: _,
         subject_limit: _,
         on_subject_limit: _,
+        anonymous_rate: _,
         on_reuse: _,
     } = Settings::default();
 
@@ -123,7 +132,23 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
                 "400days 1s": { absolute_timeout: MAX_LIFETIME + SECOND },
             },
         ),
+        (
+            "anonymous_idle_timeout",
+            bad! {
+                "999ms": { anonymous_idle_timeout: SECOND - MILLISECOND },
+                "400days 1s": { anonymous_idle_timeout: MAX_LIFETIME + SECOND },
+            },
+        ),
         ("grace", bad! { "0s": { grace: Duration::ZERO }, "1h 1ms": { grace: HOUR + MILLISECOND } }),
+        ("late_window", bad! { "10m 1ms": { late_window: LONGEST_WINDOW + MILLISECOND } }),
+        (
+            "late_window_upload",
+            bad! {
+                "10m 1ms": { late_window_upload: LONGEST_WINDOW + MILLISECOND },
+                "9s": { late_window_upload: 9 * SECOND },
+            },
+        ),
+        ("remember_within", bad! { "1day 1ms": { remember_within: 24 * HOUR + MILLISECOND } }),
         ("ignore_expiry", bad! {}),
         ("expired_message", bad! {}),
         ("expired_status", bad! { "399": { expired_status: 399 }, "600": { expired_status: 600 } }),
@@ -137,6 +162,15 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
                 "X-Real-IP:": { client_ip_header: "X-Real-IP:" },
             },
         ),
+        (
+            "request_start_header",
+            bad! {
+                "": { request_start_header: "", trusted_proxies: ["::1".parse().unwrap()] },
+                "t=": { request_start_header: "t=", trusted_proxies: ["::1".parse().unwrap()] },
+                "X-Request-Start": { request_start_header: "X-Request-Start" },
+            },
+        ),
+        ("record_client", bad! {}),
         ("secret_key", bad! {}),
         (
             "previous_secret_keys",
@@ -158,6 +192,13 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
             bad! {
                 "255": { max_record_bytes: 255 },
                 "16777217": { max_record_bytes: (16 << 20) + 1 },
+            },
+        ),
+        (
+            "anonymous_max_bytes",
+            bad! {
+                "255": { anonymous_max_bytes: 255 },
+                "16777217": { anonymous_max_bytes: (16 << 20) + 1 },
             },
         ),
         ("max_keys", bad! { "0": { max_keys: 0 }, "32768": { max_keys: 32_768 } }),
@@ -211,8 +252,16 @@ fn bad_values() -> Vec<(&'static str, Bad)> {
                 "1day 1ms": { sweep_interval: 24 * HOUR + MILLISECOND },
             },
         ),
+        (
+            "watch_interval",
+            bad! {
+                "99ms": { watch_interval: 99 * MILLISECOND },
+                "1h 1ms": { watch_interval: HOUR + MILLISECOND },
+            },
+        ),
         ("subject_limit", bad! { "0": { subject_limit: 0 } }),
         ("on_subject_limit", bad! {}),
+        ("anonymous_rate", bad! { "0": { anonymous_rate: 0 } }),
         ("on_reuse", bad! {}),
     ]
 }
@@ -234,9 +283,14 @@ fn the_least_and_the_most_of_every_range_are_accepted() {
     let least = Settings::new()
         .idle_timeout(SECOND)
         .absolute_timeout(SECOND)
+        .anonymous_idle_timeout(SECOND)
         .grace(SECOND)
+        .late_window(Duration::ZERO)
+        .late_window_upload(Duration::ZERO)
+        .remember_within(Duration::ZERO)
         .expired_status(400)
         .max_record_bytes(256)
+        .anonymous_max_bytes(256)
         .max_keys(1)
         .max_key_bytes(1)
         .max_depth(1)
@@ -248,14 +302,21 @@ fn the_least_and_the_most_of_every_range_are_accepted() {
         .store_timeout(MILLISECOND)
         .store_budget(MILLISECOND)
         .sweep_interval(10 * MILLISECOND)
-        .subject_limit(1);
+        .watch_interval(100 * MILLISECOND)
+        .subject_limit(1)
+        .anonymous_rate(1);
     assert_eq!(refusal(least), None);
     let most = Settings::new()
         .idle_timeout(MAX_LIFETIME)
         .absolute_timeout(MAX_LIFETIME)
+        .anonymous_idle_timeout(MAX_LIFETIME)
         .grace(HOUR)
+        .late_window(LONGEST_WINDOW)
+        .late_window_upload(LONGEST_WINDOW)
+        .remember_within(24 * HOUR)
         .expired_status(599)
         .max_record_bytes(16 << 20)
+        .anonymous_max_bytes(16 << 20)
         .max_keys(32_767)
         .max_key_bytes(255)
         .max_depth(127)
@@ -265,7 +326,10 @@ fn the_least_and_the_most_of_every_range_are_accepted() {
         .lease_limit(24 * HOUR)
         .store_timeout(HOUR)
         .store_budget(HOUR)
-        .sweep_interval(24 * HOUR);
+        .sweep_interval(24 * HOUR)
+        .watch_interval(HOUR)
+        .subject_limit(usize::MAX)
+        .anonymous_rate(u32::MAX);
     assert_eq!(refusal(most), None);
     assert_eq!(refusal(Settings::new().sweep_interval(Duration::ZERO)), None);
 }
@@ -277,6 +341,16 @@ fn a_limit_for_each_subject_needs_a_store_that_lists_them() {
     let error = SessionManager::new(Unlisted, settings()).unwrap_err();
     assert_eq!(error.setting(), "subject_limit");
     assert!(error.to_string().contains('3'), "{error}");
+    for settings in [Settings::new(), Settings::new().subject_limit(None)] {
+        assert!(SessionManager::new(Unlisted, settings).is_ok());
+    }
+}
+
+#[test]
+fn the_default_limit_for_each_subject_is_there_where_the_store_lists_them() {
+    let limits = [SubjectLimit::Default, SubjectLimit::Unlimited, SubjectLimit::AtMost(7)];
+    assert_eq!(limits.map(|limit| limit.at_most(true)), [Some(100), None, Some(7)]);
+    assert_eq!(limits.map(|limit| limit.at_most(false)), [None, None, Some(7)]);
 }
 
 #[test]
@@ -315,7 +389,7 @@ fn an_initial_value_that_is_no_json_is_refused_by_its_key() {
 struct Unlisted;
 
 impl Store for Unlisted {
-    async fn create(&self, _: &Key, _: &Record) -> cloakroom_store::Result<()> {
+    async fn create(&self, _: &Key, _: &Record, _: Timestamp) -> cloakroom_store::Result<()> {
         Ok(())
     }
 
@@ -323,7 +397,7 @@ impl Store for Unlisted {
         Ok(None)
     }
 
-    async fn replace(&self, _: &Key, _: &Record, _: Revision) -> cloakroom_store::Result<()> {
+    async fn replace(&self, _: &Key, _: &Record, _: Revision, _: Timestamp) -> cloakroom_store::Result<()> {
         Ok(())
     }
 

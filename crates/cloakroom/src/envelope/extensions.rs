@@ -26,6 +26,11 @@ impl Bits {
     /// Kept when a user signs in, too: to an anonymous session, or once more to their own.
     pub(crate) const SURVIVES_REAUTHENTICATION: Self = Self(1 << 12);
 
+    /// The first two bytes of a tag with this number.
+    pub(crate) const fn head(self, number: u16) -> [u8; 2] {
+        (number | self.0).to_le_bytes()
+    }
+
     pub(crate) const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
@@ -35,9 +40,16 @@ impl Bits {
     }
 }
 
-/// The numbers of the tags that this version knows: what it may use although they are critical. A version that adds a
-/// tag lists its number here; beside it stand its bits, and how its value is read and written.
-const KNOWN: &[u16] = &[];
+/// The numbers of the tags that this version knows: what it may use although they are critical. Numbers are given in
+/// ascending order, so that a version's own tags stand before those of later versions. Their bits and values are in
+/// `lifecycle/tags.rs`.
+const KNOWN: [u16; 3] = [GRACE, FORGOTTEN, CLIENT];
+/// The grace of a rotation: how long it is, and whether the new secret has been presented.
+pub(crate) const GRACE: u16 = 1;
+/// When the session ceased to be remembered.
+pub(crate) const FORGOTTEN: u16 = 2;
+/// The client's device and address.
+pub(crate) const CLIENT: u16 = 3;
 
 /// One tag, as it is stored.
 struct Tag<'a> {
@@ -90,14 +102,31 @@ impl Extensions {
         self.0.len() == 0
     }
 
+    /// The value of the tag with this number.
+    pub(crate) fn get(&self, number: u16) -> Option<&[u8]> {
+        self.tags().find(|tag| tag.number == number).map(|tag| &tag.bytes[HEAD_LEN..])
+    }
+
     /// The tags that have at least these bits, each as it is stored.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn with(&self, bits: Bits) -> impl Iterator<Item = &[u8]> + Clone {
+        self.tags().filter(move |tag| tag.bits.contains(bits)).map(|tag| tag.bytes)
+    }
+
+    /// The same without those that this version knows, and writes anew.
+    pub(crate) fn foreign_with(&self, bits: Bits) -> impl Iterator<Item = &[u8]> + Clone {
+        let foreign = |tag: &Tag<'_>| !KNOWN.contains(&tag.number);
+        self.tags().filter(move |tag| foreign(tag) && tag.bits.contains(bits)).map(|tag| tag.bytes)
+    }
+
+    fn tags(&self) -> impl Iterator<Item = Tag<'_>> + Clone {
         let mut input = Input(self.0.bytes());
-        let tags = std::iter::from_fn(move || Tag::read(&mut input).ok());
-        tags.filter(move |tag| tag.bits.contains(bits)).map(|tag| tag.bytes)
+        std::iter::from_fn(move || Tag::read(&mut input).ok())
     }
 }
 
+/// The length of a tag's number and length.
+const HEAD_LEN: usize = 4;
 /// The part of a tag's first two bytes that is its number.
 const NUMBER: u16 = 0x0fff;
 /// The most tags that are read. Those who write them keep to 16.

@@ -63,7 +63,7 @@ const KEY: Key = Key::new([1; Key::LEN]);
 
 impl Leases for Fake {
     async fn acquire(&self, _: &Key, _: &Claim) -> Result<Acquired> {
-        Ok(Acquired::Busy)
+        Ok(Acquired::Busy(None))
     }
 
     async fn renew(&self, key: &Key, claim: &Claim) -> Result<bool> {
@@ -91,7 +91,14 @@ impl Leases for Fake {
         Ok(true)
     }
 
-    async fn replace_and_release(&self, _: &Key, _: &Record, _: Revision, _: LeaseId) -> Result<()> {
+    async fn replace_and_release(
+        &self,
+        _: &Key,
+        _: &Record,
+        _: Revision,
+        _: LeaseId,
+        _: Timestamp,
+    ) -> Result<()> {
         Err(Error::unavailable("there are no records"))
     }
 
@@ -101,7 +108,7 @@ impl Leases for Fake {
 }
 
 impl Store for Fake {
-    async fn create(&self, _: &Key, _: &Record) -> Result<()> {
+    async fn create(&self, _: &Key, _: &Record, _: Timestamp) -> Result<()> {
         Err(Error::unavailable("there are no records"))
     }
 
@@ -109,7 +116,7 @@ impl Store for Fake {
         Ok(None)
     }
 
-    async fn replace(&self, _: &Key, _: &Record, _: Revision) -> Result<()> {
+    async fn replace(&self, _: &Key, _: &Record, _: Revision, _: Timestamp) -> Result<()> {
         Err(Error::unavailable("there are no records"))
     }
 

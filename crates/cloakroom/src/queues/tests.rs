@@ -47,6 +47,28 @@ async fn whoever_comes_first_is_served_first() {
     assert_eq!(open(&queues), 0);
 }
 
+/// RULES §4. A request that asks without a place in the queue neither takes one nor gets ahead of it.
+#[tokio::test]
+async fn a_turn_that_is_not_waited_for_is_had_at_once_or_leaves_no_trace() {
+    let (queues, order) = (queues(1), Arc::default());
+    let turn = queues.try_turn(key(1)).unwrap();
+    for _ in 0..10 {
+        assert!(queues.try_turn(key(1)).is_none());
+    }
+    assert_eq!(queues.try_turn(key(2)).unwrap().key(), key(2));
+    let first = waiter(&queues, &order, 0);
+    yield_now().await;
+    drop(turn);
+    assert!(queues.try_turn(key(1)).is_none(), "it belongs to the one that waits");
+    let second = waiter(&queues, &order, 1);
+    for waiting in [first, second] {
+        waiting.await.unwrap();
+    }
+    assert_eq!((&*order.lock().unwrap(), open(&queues)), (&vec![0, 1], 0));
+    drop(queues.try_turn(key(1)).unwrap());
+    assert_eq!(open(&queues), 0);
+}
+
 #[tokio::test]
 async fn a_turn_is_of_one_session_and_keeps_no_other_waiting() {
     let queues = queues(64);

@@ -4,6 +4,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloakroom_store::ErrorKind as StoreErrorKind;
+
 use super::plan::{Goal, Save};
 use super::{Binding, Cookie, CookieWish, Found, Phase, Request};
 use crate::answer::{Answer, Headers, Reply};
@@ -11,8 +13,11 @@ use crate::calls::Budget;
 use crate::config::Locking;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::info::SessionStatus;
-use crate::{events, lifecycle};
+use crate::lifecycle::{self, Upkeep};
+use crate::tasks::Runner;
+use crate::write::Write;
 
 impl Request {
     pub(crate) fn presents_a_token(&self) -> bool {
@@ -41,6 +46,20 @@ impl Request {
                 Some(Reply::expired(settings, engine.rules.cookie.removal()))
             }
             Ok(()) => None,
+        }
+    }
+
+    /// A panic has dropped a handle to the session there.
+    pub(crate) fn note_panic(&mut self, runner: Runner) {
+        self.panics.push(runner);
+    }
+
+    /// The status that counts for a request that is closed by `runner`: a handler that panicked saves nothing, whatever
+    /// the framework made of that. A panic of another task, which had a handle too, is not the handler's.
+    pub(crate) fn counting_status(&self, status: u16, runner: impl FnOnce() -> Runner) -> u16 {
+        match !self.panics.is_empty() && self.panics.contains(&runner()) {
+            true => status.max(500),
+            false => status,
         }
     }
 
@@ -82,8 +101,9 @@ impl Request {
                 Answer::Replace(reply)
             }
             Ok(()) => {
-                self.touch(engine);
-                Answer::Keep(Headers { set_cookie: self.set_cookie_field(engine), vary: true })
+                self.upkeep(engine);
+                let private = self.saw_user || self.subject().is_some();
+                Answer::Keep(Headers { set_cookie: self.set_cookie_field(engine), vary: true, private })
             }
         }
     }
@@ -119,21 +139,42 @@ impl Request {
         }
     }
 
-    /// Notes that the session was used, if that is due: after the response, on its own.
-    fn touch(&self, engine: &Arc<Engine>) {
+    /// Notes that the session was used, and what it set right, if that is due: after the response, on its own.
+    fn upkeep(&self, engine: &Arc<Engine>) {
         let Binding::Bound(held) = &self.binding else { return };
-        if self.is_degraded() || !self.options.touch || self.options.off {
+        if self.is_degraded() || self.options.off {
             return;
         }
-        let now = engine.now();
-        let Some(expires_at) = lifecycle::touch(&held.snapshot, now, &engine.rules.policy) else { return };
-        let (owner, key) = (Arc::clone(engine), held.key);
-        engine.tasks.spawn(async move {
-            let mut budget = Budget(owner.settings().store_timeout);
-            if let Err(error) = owner.calls.wait(&mut budget, owner.touch(key, now, expires_at)).await {
-                events::store_error(&key, &error);
+        let (now, rules) = (engine.now(), &engine.rules);
+        let visit = self.visit(rules, held.presented);
+        let (key, owner) = (held.key, Arc::clone(engine));
+        match lifecycle::upkeep(&held.snapshot, &visit, self.options.touch, now, &rules.policy) {
+            Upkeep::Nothing => {}
+            Upkeep::Touch(expires_at) => {
+                engine.tasks.spawn(async move {
+                    let mut budget = Budget(owner.settings().store_timeout);
+                    let touch = owner.touch(key, now, expires_at);
+                    if let Err(error) = owner.calls.wait(&mut budget, touch).await {
+                        events::store_error(&key, &error);
+                    }
+                });
             }
-        });
+            Upkeep::Correct(draft) => {
+                let write = Write::new(key, rules.record(&draft), Some(held.snapshot.revision), None);
+                engine.tasks.spawn(async move {
+                    let mut budget = Budget(owner.settings().store_timeout);
+                    match owner.calls.wait(&mut budget, owner.send(&write)).await {
+                        // The next request does it.
+                        Err(error)
+                            if matches!(error.kind(), StoreErrorKind::Conflict | StoreErrorKind::Missing) => {
+                        }
+                        Err(error) => events::store_error(&key, &error),
+                        // The grace of the secret before it may be shorter now.
+                        Ok(()) => owner.changed(key),
+                    }
+                });
+            }
+        }
     }
 
     /// Whether there are sessions to end.

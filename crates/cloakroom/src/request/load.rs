@@ -10,9 +10,9 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::info::SessionStatus;
-use crate::lifecycle::{Snapshot, Standing};
+use crate::lifecycle::{Snapshot, Standing, judge};
 use crate::rules::{Newer, Rules};
-use crate::token::Token;
+use crate::token::{Token, Verifier};
 
 /// What was loaded under a key.
 pub(super) enum Loaded {
@@ -25,9 +25,12 @@ pub(super) enum Loaded {
 /// What is under a token.
 #[allow(clippy::large_enum_variant, reason = "nearly always the large one, and moved once")]
 pub(super) enum UnderToken {
-    Session(Snapshot, Standing),
+    /// With the verifier of the token's secret.
+    Session(Snapshot, Standing, Verifier),
     Nothing,
-    Newer { current: bool },
+    Newer {
+        current: bool,
+    },
 }
 
 impl Request {
@@ -92,8 +95,9 @@ impl Request {
             (Access::Failed(error), _) => Err(error.clone()),
             // Loaded before the handler without a lock: lock it, and load it again.
             (_, Some(held)) if locks => {
-                let key = held.key;
-                let loaded = self.acquire(engine, key).await?;
+                let (key, token) = (held.key, held.token.clone());
+                let accepted = held.snapshot.header.verifier;
+                let loaded = self.acquire(engine, key, &token, Some(accepted)).await?;
                 let rebased = self.rebase(&engine.rules, loaded, engine.now());
                 self.release_lost();
                 rebased
@@ -116,7 +120,7 @@ impl Request {
     }
 
     async fn load_first(&mut self, engine: &Arc<Engine>, lock: bool) -> Result<()> {
-        if engine.rules.policy.bind_address && self.address.is_none() {
+        if engine.rules.policy.bind_address && self.client.address.is_none() {
             let detail = "ignore_change_ip = false, but the client's address is not known: the server does not tell the \
                           peer's, or a trusted proxy passed on none";
             return Err(Error::with_detail(ErrorKind::Unsupported, detail));
@@ -134,14 +138,22 @@ impl Request {
             Some(_) if several => self.load_one_of(engine, lock).await,
             Some(token) => {
                 let key = engine.rules.keyring.key(&token);
-                self.load_one(engine, token, key, lock).await
+                self.load_one(engine, token, key, lock, None).await
             }
         }
     }
 
-    async fn load_one(&mut self, engine: &Arc<Engine>, token: Token, key: Key, lock: bool) -> Result<()> {
+    /// `accepted` is the verifier of the session's secret, if that of `token` was judged and accepted before.
+    async fn load_one(
+        &mut self,
+        engine: &Arc<Engine>,
+        token: Token,
+        key: Key,
+        lock: bool,
+        accepted: Option<Verifier>,
+    ) -> Result<()> {
         let loaded = match lock {
-            true => self.acquire(engine, key).await?,
+            true => self.acquire(engine, key, &token, accepted).await?,
             false => self.load(engine, key).await?,
         };
         let under = self.judge(&engine.rules, &token, &key, loaded, engine.now());
@@ -160,19 +172,19 @@ impl Request {
             let loaded = self.load(engine, key).await?;
             match self.judge(rules, &token, &key, loaded, engine.now()) {
                 // Two secrets of one session, after a rotation: the current one it is.
-                UnderToken::Session(snapshot, Standing::Live)
+                UnderToken::Session(snapshot, Standing::Live, verifier)
                     if live.as_ref().is_some_and(|(_, other, _)| *other == key) =>
                 {
-                    if rules.is_current(&token, &snapshot) {
-                        live = Some((token, key, UnderToken::Session(snapshot, Standing::Live)));
+                    if snapshot.header.verifier == verifier {
+                        live = Some((token, key, UnderToken::Session(snapshot, Standing::Live, verifier)));
                     }
                 }
-                UnderToken::Session(_, Standing::Live) if live.is_some() => {
+                UnderToken::Session(_, Standing::Live, _) if live.is_some() => {
                     events::ambiguous();
                     self.found = Found::Ambiguous;
                     return Ok(());
                 }
-                under @ UnderToken::Session(_, Standing::Live) => live = Some((token, key, under)),
+                under @ UnderToken::Session(_, Standing::Live, _) => live = Some((token, key, under)),
                 under => {
                     if rest.as_ref().is_none_or(|(_, _, other)| other.weight() < under.weight()) {
                         rest = Some((token, key, under));
@@ -181,7 +193,9 @@ impl Request {
             }
         }
         match (live, rest) {
-            (Some((token, key, _)), _) if lock => self.load_one(engine, token, key, true).await?,
+            (Some((token, key, UnderToken::Session(snapshot, ..))), _) if lock => {
+                self.load_one(engine, token, key, true, Some(snapshot.header.verifier)).await?;
+            }
             (Some((token, key, under)), _) | (None, Some((token, key, under))) => {
                 self.attach(rules, token, key, under);
             }
@@ -225,8 +239,10 @@ impl Request {
     ) -> UnderToken {
         match loaded.read(rules, key) {
             Ok(Some(snapshot)) => {
-                let standing = rules.standing(&snapshot, token, self.address, now);
-                UnderToken::Session(snapshot, standing)
+                let verifier = rules.keyring.verifier(token);
+                let visit = self.visit(rules, Some(verifier));
+                let standing = judge(&snapshot, &verifier, &visit, now, &rules.policy);
+                UnderToken::Session(snapshot, standing, verifier)
             }
             Ok(None) => UnderToken::Nothing,
             Err(Newer { verifier }) => {
@@ -238,32 +254,33 @@ impl Request {
 
     pub(super) fn attach(&mut self, rules: &Rules, token: Token, key: Key, under: UnderToken) {
         let status = match under {
-            UnderToken::Session(snapshot, Standing::Live) => {
+            UnderToken::Session(snapshot, Standing::Live, verifier) => {
                 events::resumed(&key);
                 self.found = Found::Status(SessionStatus::Resumed);
-                self.binding = Binding::Bound(Held { token, key, snapshot });
+                self.saw_user = snapshot.subject.is_some();
+                self.binding = Binding::Bound(Held { token, key, presented: Some(verifier), snapshot });
                 return;
             }
             UnderToken::Newer { current } => {
                 self.binding = Binding::Newer(current.then_some(key));
                 SessionStatus::Resumed
             }
-            UnderToken::Session(_, Standing::Expired | Standing::Moved) => {
+            UnderToken::Session(_, Standing::Expired | Standing::Moved, _) => {
                 events::expired(&key);
                 SessionStatus::Expired
             }
-            UnderToken::Session(snapshot, Standing::Superseded { recent, reused }) => {
+            UnderToken::Session(snapshot, Standing::Superseded { late, reused }, verifier) => {
                 events::superseded(&key, reused);
-                if recent {
+                if late {
                     self.binding = Binding::Detached;
                 }
                 if reused && rules.settings.on_reuse == OnReuse::End {
-                    let held = Held { token, key, snapshot };
+                    let held = Held { token, key, presented: Some(verifier), snapshot };
                     self.endings.push(Ending::Tombstone { held, by: EndedBy::Reuse });
                 }
                 SessionStatus::Superseded
             }
-            UnderToken::Session(_, Standing::Gone) | UnderToken::Nothing => {
+            UnderToken::Session(_, Standing::Gone, _) | UnderToken::Nothing => {
                 events::unknown(&key);
                 SessionStatus::Unknown
             }
@@ -287,13 +304,15 @@ impl Request {
     /// # Errors
     /// If a later version has written the record, which this one cannot read.
     pub(super) fn rebase(&mut self, rules: &Rules, loaded: Loaded, now: Timestamp) -> Result<()> {
+        let visit = self.visit(rules, None);
         let Binding::Bound(held) = &mut self.binding else { return Ok(()) };
         if let Some(snapshot) = loaded.read(rules, &held.key)? {
             if let Some(token) = self.unconfirmed.take_if(|token| rules.is_current(token, &snapshot)) {
                 held.token = token;
                 self.cookie = Cookie::Set { replaces_ended: self.cookie.is_ended() };
             }
-            if rules.standing(&snapshot, &held.token, self.address, now) == Standing::Live {
+            let verifier = rules.keyring.verifier(&held.token);
+            if judge(&snapshot, &verifier, &visit, now, &rules.policy) == Standing::Live {
                 held.snapshot = snapshot;
                 return Ok(());
             }
@@ -339,9 +358,9 @@ impl UnderToken {
     fn weight(&self) -> u8 {
         match self {
             Self::Newer { .. } => 4,
-            Self::Session(_, Standing::Superseded { recent: true, .. }) => 3,
-            Self::Session(_, Standing::Superseded { .. }) => 2,
-            Self::Session(_, Standing::Expired | Standing::Moved) => 1,
+            Self::Session(_, Standing::Superseded { late: true, .. }, _) => 3,
+            Self::Session(_, Standing::Superseded { .. }, _) => 2,
+            Self::Session(_, Standing::Expired | Standing::Moved, _) => 1,
             _ => 0,
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Save {
     failure: Option<Error>,
     /// Whether the request's own secret was verified in this save, by a write or a load.
     verified: bool,
+    /// How many sessions of the user the index had when this one was enrolled.
+    enrolled: usize,
 }
 
 /// What a save is for.
@@ -98,7 +100,8 @@ pub(super) enum Purpose {
 /// How a step came out.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Enrolled(cloakroom_store::Result<()>),
+    /// With the number of sessions that the index has for the user.
+    Enrolled(cloakroom_store::Result<usize>),
     Sent(cloakroom_store::Result<()>),
     Loaded(cloakroom_store::Result<Option<Record>>),
     Deleted(cloakroom_store::Result<bool>),
@@ -117,11 +120,22 @@ pub(super) struct Moment<'a> {
     pub(super) watch: Stopwatch,
     /// Whether the store has an index of users.
     pub(super) lists_subjects: bool,
+    /// How many other sign-ins of this process were under way since this one was enrolled: the index may not have told of them.
+    pub(super) other_sign_ins: usize,
 }
 
 impl Save {
     pub(crate) fn new(goal: Goal, changes: Changes) -> Self {
-        Self { goal, changes, next: None, turn: None, beginnings: 0, failure: None, verified: false }
+        Self {
+            goal,
+            changes,
+            next: None,
+            turn: None,
+            beginnings: 0,
+            failure: None,
+            verified: false,
+            enrolled: 0,
+        }
     }
 
     /// The same save, with what another attempt is to save.
@@ -156,7 +170,7 @@ impl Request {
     ) -> Result<()> {
         match (step, outcome) {
             (Step::Enroll { write, purpose, .. }, Outcome::Enrolled(answer)) => {
-                answer.inspect_err(|error| events::store_error(&write.key, error))?;
+                save.enrolled = answer.inspect_err(|error| events::store_error(&write.key, error))?;
                 save.next = Some(Step::Send(write, purpose));
             }
             (Step::Send(mut write, purpose), Outcome::Sent(answer)) => {
@@ -171,6 +185,7 @@ impl Request {
             (Step::Delete(key), Outcome::Deleted(answer)) => {
                 answer.inspect_err(|error| events::store_error(&key, error))?;
                 events::destroyed(&key);
+                self.changed.push(key);
                 self.endings.pop();
             }
             (Step::Turn(key), Outcome::Turn(turn)) => {
@@ -184,8 +199,9 @@ impl Request {
                     return Ok(());
                 }
                 match self.lease() {
-                    Some((key, lease)) => save.next = Some(Step::Renew(key, lease)),
-                    None => self.try_again(save)?,
+                    // Of a session that is not the request's any more the lease is given back.
+                    Some((key, lease)) if !self.is_detached() => save.next = Some(Step::Renew(key, lease)),
+                    _ => self.try_again(save)?,
                 }
             }
             (Step::ReloadEnding(key), Outcome::Loaded(answer)) => {
@@ -261,8 +277,7 @@ impl Request {
     fn begin(&mut self, save: &mut Save, at: Moment<'_>) -> Result<()> {
         let changes = &save.changes;
         if changes.sign_in.is_none() && changes.log.apply(self.binding.entries()).next().is_none() {
-            // Nothing is there to be remembered yet.
-            self.changes = Changes { remember: changes.remember, ..Changes::default() };
+            self.changes = Changes::default();
             save.changes = Changes::default();
             return Ok(());
         }
@@ -273,19 +288,22 @@ impl Request {
         save.beginnings += 1;
         let token = at.rules.mint()?;
         let (key, verifier) = (at.rules.keyring.key(&token), at.rules.keyring.verifier(&token));
-        let Some(draft) = lifecycle::begin(changes, verifier, self.address, at.now, &at.rules.policy)? else {
+        let Some(draft) = lifecycle::begin(changes, verifier, &self.client, at.now, &at.rules.policy)? else {
             save.changes = Changes::default();
             return Ok(());
         };
+        if changes.sign_in.is_none() && !at.rules.anonymous_rate.take() {
+            return Err(at.rules.too_many_anonymous());
+        }
         let write = Write::new(key, at.rules.record(&draft), None, None);
-        let until = draft.envelope.header.ends_at;
-        save.next = Some(enrolled(&save.changes, until, write, Purpose::Begin { token, draft }, at));
+        let subject = save.changes.sign_in.as_ref().map(|sign_in| &sign_in.subject);
+        save.next = Some(enrolled(subject, write, Purpose::Begin { token, draft }, at));
         Ok(())
     }
 
     /// Saves to a session that is stored.
     fn revise(&mut self, save: &mut Save, at: Moment<'_>) -> Result<()> {
-        let Binding::Bound(Held { token, key, snapshot }) = &self.binding else { return Ok(()) };
+        let Binding::Bound(Held { token, key, presented, snapshot }) = &self.binding else { return Ok(()) };
         let (rules, now, key) = (at.rules, at.now, *key);
         // A request that began in time may end late. A stream has no such end, but others may have used its session
         // meanwhile.
@@ -308,13 +326,14 @@ impl Request {
         for key in &left_alone {
             save.changes.log.forget(key);
         }
-        let secret = match save.changes.takes_secret(snapshot, now) {
+        let visit = self.visit(rules, *presented);
+        let secret = match save.changes.takes_secret(snapshot, *presented, now, &rules.policy) {
             true => Some(self.new_secret(rules, token)?),
             false => None,
         };
         let verifier = secret.as_ref().map(|token| rules.keyring.verifier(token));
         let extend = self.options.touch;
-        match lifecycle::revise(snapshot, &save.changes, verifier, extend, now, &rules.policy)? {
+        match lifecycle::revise(snapshot, &save.changes, verifier, &visit, extend, now, &rules.policy)? {
             Revised::Unchanged => {
                 self.changes = Changes::default();
                 save.changes = Changes::default();
@@ -327,9 +346,14 @@ impl Request {
                 let write = Write::new(key, rules.record(&draft), expected, self.last_lease(key));
                 // Known before it is sent: should the answer get lost, this is how the request recognizes its own secret.
                 self.unconfirmed.clone_from(&secret);
-                let until = draft.envelope.header.ends_at;
-                save.next =
-                    Some(enrolled(&save.changes, until, write, Purpose::Revise { secret, draft }, at));
+                if let (Some(watched), Some(verifier)) = (&self.watched, verifier) {
+                    watched.add(verifier);
+                }
+                // The index of users forgets a session at its absolute end, as it was when it was enrolled.
+                let later = draft.envelope.header.ends_at > snapshot.header.ends_at;
+                let enrolls = later || save.changes.sign_in.is_some();
+                let subject = draft.subject.clone().filter(|_| enrolls);
+                save.next = Some(enrolled(subject.as_ref(), write, Purpose::Revise { secret, draft }, at));
             }
         }
         Ok(())
@@ -356,7 +380,7 @@ impl Request {
             (Purpose::Begin { token, draft }, Written::Applied) => {
                 events::created(&write.key);
                 let snapshot = draft.into_snapshot(write.record.revision);
-                let held = Held { token, key: write.key, snapshot };
+                let held = Held { token, key: write.key, presented: None, snapshot };
                 if let Binding::Newer(Some(key)) = std::mem::replace(&mut self.binding, Binding::Bound(held))
                 {
                     // The user has a new session, so the old one ends.
@@ -379,6 +403,7 @@ impl Request {
                 if let Some(token) = secret {
                     held.token = token;
                     self.unconfirmed = None;
+                    self.changed.push(write.key);
                     events::rotated(&write.key, save.changes.sign_in.is_some());
                 }
                 let current = rotated || at.rules.is_current(&held.token, &held.snapshot);
@@ -393,6 +418,7 @@ impl Request {
             }
             (Purpose::Empty, Written::Applied) => {
                 events::destroyed(&write.key);
+                self.changed.push(write.key);
                 self.forget_cookie(at.rules, write.key);
                 self.start_anew();
                 save.changes = Changes::default();
@@ -410,6 +436,7 @@ impl Request {
             (Purpose::End, written) => {
                 if written == Written::Applied {
                     events::destroyed(&write.key);
+                    self.changed.push(write.key);
                     self.endings.pop();
                 } else {
                     self.drop_ending();
@@ -427,7 +454,8 @@ impl Request {
         let Binding::Bound(held) = &self.binding else { return };
         self.reads.committed(&changes.log, &held.snapshot.entries);
         if let Some(SignIn { subject, .. }) = changes.sign_in
-            && at.rules.settings.subject_limit.is_some()
+            && let Some(limit) = at.rules.settings.subject_limit.at_most(at.lists_subjects)
+            && save.enrolled + at.other_sign_ins > limit
         {
             save.next = Some(Step::Limit(subject, held.key));
         }
@@ -450,7 +478,7 @@ impl Request {
         if matches!(self.binding, Binding::Detached) {
             match self.carry_sign_in() {
                 // It was ended elsewhere: what this request wanted to save has no place any more, and that is all.
-                Err(_) if save.is_close() => {}
+                Err(_) if save.is_close() && !save.changes.elevate => {}
                 carried => carried?,
             }
         }
@@ -472,18 +500,20 @@ impl Request {
         let remember = self.changes.remember;
         self.start_anew();
         let log = after.clone();
-        self.changes = Changes { log, sign_in: Some(SignIn { subject, after }), rotate: false, remember };
+        let sign_in = Some(SignIn { subject, after });
+        self.changes = Changes { log, sign_in, remember, ..Changes::default() };
         Ok(())
     }
 
     fn tombstone(&self, key: Key, snapshot: &Snapshot, at: Moment<'_>) -> Write {
-        let draft = lifecycle::end(snapshot, at.now, &at.rules.policy);
+        let draft = lifecycle::end(snapshot, at.now);
         let record = at.rules.record(&draft);
         Write::new(key, record, Some(snapshot.revision), self.last_lease(key))
     }
 
     /// The session that is to be ended has changed: it still ends, if it is still the one that the request meant.
     fn reconsider_ending(&mut self, loaded: Loaded, at: Moment<'_>) {
+        let visit = self.visit(at.rules, None);
         let Some(Ending::Tombstone { held, by }) = self.endings.last_mut() else { return };
         let verifier = |token: &Token| at.rules.keyring.verifier(token);
         let own = match by {
@@ -494,8 +524,11 @@ impl Request {
         };
         // Whether it still has one of the secrets by which it is ended, if any is needed.
         let has_one = |has: &dyn Fn(&Verifier) -> bool| own.is_none_or(|own| own.iter().flatten().any(has));
+        let is_own = |fresh: &Snapshot, own: &Verifier| {
+            fresh.accepts(own, visit.accepted_at(at.now), at.now, &at.rules.policy)
+        };
         match loaded.read(at.rules, &held.key) {
-            Ok(Some(fresh)) if !fresh.header.ended && has_one(&|own| fresh.header.accepts(own, at.now)) => {
+            Ok(Some(fresh)) if !fresh.header.ended && has_one(&|own| is_own(&fresh, own)) => {
                 held.snapshot = fresh;
                 return;
             }
@@ -535,10 +568,13 @@ impl Save {
     }
 }
 
-/// Sends the write, after the index of users knows of a session that the write gives a user.
-fn enrolled(changes: &Changes, until: Timestamp, write: Write, purpose: Purpose, at: Moment<'_>) -> Step {
-    match &changes.sign_in {
-        Some(SignIn { subject, .. }) if at.lists_subjects => {
+/// Sends the write, after the index of users knows of a session of this user.
+fn enrolled(subject: Option<&Subject>, write: Write, purpose: Purpose, at: Moment<'_>) -> Step {
+    match (subject, &purpose) {
+        (Some(subject), Purpose::Begin { draft, .. } | Purpose::Revise { draft, .. })
+            if at.lists_subjects =>
+        {
+            let until = draft.envelope.header.ends_at;
             Step::Enroll { subject: subject.clone(), until, write, purpose }
         }
         _ => Step::Send(write, purpose),

@@ -15,6 +15,7 @@ use crate::calls::{Budget, Call, Timed};
 use crate::clock::Stopwatch;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::sign_ins::SignIn;
 
 /// A save under way, with everything that it needs: it can be moved between polls, and so be handed to a task whenever a
 /// store call has to be waited for. Boxed, because it is large and moves.
@@ -23,6 +24,8 @@ pub(crate) struct Saving {
     watch: Stopwatch,
     work: Option<(OwnedMutexGuard<Request>, Save)>,
     running: Option<(Step, Running)>,
+    /// From when the index of users was told of a sign-in until its end.
+    sign_in: Option<SignIn>,
 }
 
 /// A save that has come to its end.
@@ -37,6 +40,7 @@ pub(crate) struct Saved {
 /// What a step waits for.
 enum Running {
     Send(Timed<()>),
+    Enroll(Timed<usize>),
     Load(Timed<Option<Record>>),
     Bool(Timed<bool>),
     Other(BoxFuture<'static, Outcome>),
@@ -50,7 +54,7 @@ impl Saving {
         save: Save,
         watch: Stopwatch,
     ) -> Box<Self> {
-        Box::new(Self { engine, watch, work: Some((request, save)), running: None })
+        Box::new(Self { engine, watch, work: Some((request, save)), running: None, sign_in: None })
     }
 
     /// Everything that the request has recorded.
@@ -77,10 +81,11 @@ impl Saving {
                 ))
             }
             Step::Enroll { subject, until, write, .. } => {
-                let (subject, key, until) = (subject.clone(), write.key, *until);
-                let enroll = engine
-                    .ask_subjects("enroll", Some(&key), move |subjects| subjects.enroll(subject, key, until));
-                Running::Send(engine.calls.timed(budget, enroll))
+                let (subject, key, until, now) = (subject.clone(), write.key, *until, engine.now());
+                let enroll = engine.ask_subjects("enroll", Some(&key), move |subjects| {
+                    subjects.enroll(subject, key, now, until)
+                });
+                Running::Enroll(engine.calls.timed(budget, enroll))
             }
             Step::Turn(key) => {
                 let turn = Arc::clone(&engine.queues).wait(*key, engine.settings().lock_timeout);
@@ -103,7 +108,7 @@ impl Future for Saving {
     type Output = Saved;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Saved> {
-        let Self { engine, watch, work, running } = &mut *self;
+        let Self { engine, watch, work, running, sign_in } = &mut *self;
         let (request, save) = work.as_mut().expect("not polled after it was ready");
         let rules = &engine.rules;
         let lists_subjects = engine.store.facets().subjects.is_some();
@@ -112,10 +117,14 @@ impl Future for Saving {
                 Some((step, call)) => Some(ready!(call.poll(step, &mut request.budget, cx))),
                 None => None,
             };
-            let at = Moment { rules, now: engine.now(), watch: *watch, lists_subjects };
+            let other_sign_ins = sign_in.as_ref().map_or(0, SignIn::others);
+            let at = Moment { rules, now: engine.now(), watch: *watch, lists_subjects, other_sign_ins };
             if let Some((outcome, (step, _))) = outcome.zip(running.take()) {
                 let settled = request.settle(save, step, outcome, at);
                 request.release_lost();
+                for key in request.changed.drain(..) {
+                    engine.changed(key);
+                }
                 if let Err(error) = settled {
                     break Err(error);
                 }
@@ -123,6 +132,9 @@ impl Future for Saving {
             match request.next(save, at) {
                 Ok(Step::Done(verdict)) => break Ok(verdict),
                 Ok(step) => {
+                    if matches!(step, Step::Enroll { .. }) {
+                        sign_in.get_or_insert_with(|| SignIn::begin(&engine.sign_ins));
+                    }
                     let call = Self::begin(engine, request, &step);
                     *running = Some((step, call));
                 }
@@ -143,10 +155,11 @@ impl Running {
         let (outcome, took) = match self {
             Self::Send(call) => {
                 let (answer, took) = ready!(Pin::new(call).poll(cx));
-                match step {
-                    Step::Enroll { .. } => (Outcome::Enrolled(answer), took),
-                    _ => (Outcome::Sent(answer), took),
-                }
+                (Outcome::Sent(answer), took)
+            }
+            Self::Enroll(call) => {
+                let (answer, took) = ready!(Pin::new(call).poll(cx));
+                (Outcome::Enrolled(answer), took)
             }
             Self::Load(call) => {
                 let (answer, took) = ready!(Pin::new(call).poll(cx));

@@ -7,19 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use cloakroom_store::Subject;
 use tokio::runtime::Handle;
+use tokio::task::coop::unconstrained;
 
 use super::{HeldRequest, Session};
 use crate::config::MAX_LIFETIME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{SessionHandle, SessionStatus, SessionTimes};
+use crate::lifecycle::Remember;
 use crate::request::Request;
 use crate::route_options::RouteOptions;
 
 /// Identity.
 impl Session {
     /// Binds the session to a user, under a new secret; the old one is dead at once. The same user again is a
-    /// re-authentication, which begins the absolute lifetime anew.
+    /// re-authentication. It begins the absolute lifetime anew, unless the session is [remembered](Self::remember): that one
+    /// keeps its end.
     ///
     /// What an anonymous visitor collected is kept; a change from one user to another clears the session.
     ///
@@ -50,17 +53,48 @@ impl Session {
         self.writable_newer_too().await?.destroy(&self.engine.rules)
     }
 
-    /// Replaces the session's secret and keeps its data. The old secret goes on working for the grace time, so that
-    /// requests under way are not thrown out; within that time a further rotation changes nothing.
+    /// Replaces the session's secret and keeps its data. Requests that are under way with the old secret are served, and a
+    /// response that gets lost does not sign the visitor out: the old secret works until `grace` after the new one was first presented, and
+    /// at most for `idle_timeout` or an hour. A further rotation changes nothing meanwhile, unless the new secret has not
+    /// been presented for a grace time.
+    ///
+    /// This does not throw out a thief, who gets the new secret too: see [`elevate`](Self::elevate). In a late request it does
+    /// nothing. If its response arrives after that of a [`sign_in`](Self::sign_in), the browser keeps the wrong cookie, and the
+    /// visitor signs in again.
     ///
     /// # Errors
     /// [`ErrorKind::HeadSent`] after the response head.
-    #[doc(alias = "regenerate")]
     pub async fn rotate(&self) -> Result<()> {
         let mut request = self.writable().await?;
         request.check_head()?;
         request.rotate();
         Ok(())
+    }
+
+    /// Replaces the session's secret and keeps its data; every other secret is dead at once, during the grace of a rotation,
+    /// too. To be called when the user gets more rights: other holders of the session's cookie lose access. A
+    /// [`sign_in`](Self::sign_in) does the same by itself.
+    ///
+    /// A second request that was sent at the same time, as by a double click, fails with [`ErrorKind::Ended`], and the
+    /// cookie of the first stays. On a session that is not stored yet there is nothing to replace.
+    ///
+    /// ```
+    /// # async fn become_admin(session: cloakroom::Session) -> cloakroom::Result<()> {
+    /// session.elevate().await?;
+    /// session.insert("admin", &true).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Ended`] if the session was ended, or its secret replaced, while this request ran or shortly before;
+    /// [`ErrorKind::HeadSent`] after the response head.
+    #[doc(alias = "regenerate")]
+    #[doc(alias = "cycle_id")]
+    #[doc(alias = "cycle_key")]
+    pub async fn elevate(&self) -> Result<()> {
+        let mut request = self.writable().await?;
+        request.check_head()?;
+        request.elevate()
     }
 
     /// Removes the cookie from the browser and leaves the session stored.
@@ -76,10 +110,23 @@ impl Session {
     }
 
     /// Makes the cookie outlive the browser, and gives this session its own limits: it ends after `duration`, used or
-    /// not. To be called with a sign-in.
+    /// not. To be called after [`sign_in`](Self::sign_in) in the same request, or within `remember_within` of it.
+    ///
+    /// It lasts until [`forget`](Self::forget), or until another user signs in. A re-authentication of the same user leaves
+    /// it, and its end, as they are.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # async fn sign_in(session: cloakroom::Session) -> cloakroom::Result<()> {
+    /// session.sign_in("ann").await?;
+    /// session.remember(Duration::from_secs(30 * 24 * 3600)).await
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if the duration is not between a second and 400 days (the longest life of a cookie,
+    /// [`ErrorKind::NotSignedIn`] if no user is signed in, [`ErrorKind::ReauthenticationRequired`] if the sign-in was too long
+    /// ago, [`ErrorKind::Unsupported`] if the duration is not between a second and 400 days (the longest life of a cookie,
     /// RFC 6265bis §5.5), [`ErrorKind::HeadSent`] after the response head.
     pub async fn remember(&self, duration: Duration) -> Result<()> {
         if !(Duration::from_secs(1)..=MAX_LIFETIME).contains(&duration) {
@@ -88,7 +135,33 @@ impl Session {
         }
         let mut request = self.writable().await?;
         request.check_head()?;
-        request.remember(duration);
+        request.check_held()?;
+        if request.subject().is_none() {
+            return Err(request.refuse(Error::new(ErrorKind::NotSignedIn)));
+        }
+        if !request.authenticated_within(self.engine.settings().remember_within, self.engine.now()) {
+            return Err(request.refuse(Error::new(ErrorKind::ReauthenticationRequired)));
+        }
+        request.remember(Remember::For(duration));
+        Ok(())
+    }
+
+    /// Undoes [`remember`](Self::remember): the session has the limits of the settings, counted from now, but ends no later
+    /// than it would have. The cookie goes when the browser is closed, unless the setting `persistent` is on. A session that
+    /// is not remembered stays as it is.
+    ///
+    /// ```
+    /// # async fn on_a_shared_computer(session: cloakroom::Session) -> cloakroom::Result<()> {
+    /// session.forget().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::HeadSent`] after the response head.
+    pub async fn forget(&self) -> Result<()> {
+        let mut request = self.writable().await?;
+        request.check_head()?;
+        request.remember(Remember::No);
         Ok(())
     }
 
@@ -126,8 +199,11 @@ impl Session {
     }
 
     /// Changes the request at once, or after the call that has it.
-    fn change(&self, change: impl FnOnce(&mut Request, &Engine) + Send + 'static) {
-        let mut held = Box::pin(Arc::clone(&self.request).lock_owned());
+    pub(super) fn change(&self, change: impl FnOnce(&mut Request, &Engine) + Send + 'static) {
+        if let Ok(mut request) = self.request.try_lock() {
+            return change(&mut request, &self.engine);
+        }
+        let mut held = Box::pin(unconstrained(Arc::clone(&self.request).lock_owned()));
         // The first poll takes the place in line, so that no later call of the request comes before it.
         if let Poll::Ready(mut request) = held.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             change(&mut request, &self.engine);
@@ -168,12 +244,10 @@ impl Session {
     }
 
     /// Whether the user signed in less than `duration` ago: what to ask before anything that wants a recent proof of
-    /// identity. A sign-in in this request counts.
+    /// identity. A sign-in in this request counts; one in the future, by a clock that ran ahead, does not.
     pub async fn authenticated_within(&self, duration: Duration) -> Result<bool> {
         let request = self.ready().await?;
-        let at = request.stored().and_then(|(_, snapshot)| snapshot.header.authenticated_at);
-        let recent = at.is_some_and(|at| self.engine.now() < at.saturating_add(duration));
-        Ok(recent || request.signs_in())
+        Ok(request.authenticated_within(duration, self.engine.now()))
     }
 
     /// Why the session is what it is.

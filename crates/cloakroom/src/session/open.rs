@@ -12,6 +12,7 @@ use crate::clock::Stopwatch;
 use crate::events;
 use crate::request::plan::{Goal, Save};
 use crate::request::save::Saving;
+use crate::tasks::Runner;
 
 /// The session of a request that has not ended yet: what an adapter holds, from
 /// [`SessionManager::open`](crate::SessionManager::open) to [`close`](Self::close).
@@ -19,6 +20,9 @@ use crate::request::save::Saving;
 /// Dropped without having been closed, the request was cut off: its handler panicked, or its client went away. Nothing is
 /// saved then, but after a panic the end of sessions; others may have the session at once. A panic counts as one where
 /// this is dropped while it unwinds.
+///
+/// A panic that something catches counts as well, if it dropped a [`Session`] of the request in the task that closes this:
+/// then [`close`](Self::close) saves what it saves with a status of 500.
 #[must_use = "nothing is saved unless it is closed"]
 pub struct OpenSession {
     session: Session,
@@ -51,22 +55,24 @@ impl OpenSession {
     pub fn close(mut self, status: u16) -> Closing {
         self.closed = true;
         let Session { request, engine } = &self.session;
-        if let Ok(mut request) = request.try_lock()
-            && let Some(answer) = request.close_clean(engine, status)
-        {
-            return Closing::ready(answer);
+        if let Ok(mut request) = request.try_lock() {
+            let status = request.counting_status(status, Runner::current);
+            if let Some(answer) = request.close_clean(engine, status) {
+                return Closing::ready(answer);
+            }
         }
+        let runner = Runner::current();
         let session = self.session.clone();
         Closing::running(match Arc::clone(&session.request).try_lock_owned() {
             Ok(request) => Box::pin(async move {
-                let saving = session.closing(request, status);
+                let saving = session.closing(request, status, runner);
                 answered(session.engine.tasks.finish(saving).await.answer)
             }),
             Err(_) => Box::pin(async move {
                 let waiting = session.clone();
                 let work = Box::pin(async move {
                     match waiting.owned().await {
-                        Ok(request) => answered(waiting.closing(request, status).await.answer),
+                        Ok(request) => answered(waiting.closing(request, status, runner).await.answer),
                         Err(error) => Answer::Replace(Reply::instead(&error)),
                     }
                 });
@@ -81,7 +87,8 @@ fn answered(answer: Option<Answer>) -> Answer {
 }
 
 impl Session {
-    fn closing(&self, mut request: OwnedRequest, status: u16) -> Box<Saving> {
+    fn closing(&self, mut request: OwnedRequest, status: u16, runner: Runner) -> Box<Saving> {
+        let status = request.counting_status(status, || runner);
         let save = request.closing(status);
         Saving::new(Arc::clone(&self.engine), request, save, Stopwatch::start())
     }

@@ -1,5 +1,6 @@
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -46,7 +47,10 @@ impl Site {
     /// With a session that holds 1 under `n`.
     async fn new() -> Self {
         let (clock, store) = (TestClock::new(), FaultyStore::new(MemoryStore::new()));
-        let settings = Settings::new().locking(Locking::Explicit).absolute_timeout(ABSOLUTE);
+        let settings = Settings::new()
+            .locking(Locking::Explicit)
+            .absolute_timeout(ABSOLUTE)
+            .anonymous_idle_timeout(IDLE);
         let sessions = manager(store.clone(), settings, &clock).unwrap();
         let first = sessions.open(&Get(None));
         first.insert("n", &1).await.unwrap();
@@ -230,4 +234,151 @@ async fn a_call_that_is_held_and_not_polled_keeps_the_rest_of_its_request_waitin
     assert_eq!(watch.elapsed().as_secs(), longest.as_secs());
     let Answer::Replace(reply) = request.close(200).await else { panic!("who knows what was to be saved") };
     assert_eq!((reply.status(), watch.elapsed().as_secs()), (503, 2 * longest.as_secs()));
+}
+
+/// A request with these fields.
+struct Fields(&'static [(&'static str, &'static str)]);
+
+impl RequestHead for Fields {
+    fn method(&self) -> &str {
+        "POST"
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
+
+    fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.0.iter().filter(|(field, _)| *field == name).for_each(|(_, value)| visit(value.as_bytes()));
+    }
+}
+
+#[test]
+fn a_request_has_a_body_if_its_head_says_that_one_follows() {
+    let has_body = |fields| Fields(fields).has_body();
+    assert!(!has_body(&[]));
+    assert!(!has_body(&[("content-length", "0")]));
+    assert!(!has_body(&[("content-length", " 00 ")]));
+    assert!(!has_body(&[("content-type", "text/plain")]));
+    assert!(has_body(&[("content-length", "10")]));
+    assert!(has_body(&[("content-length", "1")]));
+    assert!(has_body(&[("transfer-encoding", "chunked")]));
+    assert!(has_body(&[("transfer-encoding", "chunked"), ("content-length", "0")]));
+}
+
+/// Panics while it has the handle.
+fn panic_with(session: Session) {
+    let session = AssertUnwindSafe(session);
+    let panicked = catch_unwind(move || {
+        let _session = session;
+        panic_any("as told");
+    });
+    panicked.expect_err("it has panicked");
+}
+
+#[tokio::test]
+async fn a_request_in_which_a_panic_dropped_a_handle_saves_nothing() {
+    let site = Site::new().await;
+    let request = site.request();
+    request.insert("n", &2).await.unwrap();
+    panic_with(Session::clone(&request));
+    assert_eq!(closed(request).await, None);
+    assert_eq!(site.stored().await, Some(1));
+}
+
+/// The note waits for it, and the end of the request for the note.
+#[tokio::test]
+async fn a_panic_beside_a_call_under_way_counts_when_that_has_ended() {
+    let site = Site::new().await;
+    let (holder, request) = (site.request(), site.request());
+    holder.lock().await.unwrap();
+    request.insert("n", &2).await.unwrap();
+    let session = Session::clone(&request);
+    let mut call = Box::pin(session.lock());
+    assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await, "it waits for the lock");
+    panic_with(session.clone());
+    let closing = tokio::join!(closed(request), async { drop(call) });
+    assert_eq!(closing.0, None);
+    closed(holder).await;
+    assert_eq!(site.stored().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_panic_of_another_task_or_thread_is_not_the_request_s() {
+    let site = Site::new().await;
+    let request = site.request();
+    request.insert("n", &2).await.unwrap();
+    let [one, other, third] = [(); 3].map(|()| Session::clone(&request));
+    tokio::spawn(async { panic_with(one) }).await.unwrap();
+    tokio::task::spawn_blocking(|| panic_with(other)).await.unwrap();
+    std::thread::spawn(|| panic_with(third)).join().unwrap();
+    closed(request).await;
+    assert_eq!(site.stored().await, Some(2));
+}
+
+/// Nothing can be noted then, and a second panic would end the process.
+#[test]
+fn a_panic_outside_any_runtime_beside_a_call_under_way_does_no_harm() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (site, request) = runtime.block_on(async {
+        let site = Site::new().await;
+        let request = site.request();
+        request.insert("n", &2).await.unwrap();
+        (site, request)
+    });
+    let held = request.request.try_lock().unwrap();
+    panic_with(Session::clone(&request));
+    drop(held);
+    runtime.block_on(closed(request));
+    assert_eq!(runtime.block_on(site.stored()), Some(2));
+}
+
+/// When a request that presents a token began, for one with these fields from this peer under these settings.
+fn began(settings: Settings, peer: Option<&str>, fields: &[(&'static str, &str)]) -> Duration {
+    struct Head<'f>(Option<IpAddr>, &'f [(&'static str, &'f str)]);
+
+    impl RequestHead for Head<'_> {
+        fn method(&self) -> &str {
+            "POST"
+        }
+
+        fn peer(&self) -> Option<IpAddr> {
+            self.0
+        }
+
+        fn fields<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+            self.1.iter().filter(|(field, _)| *field == name).for_each(|(_, value)| visit(value.as_bytes()));
+        }
+    }
+
+    let clock = TestClock::new();
+    let sessions = manager(MemoryStore::new(), settings, &clock).unwrap();
+    let cookie = format!("__Host-id=1{}", "A".repeat(43));
+    let fields: Vec<_> = fields.iter().copied().chain([("cookie", &*cookie)]).collect();
+    let request = sessions.open(&Head(peer.map(|peer| peer.parse().unwrap()), &fields));
+    clock.now().since(request.request.try_lock().unwrap().began())
+}
+
+/// RULES §3.
+#[tokio::test]
+async fn a_request_began_when_a_trusted_proxy_says_so_and_else_when_it_was_opened() {
+    let trusting = || {
+        Settings::new()
+            .trusted_proxies(["10.0.0.0/8".parse().unwrap()])
+            .request_start_header("X-Request-Start")
+    };
+    let told = [("x-request-start", "t=1735689540.000")];
+    let minute = Duration::from_secs(60);
+    for peer in ["10.1.2.3", "::ffff:10.1.2.3"] {
+        assert_eq!(began(trusting(), Some(peer), &told), minute, "{peer}");
+    }
+    for peer in [None, Some("192.0.2.1"), Some("::1")] {
+        assert_eq!(began(trusting(), peer, &told), Duration::ZERO, "{peer:?}");
+    }
+    assert_eq!(began(Settings::default(), Some("10.1.2.3"), &told), Duration::ZERO, "no header is believed");
+    for fields in
+        [&[][..], &[("x-request-start", "soon")], &[told[0], told[0]], &[("x-queue-start", told[0].1)]]
+    {
+        assert_eq!(began(trusting(), Some("10.1.2.3"), fields), Duration::ZERO, "{fields:?}");
+    }
 }

@@ -4,6 +4,7 @@
 //! both takes the subject's first, and never two of a kind, so there is no circle to deadlock in.
 
 mod bounds;
+mod due;
 mod records;
 mod snapshot;
 mod subject_index;
@@ -19,6 +20,7 @@ use cloakroom_store::{
 };
 
 use self::bounds::Bounds;
+use self::due::Class;
 use self::records::{Records, lock};
 use self::subject_index::SubjectIndex;
 
@@ -31,9 +33,16 @@ use self::subject_index::SubjectIndex;
 /// | shared | within the process; put it into an [`Arc`](std::sync::Arc) to keep access to it |
 /// | facets | subjects and scan; no leases, for the engine orders the requests of one process |
 ///
-/// It is bounded in sessions and in bytes, and never drops a session to make room for another: once full,
-/// it refuses new ones, and replacements that need more room, with
-/// [`Full`](cloakroom_store::ErrorKind::Full), until sessions end or expired ones are purged.
+/// It is bounded in sessions and in bytes. Once full, it evicts sessions without a user, so that a flood of
+/// visitors who never come back does not keep users out:
+///
+/// 1. those that have ended or expired,
+/// 2. those whose cookie never came back: neither touched nor replaced since they were created, the oldest first,
+/// 3. the others, the least recently used first.
+///
+/// It never evicts a session that names a subject. Where only such sessions are left, it refuses new ones, and replacements
+/// that need more room, with [`Full`](cloakroom_store::ErrorKind::Full), until sessions end or expired ones are purged. A
+/// request that saves to an evicted session finds it [`Missing`](cloakroom_store::ErrorKind::Missing).
 ///
 /// A session of 100 bytes takes about 400 bytes in all.
 pub struct MemoryStore {
@@ -91,9 +100,10 @@ impl MemoryStore {
         }
     }
 
-    fn insert(&self, key: &Key, record: &Record) -> Result<()> {
+    /// Inserts a record as `insert` does, and its entry in the index.
+    fn insert(&self, key: &Key, record: &Record, insert: impl FnOnce() -> Result<()>) -> Result<()> {
         let mut index = record.subject.as_ref().map(|subject| self.subjects.lock(subject));
-        self.records.create(key, record)?;
+        insert()?;
         if let (Some(index), Some(subject)) = (&mut index, &record.subject) {
             index.insert((subject.clone(), *key));
         }
@@ -158,7 +168,10 @@ impl MemoryStoreBuilder {
         }
         let mut store = MemoryStore::bounded(self.max_sessions, self.max_bytes);
         if let Some(path) = self.snapshot {
-            snapshot::restore(&path, |key, record| store.insert(key, record))?;
+            // Who came back in the run before is not known any more.
+            snapshot::restore(&path, |key, record| {
+                store.insert(key, record, || store.records.insert(key, record, Class::Returned))
+            })?;
             store.snapshot = Some(Mutex::new(path));
         }
         Ok(store)
@@ -166,17 +179,17 @@ impl MemoryStoreBuilder {
 }
 
 impl Store for MemoryStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.insert(key, record)
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.insert(key, record, || self.records.create(key, record, now))
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         Ok(self.records.load(key))
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
         let mut index = record.subject.as_ref().map(|subject| self.subjects.lock(subject));
-        let subject_before = self.records.replace(key, record, expected)?;
+        let subject_before = self.records.replace(key, record, expected, now)?;
         if subject_before == record.subject {
             return Ok(());
         }
@@ -216,9 +229,15 @@ impl Store for MemoryStore {
 }
 
 impl Subjects for MemoryStore {
-    /// Nothing to do: the index follows from the records.
-    async fn enroll(&self, _subject: &Subject, _key: &Key, _until: Timestamp) -> Result<()> {
-        Ok(())
+    /// Only counts: the index follows from the records.
+    async fn enroll(
+        &self,
+        subject: &Subject,
+        key: &Key,
+        _now: Timestamp,
+        _until: Timestamp,
+    ) -> Result<usize> {
+        Ok(self.subjects.count_with(subject, key))
     }
 
     /// A cursor is the last key of the page before.
@@ -284,7 +303,7 @@ impl Default for MemoryStore {
 }
 
 impl fmt::Debug for MemoryStore {
-    /// Shows how full it is.
+    /// Shows how full it is, and how many sessions it has evicted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bounds = self.records.bounds();
         f.debug_struct("MemoryStore")
@@ -292,6 +311,7 @@ impl fmt::Debug for MemoryStore {
             .field("max_sessions", &bounds.max_sessions())
             .field("bytes", &bounds.bytes())
             .field("max_bytes", &bounds.max_bytes())
+            .field("evicted", &bounds.evictions())
             .finish_non_exhaustive()
     }
 }

@@ -34,7 +34,7 @@ async fn fill(store: &impl Store, first: Timestamp, count: u64) {
         key[..8].copy_from_slice(&number.to_be_bytes());
         let expires_at = first.saturating_add(Duration::from_millis(number));
         let record = Record::new(Revision::new(1), expires_at, [].as_slice());
-        store.create(&Key::new(key), &record).await.unwrap();
+        store.create(&Key::new(key), &record, Timestamp::from_millis(0)).await.unwrap();
     }
 }
 
@@ -197,21 +197,114 @@ async fn the_sweeper_ends_with_its_manager() {
     assert_eq!(store.count(Call::Purge), 0);
 }
 
+/// Moves both clocks, one second after the other.
+async fn pass(clock: &TestClock, time: Duration) {
+    for _ in 0..time.as_secs() {
+        clock.advance(Duration::from_secs(1));
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// RULES §2. Set ahead, the clock would make live sessions look long expired.
+#[tokio::test(start_paused = true)]
+async fn after_the_clock_was_set_ahead_nothing_is_swept_until_it_has_kept_time_for_ten_minutes() {
+    let (store, clock) = (faulty(), TestClock::new());
+    let sessions = started(store.clone(), &clock);
+    fill(&store, sessions.engine().now().saturating_add(Duration::from_secs(3600)), 1).await;
+    pass(&clock, 2 * INTERVAL).await;
+    let before = store.count(Call::Purge);
+    assert!(before > 0);
+
+    clock.advance(Duration::from_secs(7200));
+    pass(&clock, INTERVAL * 11 / 10).await;
+    // The jump has been seen by now. Another one, before ten minutes have passed.
+    pass(&clock, Duration::from_secs(60)).await;
+    clock.advance(Duration::from_secs(61));
+    pass(&clock, Duration::from_secs(9 * 60)).await;
+    clock.set_back(Duration::from_secs(7200 + 61));
+    pass(&clock, Duration::from_secs(60)).await;
+    assert_eq!((store.count(Call::Purge), left(&store).await), (before, 1));
+
+    pass(&clock, 2 * INTERVAL * 11 / 10).await;
+    assert!(store.count(Call::Purge) > before, "the clock has kept time");
+    assert_eq!(left(&store).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_set_ahead_for_good_is_believed_in_the_end() {
+    let (store, clock) = (faulty(), TestClock::new());
+    let sessions = started(store.clone(), &clock);
+    fill(&store, sessions.engine().now(), 1).await;
+    clock.advance(Duration::from_secs(7200));
+    pass(&clock, INTERVAL * 11 / 10).await;
+    assert_eq!(left(&store).await, 1);
+    pass(&clock, QUIET + INTERVAL * 11 / 10).await;
+    assert_eq!(left(&store).await, 0);
+}
+
+/// Else a machine that sleeps every night would never sweep.
+#[tokio::test(start_paused = true)]
+async fn after_a_jump_a_rare_sweep_does_not_wait_for_its_next_round() {
+    let (store, clock) = (faulty(), TestClock::new());
+    let day = Duration::from_secs(24 * 3600);
+    let sessions = manager(store.clone(), settings().sweep_interval(day), &clock).unwrap();
+    sessions.sweeper().start(sessions.engine());
+    clock.advance(Duration::from_secs(7200));
+    sleep(day * 9 / 10 - Duration::from_secs(1)).await;
+    // The clock stands still from here on: the jump is what is left of it.
+    clock.advance(day * 11 / 10);
+    sleep(day / 5 + 3 * QUIET).await;
+    assert_eq!(store.count(Call::Purge), 1);
+}
+
+/// RULES §2. A minute is what clocks are forgiven, and a clock that was set back makes nothing look expired.
+#[tokio::test(start_paused = true)]
+async fn a_small_step_ahead_or_any_step_back_does_not_pause_the_sweep() {
+    for step in [1_i64, 59, -1, -7200] {
+        let (store, clock) = (faulty(), TestClock::new());
+        let _sessions = started(store.clone(), &clock);
+        match u64::try_from(step) {
+            Ok(ahead) => clock.advance(Duration::from_secs(ahead)),
+            Err(_) => clock.set_back(Duration::from_secs(step.unsigned_abs())),
+        }
+        pass(&clock, INTERVAL * 11 / 10).await;
+        assert_eq!(store.count(Call::Purge), 1, "{step}");
+    }
+}
+
+/// The clock is read once for a round: a jump in the middle of one is seen before the next.
+#[tokio::test(start_paused = true)]
+async fn a_jump_in_the_middle_of_a_round_removes_nothing_that_is_alive() {
+    static CLOCK: std::sync::OnceLock<TestClock> = std::sync::OnceLock::new();
+    let (store, clock) = (faulty(), CLOCK.get_or_init(TestClock::new));
+    let ahead: fn() -> BoxFuture<'static, ()> = || {
+        CLOCK.get().unwrap().advance(Duration::from_secs(7200));
+        Box::pin(std::future::ready(()))
+    };
+    let sessions = manager(First(store.clone(), ahead), settings(), clock).unwrap();
+    fill(&store, Timestamp::from_millis(0), BATCH as u64).await;
+    let live = sessions.engine().now().saturating_add(Duration::from_secs(60));
+    let record = Record::new(Revision::new(1), live, [].as_slice());
+    store.create(&Key::new([9; Key::LEN]), &record, Timestamp::from_millis(0)).await.unwrap();
+    assert_eq!(sessions.purge_expired().await.unwrap(), BATCH);
+    assert_eq!(left(&store).await, 1);
+}
+
 /// Does something else first when it is to purge.
 #[derive(Clone, Debug)]
 struct First(FaultyStore<MemoryStore>, fn() -> BoxFuture<'static, ()>);
 
 impl Store for First {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.0.create(key, record).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.0.create(key, record, now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         self.0.load(key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        self.0.replace(key, record, expected).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        self.0.replace(key, record, expected, now).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {

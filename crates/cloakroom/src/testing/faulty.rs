@@ -151,16 +151,16 @@ impl Plan {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.run(Call::Create, self.inner.create(key, record)).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.run(Call::Create, self.inner.create(key, record, now)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         self.run(Call::Load, self.inner.load(key)).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        self.run(Call::Replace, self.inner.replace(key, record, expected)).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        self.run(Call::Replace, self.inner.replace(key, record, expected, now)).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -182,6 +182,7 @@ impl<S: Store> Store for FaultyStore<S> {
         facets.leases = inner.leases;
         facets.subjects = inner.subjects;
         facets.scan = inner.scan;
+        facets.notices = inner.notices;
         facets
     }
 }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use cloakroom_store::{Store, Subject};
 use serde::Serialize;
 
+use crate::client::Client;
 use crate::clock::{Clock, TestClock};
 use crate::config::Settings;
 use crate::cookie::Presented;
@@ -114,15 +115,15 @@ impl SessionBuilder {
         let token = rules.mint().expect("random bytes");
         let (verifier, now) = (rules.keyring.verifier(&token), engine.now());
         let mut presented = Presented::default();
-        let draft = lifecycle::begin(&changes, verifier, None, now, &rules.policy);
+        let draft = lifecycle::begin(&changes, verifier, &Client::default(), now, &rules.policy);
         if let Some(draft) = draft.expect("values within the limits") {
             let key = rules.keyring.key(&token);
-            let stored = finished(store.create(&key, &rules.record(&draft)));
+            let stored = finished(store.create(&key, &rules.record(&draft), now));
             stored.expect("an empty store takes a session");
             let cookie = format!("{}={}", rules.settings.cookie_name, *rules.keyring.print(&token));
             presented.read(cookie.as_bytes(), &rules.settings.cookie_name, &rules.keyring);
         }
-        let request = Request::new(presented, Method::Safe, None, engine.budget());
+        let request = Request::new(presented, Method::Safe, Client::default(), now, false, engine.budget());
         Session::new(request, engine)
     }
 }

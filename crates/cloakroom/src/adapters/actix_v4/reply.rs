@@ -3,7 +3,7 @@ use actix_web4::http::StatusCode;
 use actix_web4::http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use actix_web4::{HttpResponse, ResponseError};
 
-use crate::answer::{Header, Reply};
+use crate::answer::{Header, HeaderMode, Reply};
 use crate::error::Error;
 
 impl From<Reply> for HttpResponse {
@@ -28,16 +28,17 @@ impl ResponseError for Error {
 
 /// Adds these headers.
 pub(super) fn apply(map: &mut HeaderMap, headers: impl Iterator<Item = Header>) {
-    for Header { name, value, replaces } in headers {
+    for Header { name, value, mode } in headers {
         // The engine writes visible ASCII only.
         let Ok(mut value) = HeaderValue::from_str(&value) else { continue };
         let name = HeaderName::from_static(name);
         // A token: not to be printed, nor to be kept in the compression state of HTTP/2 (RFC 7541 §7.1.3).
         value.set_sensitive(name == SET_COOKIE);
-        if replaces {
-            map.insert(name, value);
-        } else {
-            map.append(name, value);
+        match mode {
+            HeaderMode::Append => map.append(name, value),
+            HeaderMode::Replace => drop(map.insert(name, value)),
+            HeaderMode::IfAbsent if map.contains_key(&name) => {}
+            HeaderMode::IfAbsent => drop(map.insert(name, value)),
         }
     }
 }

@@ -3,6 +3,7 @@ use std::fmt;
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{ErrorForbidden, ErrorInternalServerError, InternalError};
+use actix_web::http::Version;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service, read_body, try_call_service};
 use actix_web::{App, Error, HttpMessage, HttpResponse, ResponseError, web};
@@ -10,7 +11,7 @@ use actix_web::{App, Error, HttpMessage, HttpResponse, ResponseError, web};
 use super::{RouteMiddleware, SessionMiddleware};
 use crate::config::Settings;
 use crate::error::Result;
-use crate::manager::SessionManager;
+use crate::manager::{RequestHead, SessionManager};
 use crate::route_options::RouteOptions;
 use crate::session::Session;
 use crate::stores::MemoryStore;
@@ -173,4 +174,29 @@ async fn middlewares_with_other_cookie_names_have_their_own_sessions() {
     let hidden = cookies.iter().all(|cookie| cookie.is_sensitive());
     assert!(hidden, "not to be printed, nor kept by the compression of HTTP/2");
     assert_eq!(read_body(response).await, "one other one");
+}
+
+/// In HTTP/2 a request may have a body without Content-Length.
+#[test]
+fn a_request_with_an_unsafe_method_and_no_length_has_a_body_from_http_2_on() {
+    for (version, method, length, expected) in [
+        (Version::HTTP_2, "POST", None, true),
+        (Version::HTTP_2, "DELETE", None, true),
+        (Version::HTTP_2, "GET", None, false),
+        (Version::HTTP_2, "POST", Some("0"), false),
+        (Version::HTTP_2, "POST", Some("10"), true),
+        (Version::HTTP_2, "GET", Some("10"), true),
+        (Version::HTTP_11, "POST", None, false),
+        (Version::HTTP_11, "POST", Some("10"), true),
+    ] {
+        let mut request = TestRequest::default().version(version).method(method.parse().unwrap());
+        if let Some(length) = length {
+            request = request.insert_header(("content-length", length));
+        }
+        assert_eq!(
+            RequestHead::has_body(request.to_request().head()),
+            expected,
+            "{version:?} {method} {length:?}"
+        );
+    }
 }

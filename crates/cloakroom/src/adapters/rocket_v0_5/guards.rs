@@ -1,5 +1,7 @@
 //! What handlers ask for.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rocket05::http::Status;
 use rocket05::outcome::Outcome;
 use rocket05::request::{self, FromRequest};
@@ -8,6 +10,7 @@ use rocket05::{Ignite, Request, Rocket, Sentinel, async_trait};
 use super::request::with_sessions;
 use crate::adapters::missing::missing;
 use crate::error::{Error, ErrorKind};
+use crate::manager::SessionManager;
 use crate::session::{Session, SignedIn};
 
 #[async_trait]
@@ -46,8 +49,22 @@ missing! {
     pub struct MissingFairing = "no session: add `.attach(SessionFairing::new(sessions))` to the rocket";
 }
 
-/// A [`SessionFairing`](super::SessionFairing) is attached: in the application's state.
-pub(super) struct Attached;
+/// The sessions of each [`SessionFairing`](super::SessionFairing) that is attached: in the application's state.
+#[derive(Default)]
+pub(super) struct Attached(Mutex<Vec<SessionManager>>);
+
+impl Attached {
+    /// Adds those of one fairing more; returns whether another one has the same cookie name and another engine.
+    pub(super) fn add(&self, sessions: &SessionManager) -> bool {
+        let mut attached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clash = attached.iter().any(|other| {
+            other.settings().cookie_name == sessions.settings().cookie_name
+                && !Arc::ptr_eq(other.engine(), sessions.engine())
+        });
+        attached.push(sessions.clone());
+        clash
+    }
+}
 
 /// Without a fairing, an application with a route that asks for a session does not launch.
 impl Sentinel for Session {

@@ -8,7 +8,7 @@ use rocket05::Request;
 
 use crate::answer::{Header, Reply};
 use crate::error::Error;
-use crate::manager::RequestHead;
+use crate::manager::{RequestHead, SessionManager, has_body};
 use crate::route_options::RouteOptions;
 use crate::session::Session;
 use crate::session::open::OpenSession;
@@ -46,6 +46,11 @@ impl RequestHead for Head<'_> {
         {
             visit(cookies.as_bytes());
         }
+    }
+
+    fn has_body(&self) -> bool {
+        // Rocket does not tell the version: HTTP/1.1 requires a `Host`, and HTTP/2 clients send `:authority` instead.
+        has_body(self, !self.request.headers().contains("host"))
     }
 }
 
@@ -88,14 +93,26 @@ pub fn session_named(request: &Request<'_>, cookie_name: &str) -> Option<Session
 }
 
 impl Sessions {
-    /// Whether a session with this cookie name is to be opened: not where another fairing has.
-    pub(super) fn begin(&mut self, cookie_name: &str) -> bool {
+    /// Whether a session is to be opened: not where another fairing has one of the same cookie name. If that is not one of
+    /// these `sessions`, the request is refused.
+    pub(super) fn begin(&mut self, sessions: &SessionManager) -> bool {
         // Rocket's test client may send a request again, with what is in its cache.
         self.held.retain(|held| held.open.is_some());
         if self.held.is_empty() {
             self.cookies.clear();
         }
-        self.refusal.is_none() && !self.held.iter().any(|held| held.session.cookie_name() == cookie_name)
+        if self.refusal.is_some() {
+            return false;
+        }
+        let cookie_name = &sessions.settings().cookie_name;
+        match self.held.iter().find(|held| held.session.cookie_name() == cookie_name) {
+            None => true,
+            Some(held) => {
+                let shared = held.session.is_of(sessions.engine());
+                self.refusal = (!shared).then(|| Reply::clash(cookie_name));
+                false
+            }
+        }
     }
 
     pub(super) fn put(&mut self, session: OpenSession) {
@@ -122,8 +139,8 @@ impl Sessions {
         }
     }
 
-    pub(super) fn end(&mut self, cookie_name: &str) -> Option<OpenSession> {
-        self.held.iter_mut().find(|held| held.session.cookie_name() == cookie_name)?.open.take()
+    pub(super) fn end(&mut self, sessions: &SessionManager) -> Option<OpenSession> {
+        self.held.iter_mut().find(|held| held.session.is_of(sessions.engine()))?.open.take()
     }
 
     /// The cookies that a response had, which has been replaced.

@@ -1,12 +1,13 @@
 //! What Salvo's own flow of hoops, goals and catchers makes of a session; the rest is in the scenarios of all adapters.
 
 use salvo::catcher::Catcher;
+use salvo::http::{ReqBody, Version};
 use salvo::prelude::*;
 use salvo::test::{ResponseExt, TestClient};
 
 use super::SessionHoop;
 use crate::config::Settings;
-use crate::manager::SessionManager;
+use crate::manager::{RequestHead, SessionManager};
 use crate::session::Session;
 use crate::stores::MemoryStore;
 use crate::testing::{Fault, FaultyStore};
@@ -134,4 +135,28 @@ async fn a_catchers_page_keeps_the_sessions_cookie() {
     let mut response = get(&service, "").await;
     assert_eq!(response.take_string().await.unwrap(), "the catcher's page");
     assert!(cookie(&response).contains("id="));
+}
+
+/// In HTTP/2 a request may have a body without Content-Length.
+#[test]
+fn a_request_with_an_unsafe_method_and_no_length_has_a_body_from_http_2_on() {
+    for (version, method, length, expected) in [
+        (Version::HTTP_2, "POST", None, true),
+        (Version::HTTP_2, "DELETE", None, true),
+        (Version::HTTP_2, "GET", None, false),
+        (Version::HTTP_2, "POST", Some("0"), false),
+        (Version::HTTP_2, "POST", Some("10"), true),
+        (Version::HTTP_2, "GET", Some("10"), true),
+        (Version::HTTP_11, "POST", None, false),
+        (Version::HTTP_11, "POST", Some("10"), true),
+    ] {
+        let mut request = Request::new();
+        *request.version_mut() = version;
+        *request.method_mut() = method.parse().unwrap();
+        request.replace_body(ReqBody::Once("hello".into()));
+        if let Some(length) = length {
+            request.headers_mut().insert("content-length", length.parse().unwrap());
+        }
+        assert_eq!(RequestHead::has_body(&request), expected, "{version:?} {method} {length:?}");
+    }
 }

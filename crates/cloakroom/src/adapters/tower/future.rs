@@ -31,6 +31,7 @@ pin_project! {
         Preparing { preparation: BoxFuture<'static, Option<Reply>>, service: S, request: Request<B> },
         Handling { #[pin] response: F },
         Closing { closing: Closing, response: R },
+        Refused { reply: Option<Reply> },
         Done,
     }
 }
@@ -51,6 +52,11 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     /// An outer layer looks after the session.
     pub(super) fn shared(response: S::Future) -> Self {
         Self { stage: Stage::Handling { response }, session: None }
+    }
+
+    /// No service is asked.
+    pub(super) fn refused(reply: Reply) -> Self {
+        Self { stage: Stage::Refused { reply: Some(reply) }, session: None }
     }
 
     pub(super) fn handling(response: S::Future, session: OpenSession) -> Self {
@@ -109,6 +115,9 @@ where
                         continue;
                     };
                     return Poll::Ready(response.map(|response| concluded(response, answer)));
+                }
+                StageProjection::Refused { reply } => {
+                    return Poll::Ready(Ok(reply.take().expect("not polled after it was ready").into()));
                 }
                 StageProjection::Done => panic!("polled after it was ready"),
             }

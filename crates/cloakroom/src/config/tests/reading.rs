@@ -26,17 +26,24 @@ fn every_setting_is_read_under_its_name() {
         ("danger_allow_script_access", json!(true)),
         ("idle_timeout", json!("30m")),
         ("absolute_timeout", json!("12h")),
+        ("anonymous_idle_timeout", json!("10m")),
         ("grace", json!("10s")),
+        ("late_window", json!("20s")),
+        ("late_window_upload", json!("1m")),
+        ("remember_within", json!("1h")),
         ("ignore_expiry", json!(false)),
         ("expired_message", json!("Bye.")),
         ("expired_status", json!(403)),
         ("ignore_change_ip", json!(false)),
         ("trusted_proxies", json!(["10.0.0.0/8", "::1"])),
         ("client_ip_header", json!("Forwarded")),
+        ("request_start_header", json!("X-Request-Start")),
+        ("record_client", json!(true)),
         ("secret_key", json!(KEY)),
         ("previous_secret_keys", json!([OTHER_KEY])),
         ("initializer", json!({"count": 0})),
         ("max_record_bytes", json!(1024)),
+        ("anonymous_max_bytes", json!(512)),
         ("max_keys", json!(8)),
         ("max_key_bytes", json!(16)),
         ("max_depth", json!(4)),
@@ -49,8 +56,10 @@ fn every_setting_is_read_under_its_name() {
         ("store_timeout", json!("500ms")),
         ("store_budget", json!("3s")),
         ("sweep_interval", json!("1m")),
+        ("watch_interval", json!("30s")),
         ("subject_limit", json!(5)),
         ("on_subject_limit", json!("refuse")),
+        ("anonymous_rate", json!(50)),
         ("on_reuse", json!("end")),
     ];
     let names: Vec<_> = bad_values().into_iter().map(|(name, _)| name).collect();
@@ -81,13 +90,41 @@ fn choices_are_read_by_their_names_in_lower_case() {
         [Locking::ByMethod, Locking::Implicit, Locking::Early, Locking::Explicit]
     );
     let more = json!({
-        "on_conflict": "reject", "on_subject_limit": "end_oldest", "on_reuse": "ignore", "cookie_same_site": "none",
+        "on_conflict": "reject", "on_subject_limit": "end_least_recently_used", "on_reuse": "ignore", "cookie_same_site": "none",
     });
     let settings = read(more).unwrap();
     assert_eq!((settings.on_conflict, settings.on_reuse), (OnConflict::Reject, OnReuse::Ignore));
-    assert_eq!(settings.on_subject_limit, OnSubjectLimit::EndOldest);
+    assert_eq!(settings.on_subject_limit, OnSubjectLimit::EndLeastRecentlyUsed);
     assert_eq!(settings.cookie_same_site, SameSite::None);
     assert!(read_as("ByMethod").is_err() && read_as("always").unwrap_err().contains("always"));
+}
+
+/// What the choice was called before, when it was the session that signed in longest ago.
+#[test]
+fn an_old_name_of_a_choice_is_read() {
+    let settings = read(json!({ "on_subject_limit": "end_oldest" })).unwrap();
+    assert_eq!(settings.on_subject_limit, OnSubjectLimit::EndLeastRecentlyUsed);
+}
+
+#[test]
+fn a_limit_for_each_subject_is_a_number_or_a_word() {
+    let limit = |value: Value| read(json!({ "subject_limit": value })).map(|settings| settings.subject_limit);
+    for (value, expected) in [
+        (json!(5), SubjectLimit::AtMost(5)),
+        (json!("none"), SubjectLimit::Unlimited),
+        (json!(null), SubjectLimit::Unlimited),
+        (json!("default"), SubjectLimit::Default),
+    ] {
+        assert_eq!(limit(value.clone()), Ok(expected), "{value}");
+    }
+    for bad in [json!(-1), json!(1.5), json!("5"), json!(""), json!([5]), json!(true)] {
+        let error = limit(bad.clone()).unwrap_err();
+        assert!(error.contains(r#"a number, "none" or "default""#), "{bad}: {error}");
+    }
+    let toml = |text: &str| toml::from_str::<Settings>(text).map(|settings| settings.subject_limit);
+    assert_eq!(toml("subject_limit = 5"), Ok(SubjectLimit::AtMost(5)));
+    assert_eq!(toml("subject_limit = 'none'"), Ok(SubjectLimit::Unlimited));
+    assert!(toml("subject_limit = -5").is_err());
 }
 
 #[test]

@@ -18,118 +18,7 @@ fn a_busy_session_is_live_until_the_millisecond_of_its_absolute_limit() {
     assert_eq!(standing(&busy, 1, ends_at), Standing::Expired);
 }
 
-#[test]
-fn a_rotated_secret_works_until_the_millisecond_in_which_its_grace_is_over() {
-    let rotated = revised(&session(), &rotating(), 2, START, &POLICY);
-    let end = later(POLICY.grace);
-    assert_eq!(standing(&rotated, 1, end.saturating_sub(MILLI)), Standing::Live);
-    assert_eq!(standing(&rotated, 1, end), Standing::Superseded { recent: false, reused: true });
-    assert_eq!(standing(&rotated, 2, end), Standing::Live);
-}
-
-#[test]
-fn the_secret_before_a_sign_in_is_dead_at_once_and_known_as_recent_for_a_grace() {
-    let signed_in = revised(&session(), &signing_in("ann"), 2, START, &POLICY);
-    let end = later(POLICY.grace);
-    for now in [START, end.saturating_sub(MILLI)] {
-        assert_eq!(standing(&signed_in, 1, now), Standing::Superseded { recent: true, reused: false });
-    }
-    assert_eq!(standing(&signed_in, 1, end), Standing::Superseded { recent: false, reused: true });
-}
-
-#[test]
-fn the_secret_before_a_sign_in_is_dead_on_a_server_whose_clock_is_late_too() {
-    let signed_in = revised(&session(), &signing_in("ann"), 2, later(SECOND), &POLICY);
-    assert!(matches!(standing(&signed_in, 1, START), Standing::Superseded { recent: true, .. }));
-    assert_eq!(standing(&signed_in, 2, START), Standing::Live);
-}
-
-#[test]
-fn a_sign_in_during_a_grace_ends_that_grace() {
-    let rotated = revised(&session(), &rotating(), 2, START, &POLICY);
-    let signed_in = revised(&rotated, &signing_in("ann"), 3, START, &POLICY);
-    for secret in [1, 2] {
-        assert!(matches!(standing(&signed_in, secret, START), Standing::Superseded { .. }), "{secret}");
-    }
-    assert_eq!(standing(&signed_in, 3, START), Standing::Live);
-}
-
-#[test]
-fn a_secret_that_never_was_is_superseded_and_not_reused() {
-    let rotated = revised(&session(), &rotating(), 2, START, &POLICY);
-    let stranger = standing(&rotated, 9, later(POLICY.grace));
-    assert_eq!(stranger, Standing::Superseded { recent: false, reused: false });
-}
-
-#[test]
-fn a_tombstone_is_recent_for_a_grace_and_then_forgotten() {
-    let tombstone = stored(end(&session(), later(MINUTE), &POLICY));
-    let end = later(MINUTE + POLICY.grace);
-    for secret in [1, 9] {
-        let recent = Standing::Superseded { recent: true, reused: false };
-        assert_eq!(standing(&tombstone, secret, end.saturating_sub(MILLI)), recent);
-        assert_eq!(standing(&tombstone, secret, end), Standing::Gone);
-    }
-}
-
 /// So no count takes it for a session, no touch moves its expiry, and stores keep it as long as it is needed: ten minutes.
-#[test]
-fn a_tombstones_record_expires_at_once_and_ten_minutes_before_a_longer_grace_ends() {
-    let now = later(MINUTE);
-    for (grace, expires_at) in [
-        (MILLI, now),
-        (10 * MINUTE, now),
-        (10 * MINUTE + MILLI, now.saturating_add(MILLI)),
-        (60 * MINUTE, now.saturating_add(50 * MINUTE)),
-    ] {
-        let tombstone = stored(end(&session(), now, &Policy { grace, ..POLICY }));
-        assert_eq!(tombstone.expires_at, expires_at, "{grace:?}");
-        assert_eq!(tombstone.header.ends_at, now.saturating_add(grace), "{grace:?}");
-        let recent = Standing::Superseded { recent: true, reused: false };
-        let last = now.saturating_add(grace).saturating_sub(MILLI);
-        assert_eq!(standing(&tombstone, 1, last), recent, "{grace:?}");
-    }
-}
-
-#[test]
-fn a_late_touch_keeps_no_tombstone_alive() {
-    let tombstone = Snapshot { expires_at: later(POLICY.idle), ..stored(end(&session(), START, &POLICY)) };
-    assert_eq!(standing(&tombstone, 1, later(POLICY.grace)), Standing::Gone);
-}
-
-#[test]
-fn a_tombstone_keeps_nothing_of_whose_session_it_was() {
-    let policy = Policy { bind_address: true, ..POLICY };
-    let mut full = began(&signing_in("ann"), &policy);
-    full = revised(&full, &remembering(MINUTE), 2, START, &policy);
-    full = revised(&full, &rotating(), 3, START, &policy);
-    let Snapshot { subject, header, entries, .. } = stored(end(&full, START, &policy));
-    assert_eq!((subject, header.address, header.previous, header.remembered), (None, None, None, None));
-    assert_eq!(entries.size().count, 0);
-}
-
-#[test]
-fn without_a_grace_an_old_secret_and_a_tombstone_are_forgotten_at_once() {
-    let policy = Policy { grace: Duration::ZERO, ..POLICY };
-    let rotated = revised(&session(), &rotating(), 2, START, &policy);
-    let old = judge(&rotated, &verifier(1), HERE, START, &policy);
-    assert_eq!(old, Standing::Superseded { recent: false, reused: true });
-    let again = revised(&rotated, &rotating(), 3, START, &policy);
-    assert_eq!(judge(&again, &verifier(3), HERE, START, &policy), Standing::Live);
-    let tombstone = stored(end(&session(), START, &policy));
-    assert_eq!(judge(&tombstone, &verifier(1), HERE, START, &policy), Standing::Gone);
-}
-
-#[test]
-fn a_rotation_during_the_grace_of_another_is_none() {
-    let rotated = revised(&session(), &rotating(), 2, START, &POLICY);
-    let end = later(POLICY.grace);
-    assert!(!rotating().takes_secret(&rotated, end.saturating_sub(MILLI)));
-    assert!(rotating().takes_secret(&rotated, end));
-    let none = revise(&rotated, &rotating(), None, true, START, &POLICY);
-    assert!(matches!(none, Ok(Revised::Unchanged)), "{none:?}");
-}
-
 #[test]
 fn a_sign_in_begins_the_absolute_time_anew_and_a_rotation_does_not() {
     let now = later(5 * MINUTE);
@@ -141,35 +30,15 @@ fn a_sign_in_begins_the_absolute_time_anew_and_a_rotation_does_not() {
 }
 
 #[test]
-fn a_remembered_session_has_limits_of_its_own() {
-    let month = 30 * 24 * 60 * MINUTE;
-    let remembered = revised(&session(), &remembering(month), 2, later(SECOND), &POLICY);
-    let end = later(SECOND + month);
-    assert_eq!((remembered.expires_at, remembered.ends_at(&POLICY)), (end, end));
-    // A sign-in goes on remembering.
-    let signed_in = revised(&remembered, &signing_in("ann"), 2, later(MINUTE), &POLICY);
-    assert_eq!(signed_in.ends_at(&POLICY), later(MINUTE + month));
-    let brief = revised(&session(), &remembering(SECOND), 2, START, &POLICY);
-    assert_eq!((brief.expires_at, brief.ends_at(&POLICY)), (later(SECOND), later(SECOND)));
-}
-
-#[test]
-fn a_new_session_is_remembered_from_its_beginning() {
-    let changes = Changes { remember: Some(2 * POLICY.absolute), ..inserting("a") };
-    let session = began(&changes, &POLICY);
-    assert_eq!(session.expires_at, later(2 * POLICY.absolute));
-    assert_eq!(session.ends_at(&POLICY), later(2 * POLICY.absolute));
-}
-
-#[test]
 fn a_shortened_absolute_time_ends_sessions_that_began_under_the_longer_one() {
     let shorter = Policy { absolute: 5 * MINUTE, ..POLICY };
     let busy = Snapshot { expires_at: Timestamp::MAX, ..session() };
     let end = later(5 * MINUTE);
     assert_eq!(busy.ends_at(&shorter), end);
-    let judged = |now| judge(&busy, &verifier(1), HERE, now, &shorter);
+    let judged =
+        |now| judge(&busy, &verifier(1), &Visit { client: from(HERE), ..visit(1, now) }, now, &shorter);
     assert_eq!((judged(end.saturating_sub(MILLI)), judged(end)), (Standing::Live, Standing::Expired));
-    assert_eq!(touch(&session(), later(MINUTE), &shorter), None);
+    assert_eq!(touched(&session(), later(MINUTE), &shorter), None);
     assert_eq!(revised(&session(), &inserting("b"), 2, START, &shorter).header.ends_at, end);
 }
 
@@ -190,9 +59,12 @@ fn a_lengthened_absolute_time_and_a_remembered_session_leave_the_limit_as_it_was
 }
 
 #[test]
-fn a_shortened_idle_time_counts_from_the_next_write() {
+fn a_shortened_idle_time_counts_from_the_next_request() {
     let shorter = Policy { idle: MINUTE, ..POLICY };
-    assert_eq!(touch(&session(), START, &shorter), None);
+    let Upkeep::Correct(draft) = upkeep(&session(), &visit(1, START), true, START, &shorter) else {
+        panic!("it is longer than it can be")
+    };
+    assert_eq!(draft.expires_at, later(MINUTE));
     assert_eq!(revised(&session(), &inserting("b"), 2, START, &shorter).expires_at, later(MINUTE));
 }
 
@@ -200,15 +72,27 @@ fn a_shortened_idle_time_counts_from_the_next_write() {
 fn a_bound_session_is_moved_for_every_address_but_its_own() {
     let bound = Policy { bind_address: true, ..POLICY };
     let session = began(&inserting("a"), &bound);
-    let judged = |address| judge(&session, &verifier(1), address, START, &bound);
+    let judged = |address| {
+        judge(&session, &verifier(1), &Visit { client: from(address), ..visit(1, START) }, START, &bound)
+    };
     assert_eq!(
         (judged(HERE), judged(THERE), judged(None)),
         (Standing::Live, Standing::Moved, Standing::Moved)
     );
     // Whoever has no valid secret learns nothing of the address, and whose time is over is expired.
-    let stranger = judge(&session, &verifier(9), THERE, START, &bound);
+    let stranger =
+        judge(&session, &verifier(9), &Visit { client: from(THERE), ..visit(9, START) }, START, &bound);
     assert!(matches!(stranger, Standing::Superseded { .. }), "{stranger:?}");
-    assert_eq!(judge(&session, &verifier(1), THERE, later(POLICY.idle), &bound), Standing::Expired);
+    assert_eq!(
+        judge(
+            &session,
+            &verifier(1),
+            &Visit { client: from(THERE), ..visit(1, later(POLICY.idle)) },
+            later(POLICY.idle),
+            &bound
+        ),
+        Standing::Expired
+    );
 }
 
 #[test]
@@ -217,14 +101,26 @@ fn a_session_keeps_its_address_only_while_sessions_are_bound() {
     assert_eq!(began(&inserting("a"), &bound).header.address, HERE);
     assert_eq!(session().header.address, None);
     // From before the setting, and after it.
-    assert_eq!(judge(&session(), &verifier(1), THERE, START, &bound), Standing::Live);
-    assert_eq!(judge(&began(&inserting("a"), &bound), &verifier(1), THERE, START, &POLICY), Standing::Live);
+    assert_eq!(
+        judge(&session(), &verifier(1), &Visit { client: from(THERE), ..visit(1, START) }, START, &bound),
+        Standing::Live
+    );
+    assert_eq!(
+        judge(
+            &began(&inserting("a"), &bound),
+            &verifier(1),
+            &Visit { client: from(THERE), ..visit(1, START) },
+            START,
+            &POLICY
+        ),
+        Standing::Live
+    );
 }
 
 #[test]
 fn a_session_that_would_hold_nothing_never_begins() {
     for nothing in [Changes::default(), rotating(), remembering(MINUTE)] {
-        assert!(begin(&nothing, verifier(1), HERE, START, &POLICY).unwrap().is_none(), "{nothing:?}");
+        assert!(begin(&nothing, verifier(1), &from(HERE), START, &POLICY).unwrap().is_none(), "{nothing:?}");
     }
     let user = began(&signing_in("ann"), &POLICY);
     assert_eq!((user.entries.size().count, user.header.authenticated_at), (0, Some(START)));
@@ -234,24 +130,34 @@ fn a_session_that_would_hold_nothing_never_begins() {
 fn a_session_emptied_of_values_ends_unless_it_has_a_user() {
     let mut clear = Changes::default();
     clear.log.clear();
-    assert!(matches!(revise(&session(), &clear, None, true, START, &POLICY), Ok(Revised::Emptied)));
+    assert!(matches!(
+        revise(&session(), &clear, None, &visit(1, START), true, START, &POLICY),
+        Ok(Revised::Emptied)
+    ));
     let user = revised(&session(), &signing_in("ann"), 2, START, &POLICY);
     assert_eq!(revised(&user, &clear, 3, START, &POLICY).entries.size().count, 0);
 }
 
 #[test]
 fn what_changes_nothing_is_not_written() {
-    let same = revise(&session(), &inserting("a"), None, true, later(SECOND), &POLICY);
+    let same = revise(&session(), &inserting("a"), None, &visit(1, START), true, later(SECOND), &POLICY);
     assert!(matches!(same, Ok(Revised::Unchanged)), "{same:?}");
 }
 
 #[test]
 fn a_write_that_must_not_extend_leaves_the_idle_time_alone() {
-    let write =
-        |changes: &Changes, policy| match revise(&session(), changes, None, false, later(MINUTE), policy) {
-            Ok(Revised::Write(draft)) => draft.expires_at,
-            other => panic!("{other:?}"),
-        };
+    let write = |changes: &Changes, policy| match revise(
+        &session(),
+        changes,
+        None,
+        &visit(1, START),
+        false,
+        later(MINUTE),
+        policy,
+    ) {
+        Ok(Revised::Write(draft)) => draft.expires_at,
+        other => panic!("{other:?}"),
+    };
     assert_eq!(write(&inserting("b"), &POLICY), session().expires_at);
     let shorter = Policy { absolute: 5 * MINUTE, ..POLICY };
     assert_eq!(write(&inserting("b"), &shorter), later(5 * MINUTE));
@@ -263,7 +169,7 @@ fn a_sign_in_and_being_remembered_begin_the_idle_time_in_any_case() {
     let month = 30 * 24 * 60 * MINUTE;
     for (changes, idle) in [(signing_in("ann"), POLICY.idle), (remembering(month), month)] {
         let secret = changes.sign_in.is_some().then(|| verifier(2));
-        match revise(&session(), &changes, secret, false, now, &POLICY) {
+        match revise(&session(), &changes, secret, &visit(1, START), false, now, &POLICY) {
             Ok(Revised::Write(draft)) => {
                 assert_eq!(draft.expires_at, now.saturating_add(idle), "{changes:?}")
             }
@@ -277,10 +183,10 @@ fn activity_is_noted_once_in_a_twentieth_of_the_idle_time_and_at_least_once_a_mi
     for (idle, step) in
         [(600 * SECOND, 30 * SECOND), (3600 * SECOND, MINUTE), (SECOND, 50 * MILLI), (MILLI, MILLI)]
     {
-        let policy = Policy { idle, absolute: 100 * 60 * MINUTE, ..POLICY };
-        let session = began(&inserting("a"), &policy);
-        assert_eq!(touch(&session, later(step - MILLI), &policy), None, "{idle:?}");
-        assert_eq!(touch(&session, later(step), &policy), Some(later(step + idle)), "{idle:?}");
+        let policy = Policy { idle, anonymous_idle: idle, absolute: 100 * 60 * MINUTE, ..POLICY };
+        let session = began(&signing_in("ann"), &policy);
+        assert_eq!(touched(&session, later(step - MILLI), &policy), None, "{idle:?}");
+        assert_eq!(touched(&session, later(step), &policy), Some(later(step + idle)), "{idle:?}");
     }
 }
 
@@ -290,7 +196,7 @@ fn a_remembered_session_is_touched_by_its_own_idle_time() {
         expires_at: later(MINUTE),
         ..revised(&session(), &remembering(60 * MINUTE), 2, START, &POLICY)
     };
-    assert_eq!(touch(&snapshot, later(SECOND), &POLICY), Some(later(60 * MINUTE)));
+    assert_eq!(touched(&snapshot, later(SECOND), &POLICY), Some(later(60 * MINUTE)));
 }
 
 #[test]
@@ -311,14 +217,4 @@ fn what_is_recorded_after_a_sign_in_may_follow_it_elsewhere_and_what_was_before_
     let after = changes.sign_in.unwrap().after;
     assert_eq!((after.writes("before"), after.writes("after")), (false, true));
     assert_eq!((changes.log.writes("before"), changes.log.writes("after")), (true, true));
-}
-
-#[test]
-fn a_clock_set_back_ends_nobodys_session_and_lengthens_none() {
-    let rotated = revised(&session(), &rotating(), 2, later(MINUTE), &POLICY);
-    assert_eq!(standing(&rotated, 2, START), Standing::Live);
-    assert_eq!(touch(&rotated, START, &POLICY), None);
-    let written = revised(&rotated, &inserting("b"), 3, START, &POLICY);
-    assert_eq!(written.expires_at, later(POLICY.idle));
-    assert_eq!(written.header.ends_at, later(POLICY.absolute));
 }

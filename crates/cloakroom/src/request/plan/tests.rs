@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::calls::Budget;
+use crate::client::Client;
 use crate::config::Settings;
 use crate::cookie::Presented;
 use crate::lifecycle::Snapshot;
@@ -32,6 +33,7 @@ enum Act {
     Put,
     SignIn(&'static str),
     Rotate,
+    Elevate,
     Clear,
     Destroy,
 }
@@ -161,7 +163,8 @@ impl World {
             let field = format!("{name}={}", *self.rules.keyring.print(token));
             presented.read(field.as_bytes(), name, &self.rules.keyring);
         }
-        let mut request = Request::new(presented, Method::Safe, None, Budget(SECOND));
+        let mut request =
+            Request::new(presented, Method::Safe, Client::default(), self.now, false, Budget(SECOND));
         request.phase = Phase::Entered;
         request.access = Access::Full;
         if let Some(token) = token {
@@ -176,6 +179,12 @@ impl World {
             Act::Put => request.insert(&self.rules, &own, json).unwrap(),
             Act::SignIn(user) => request.sign_in(Subject::new(user).unwrap()),
             Act::Rotate => request.rotate(),
+            Act::Elevate => {
+                if let Err(error) = request.elevate() {
+                    self.ended.insert(number, (act, Ended::Failed(error.kind()), None));
+                    return;
+                }
+            }
             Act::Clear => request.clear(),
             Act::Destroy => request.destroy(&self.rules).unwrap(),
         }
@@ -276,7 +285,7 @@ impl World {
             Step::Reload(key) | Step::ReloadEnding(key) => {
                 Outcome::Loaded(if refused { Err(away()) } else { self.load(*key) })
             }
-            Step::Enroll { .. } => Outcome::Enrolled(if refused { Err(away()) } else { Ok(()) }),
+            Step::Enroll { .. } => Outcome::Enrolled(if refused { Err(away()) } else { Ok(1) }),
             Step::Turn(key) => {
                 if self
                     .running
@@ -355,15 +364,20 @@ impl World {
         }
         if before.header.verifier != after.header.verifier {
             let (previous, until) = after.header.previous.expect("the secret before is known");
-            assert_eq!(previous, before.header.verifier);
+            let open = before.header.previous.filter(|(_, until)| self.now < *until);
             match act {
                 Act::Rotate => {
-                    let grace = self.rules.policy.grace;
-                    assert_eq!(until, after.header.secret_since.saturating_add(grace), "R2: no grace");
-                    let open = before.header.previous.is_some_and(|(_, until)| self.now < until);
-                    assert!(!open, "R4: a second successor within the grace");
+                    let hour = Duration::from_secs(3600);
+                    assert_eq!(until, after.header.secret_since.saturating_add(hour), "R2: no grace");
+                    let kept = open.map_or(before.header.verifier, |(verifier, _)| verifier);
+                    assert_eq!(previous, kept, "R1: the secret that the browser has does not work");
+                    let soon = self.now < before.header.secret_since.saturating_add(self.rules.policy.grace);
+                    assert!(open.is_none() || !soon, "R4: a second successor within the grace");
                 }
-                Act::SignIn(_) => assert!(until < START, "R3: the old secret works after a sign-in"),
+                Act::SignIn(_) | Act::Elevate => {
+                    assert!(until < START, "R3: the old secret works after {act:?}");
+                    assert_eq!(previous, before.header.verifier);
+                }
                 other => panic!("{other:?} took a new secret"),
             }
         }
@@ -395,7 +409,7 @@ impl World {
 }
 
 fn at(rules: &Rules, now: Timestamp) -> Moment<'_> {
-    Moment { rules, now, watch: Stopwatch::start(), lists_subjects: true }
+    Moment { rules, now, watch: Stopwatch::start(), lists_subjects: true, other_sign_ins: 0 }
 }
 
 fn list(snapshot: &Snapshot) -> Vec<usize> {
@@ -409,6 +423,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => Just(Act::Put),
         2 => prop::sample::select(vec!["ann", "bob"]).prop_map(Act::SignIn),
         2 => Just(Act::Rotate),
+        1 => Just(Act::Elevate),
         1 => Just(Act::Clear),
         1 => Just(Act::Destroy),
     ];

@@ -12,11 +12,23 @@ pub(super) struct Bounds {
     max_bytes: usize,
     sessions: AtomicUsize,
     bytes: AtomicUsize,
+    /// How many of these, and of their bytes, are never evicted.
+    kept_sessions: AtomicUsize,
+    kept_bytes: AtomicUsize,
+    evicted: AtomicUsize,
 }
 
 impl Bounds {
     pub(super) fn new(max_sessions: usize, max_bytes: usize) -> Self {
-        Self { max_sessions, max_bytes, sessions: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
+        Self {
+            max_sessions,
+            max_bytes,
+            sessions: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            kept_sessions: AtomicUsize::new(0),
+            kept_bytes: AtomicUsize::new(0),
+            evicted: AtomicUsize::new(0),
+        }
     }
 
     /// Makes room for one more.
@@ -24,25 +36,64 @@ impl Bounds {
         add(&self.sessions, 1, self.max_sessions)?;
         add(&self.bytes, cost(record), self.max_bytes).inspect_err(|_| {
             self.sessions.fetch_sub(1, Relaxed);
-        })
+        })?;
+        self.keep(record);
+        Ok(())
+    }
+
+    /// Whether there would be room for one more if everything were evicted that may be.
+    pub(super) fn could_admit(&self, record: &Record) -> bool {
+        let kept = (self.kept_sessions.load(Relaxed), self.kept_bytes.load(Relaxed));
+        kept.0 < self.max_sessions && kept.1 + cost(record) <= self.max_bytes
     }
 
     /// Makes room for `new` in the place of `old`.
     pub(super) fn exchange(&self, old: &Record, new: &Record) -> Result<()> {
-        let (old, new) = (cost(old), cost(new));
-        if new > old {
-            return add(&self.bytes, new - old, self.max_bytes);
+        let (old_cost, new_cost) = (cost(old), cost(new));
+        if new_cost > old_cost {
+            add(&self.bytes, new_cost - old_cost, self.max_bytes)?;
+        } else if new_cost < old_cost {
+            self.bytes.fetch_sub(old_cost - new_cost, Relaxed);
         }
-        if new < old {
-            self.bytes.fetch_sub(old - new, Relaxed);
-        }
+        self.keep(new);
+        self.keep_no_more(old);
         Ok(())
+    }
+
+    /// Whether there would be room for `new` in the place of `old` if everything else were evicted that may be.
+    pub(super) fn could_exchange(&self, old: &Record, new: &Record) -> bool {
+        let old_bytes = if old.subject.is_some() { cost(old) } else { 0 };
+        self.kept_bytes.load(Relaxed).saturating_sub(old_bytes) + cost(new) <= self.max_bytes
     }
 
     /// Gives a removed record's room back.
     pub(super) fn dismiss(&self, record: &Record) {
+        self.keep_no_more(record);
         self.sessions.fetch_sub(1, Relaxed);
         self.bytes.fetch_sub(cost(record), Relaxed);
+    }
+
+    fn keep(&self, record: &Record) {
+        if record.subject.is_some() {
+            self.kept_sessions.fetch_add(1, Relaxed);
+            self.kept_bytes.fetch_add(cost(record), Relaxed);
+        }
+    }
+
+    fn keep_no_more(&self, record: &Record) {
+        if record.subject.is_some() {
+            self.kept_sessions.fetch_sub(1, Relaxed);
+            self.kept_bytes.fetch_sub(cost(record), Relaxed);
+        }
+    }
+
+    /// Counts an eviction.
+    pub(super) fn evicted(&self) {
+        self.evicted.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn evictions(&self) -> usize {
+        self.evicted.load(Relaxed)
     }
 
     pub(super) fn sessions(&self) -> usize {

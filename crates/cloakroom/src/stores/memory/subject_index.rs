@@ -39,6 +39,14 @@ impl SubjectIndex {
         self.lock(subject).range((start, end)).map(|(_, key)| *key).take(limit).collect()
     }
 
+    /// How many keys the subject has, with this one.
+    pub(super) fn count_with(&self, subject: &Subject, key: &Key) -> usize {
+        let pair = |key| (subject.clone(), key);
+        let all = pair(Key::new([0; Key::LEN]))..=pair(Key::new([u8::MAX; Key::LEN]));
+        let index = self.lock(subject);
+        index.range(all).count() + usize::from(!index.contains(&pair(*key)))
+    }
+
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()

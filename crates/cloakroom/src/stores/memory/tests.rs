@@ -1,5 +1,6 @@
 //! What this store promises beyond the contract. The contract itself is checked by the conformance suite.
 
+mod eviction;
 mod races;
 mod snapshot;
 
@@ -61,6 +62,11 @@ fn owned(number: u64, expires_at: u64, id: &str) -> Record {
     record(number, expires_at).with_subject(subject(id))
 }
 
+/// With the same cost as `sized(number, len)`: a subject of 3 bytes counts as 103.
+fn large(number: u64, len: usize) -> Record {
+    sized(number, len - 103).with_subject(subject("ada"))
+}
+
 fn kind<T: fmt::Debug>(answer: Result<T>) -> ErrorKind {
     answer.unwrap_err().kind()
 }
@@ -85,7 +91,7 @@ fn purge(store: &MemoryStore, cutoff: u64, limit: usize) -> usize {
 fn a_load_shares_the_bytes_that_were_stored() {
     let store = MemoryStore::new();
     let stored = record(1, 1000);
-    now(store.create(&key(1), &stored)).unwrap();
+    now(store.create(&key(1), &stored, Timestamp::from_millis(0))).unwrap();
     let loaded = now(store.load(&key(1))).unwrap().unwrap();
     assert!(std::sync::Arc::ptr_eq(&stored.data, &loaded.data));
 }
@@ -96,7 +102,7 @@ fn keys_that_begin_alike_are_told_apart() {
     let keys: Vec<Key> =
         (0..200).map(|last| Key::new(std::array::from_fn(|i| if i == 31 { last } else { 7 }))).collect();
     for (key, number) in keys.iter().zip(0..) {
-        now(store.create(key, &record(number, 1000))).unwrap();
+        now(store.create(key, &record(number, 1000), Timestamp::from_millis(0))).unwrap();
     }
     for (key, number) in keys.iter().zip(0..) {
         assert_eq!(now(store.load(key)).unwrap(), Some(record(number, 1000)));
@@ -104,51 +110,70 @@ fn keys_that_begin_alike_are_told_apart() {
 }
 
 #[test]
-fn a_full_store_refuses_new_sessions_and_drops_none() {
+fn a_store_full_of_signed_in_sessions_refuses_new_ones_and_drops_none() {
     let store = MemoryStore::builder().max_sessions(3).open().unwrap();
     for n in 0..3 {
-        now(store.create(&key(n), &record(n, 1))).unwrap();
+        now(store.create(&key(n), &owned(n, 1, "ada"), Timestamp::from_millis(0))).unwrap();
     }
-    assert_eq!(kind(now(store.create(&key(3), &record(3, 1000)))), ErrorKind::Full);
-    assert_eq!(kind(now(store.create(&key(0), &record(3, 1000)))), ErrorKind::Exists);
+    assert_eq!(
+        kind(now(store.create(&key(3), &owned(3, 1000, "ada"), Timestamp::from_millis(0)))),
+        ErrorKind::Full
+    );
+    assert_eq!(
+        kind(now(store.create(&key(0), &owned(3, 1000, "ada"), Timestamp::from_millis(0)))),
+        ErrorKind::Exists
+    );
     for n in 0..3 {
-        assert_eq!(now(store.load(&key(n))).unwrap(), Some(record(n, 1)));
-        now(store.replace(&key(n), &record(n + 10, 1), revision(n))).unwrap();
+        assert_eq!(now(store.load(&key(n))).unwrap(), Some(owned(n, 1, "ada")));
+        now(store.replace(&key(n), &owned(n + 10, 1, "ada"), revision(n), Timestamp::from_millis(0)))
+            .unwrap();
     }
     assert_eq!(now(store.load(&key(3))).unwrap(), None);
 
     assert!(now(store.delete(&key(0))).unwrap());
-    now(store.create(&key(3), &record(3, 1000))).unwrap();
+    now(store.create(&key(3), &owned(3, 1000, "ada"), Timestamp::from_millis(0))).unwrap();
     assert_eq!(purge(&store, 2, 10), 2);
-    now(store.create(&key(4), &record(4, 1000))).unwrap();
-    now(store.create(&key(5), &record(5, 1000))).unwrap();
-    assert_eq!(kind(now(store.create(&key(6), &record(6, 1000)))), ErrorKind::Full);
+    now(store.create(&key(4), &owned(4, 1000, "ada"), Timestamp::from_millis(0))).unwrap();
+    now(store.create(&key(5), &owned(5, 1000, "ada"), Timestamp::from_millis(0))).unwrap();
+    assert_eq!(
+        kind(now(store.create(&key(6), &owned(6, 1000, "ada"), Timestamp::from_millis(0)))),
+        ErrorKind::Full
+    );
 }
 
 #[test]
 fn bytes_are_bounded_when_sessions_begin_and_when_they_grow() {
     let store = MemoryStore::builder().max_bytes(3000).open().unwrap();
-    now(store.create(&key(1), &sized(1, 650))).unwrap();
-    now(store.create(&key(2), &sized(2, 650))).unwrap();
-    assert_eq!(kind(now(store.create(&key(3), &sized(3, 651)))), ErrorKind::Full);
+    now(store.create(&key(1), &large(1, 650), Timestamp::from_millis(0))).unwrap();
+    now(store.create(&key(2), &large(2, 650), Timestamp::from_millis(0))).unwrap();
+    assert_eq!(kind(now(store.create(&key(3), &large(3, 651), Timestamp::from_millis(0)))), ErrorKind::Full);
     assert_eq!(count(&store), 2);
-    now(store.create(&key(3), &sized(3, 650))).unwrap();
+    now(store.create(&key(3), &large(3, 650), Timestamp::from_millis(0))).unwrap();
 
-    assert_eq!(kind(now(store.replace(&key(1), &sized(4, 651), revision(1)))), ErrorKind::Full);
-    assert_eq!(now(store.load(&key(1))).unwrap(), Some(sized(1, 650)));
-    now(store.replace(&key(1), &sized(4, 600), revision(1))).unwrap();
-    now(store.replace(&key(2), &sized(5, 700), revision(2))).unwrap();
-    assert_eq!(kind(now(store.replace(&key(3), &sized(6, 651), revision(3)))), ErrorKind::Full);
+    assert_eq!(
+        kind(now(store.replace(&key(1), &large(4, 651), revision(1), Timestamp::from_millis(0)))),
+        ErrorKind::Full
+    );
+    assert_eq!(now(store.load(&key(1))).unwrap(), Some(large(1, 650)));
+    now(store.replace(&key(1), &large(4, 600), revision(1), Timestamp::from_millis(0))).unwrap();
+    now(store.replace(&key(2), &large(5, 700), revision(2), Timestamp::from_millis(0))).unwrap();
+    assert_eq!(
+        kind(now(store.replace(&key(3), &large(6, 651), revision(3), Timestamp::from_millis(0)))),
+        ErrorKind::Full
+    );
     assert!(now(store.delete(&key(2))).unwrap());
-    now(store.replace(&key(3), &sized(6, 1700), revision(3))).unwrap();
+    now(store.replace(&key(3), &large(6, 1700), revision(3), Timestamp::from_millis(0))).unwrap();
 }
 
 #[test]
 fn a_small_session_can_be_ended_in_a_full_store() {
     let store = MemoryStore::builder().max_bytes(512).open().unwrap();
-    now(store.create(&key(1), &sized(1, 0))).unwrap();
-    now(store.replace(&key(1), &sized(2, 162), revision(1))).unwrap();
-    assert_eq!(kind(now(store.replace(&key(1), &sized(3, 163), revision(2)))), ErrorKind::Full);
+    now(store.create(&key(1), &sized(1, 0), Timestamp::from_millis(0))).unwrap();
+    now(store.replace(&key(1), &sized(2, 162), revision(1), Timestamp::from_millis(0))).unwrap();
+    assert_eq!(
+        kind(now(store.replace(&key(1), &sized(3, 163), revision(2), Timestamp::from_millis(0)))),
+        ErrorKind::Full
+    );
 }
 
 #[test]
@@ -163,11 +188,11 @@ fn a_bound_of_zero_is_refused_by_name() {
 fn every_call_gives_back_exactly_the_room_it_took() {
     let store = MemoryStore::new();
     for n in 0..100 {
-        now(store.create(&key(n), &owned(n, n, "ada"))).unwrap();
-        now(store.replace(&key(n), &sized(n + 1, 2000), revision(n))).unwrap();
-        now(store.replace(&key(n), &owned(n, n, "bob"), revision(n + 1))).unwrap();
-        let _ = now(store.create(&key(n), &sized(n, 10)));
-        let _ = now(store.replace(&key(n), &sized(n, 10), revision(n + 1)));
+        now(store.create(&key(n), &owned(n, n, "ada"), Timestamp::from_millis(0))).unwrap();
+        now(store.replace(&key(n), &sized(n + 1, 2000), revision(n), Timestamp::from_millis(0))).unwrap();
+        now(store.replace(&key(n), &owned(n, n, "bob"), revision(n + 1), Timestamp::from_millis(0))).unwrap();
+        let _ = now(store.create(&key(n), &sized(n, 10), Timestamp::from_millis(0)));
+        let _ = now(store.replace(&key(n), &sized(n, 10), revision(n + 1), Timestamp::from_millis(0)));
     }
     assert_eq!(purge(&store, 50, 100), 50);
     assert!(now(store.delete(&key(50))).unwrap());
@@ -179,7 +204,7 @@ fn every_call_gives_back_exactly_the_room_it_took() {
 fn purge_goes_by_the_millisecond_and_tells_when_none_are_left() {
     let store = MemoryStore::new();
     for n in 0..1000 {
-        now(store.create(&key(n), &record(n, 1000 + n))).unwrap();
+        now(store.create(&key(n), &record(n, 1000 + n), Timestamp::from_millis(0))).unwrap();
     }
     assert_eq!(purge(&store, 1500, 0), 0);
     assert_eq!(purge(&store, 1500, 333), 333);
@@ -195,14 +220,14 @@ fn purge_goes_by_the_millisecond_and_tells_when_none_are_left() {
 fn purge_follows_expiries_that_moved_either_way() {
     let store = MemoryStore::new();
     for n in 0..300 {
-        now(store.create(&key(n), &record(n, 1000))).unwrap();
+        now(store.create(&key(n), &record(n, 1000), Timestamp::from_millis(0))).unwrap();
     }
     for n in 0..100 {
         let expires_at = if n == 0 { 1001 } else { 2000 };
         assert!(now(store.touch(&key(n), at(999), at(expires_at))).unwrap());
     }
     for n in 100..200 {
-        now(store.replace(&key(n), &record(n, 500), revision(n))).unwrap();
+        now(store.replace(&key(n), &record(n, 500), revision(n), Timestamp::from_millis(0))).unwrap();
     }
     for n in 200..300 {
         assert!(!now(store.touch(&key(n), at(1000), at(9000))).unwrap());
@@ -210,7 +235,7 @@ fn purge_follows_expiries_that_moved_either_way() {
     assert_eq!(purge(&store, 501, 300), 100);
     assert_eq!(purge(&store, 1001, 300), 100);
     for n in 0..100 {
-        now(store.replace(&key(n), &record(n, 1500), revision(n))).unwrap();
+        now(store.replace(&key(n), &record(n, 1500), revision(n), Timestamp::from_millis(0))).unwrap();
     }
     assert_eq!(purge(&store, 1500, 300), 0);
     assert_eq!(purge(&store, 1501, 300), 100);
@@ -223,7 +248,8 @@ fn many_touched_sessions_in_one_shard_do_not_hide_an_expired_one() {
     let in_one_shard = |last| Key::new(std::array::from_fn(|i| if i == 31 { last } else { 0 }));
     let store = MemoryStore::new();
     for last in 0..=255 {
-        now(store.create(&in_one_shard(last), &record(last.into(), 1000))).unwrap();
+        now(store.create(&in_one_shard(last), &record(last.into(), 1000), Timestamp::from_millis(0)))
+            .unwrap();
         if last < 255 {
             assert!(now(store.touch(&in_one_shard(last), at(0), at(5000))).unwrap());
         }
@@ -236,14 +262,15 @@ fn many_touched_sessions_in_one_shard_do_not_hide_an_expired_one() {
 #[test]
 fn the_expiry_index_has_one_entry_for_each_session_whatever_happens_to_it() {
     let store = MemoryStore::new();
-    now(store.create(&key(0), &record(0, 1000))).unwrap();
+    now(store.create(&key(0), &record(0, 1000), Timestamp::from_millis(0))).unwrap();
     for n in 1..1000 {
-        now(store.create(&key(n), &record(n, n))).unwrap();
+        now(store.create(&key(n), &record(n, n), Timestamp::from_millis(0))).unwrap();
         assert!(now(store.delete(&key(n))).unwrap());
         assert!(now(store.touch(&key(0), at(0), at(2000 + n))).unwrap());
         let expires_at = if n % 2 == 0 { 10 } else { 3000 };
-        now(store.replace(&key(0), &record(n, expires_at), revision(n - 1))).unwrap();
-        let _ = now(store.create(&key(0), &record(n, 1)));
+        now(store.replace(&key(0), &record(n, expires_at), revision(n - 1), Timestamp::from_millis(0)))
+            .unwrap();
+        let _ = now(store.create(&key(0), &record(n, 1), Timestamp::from_millis(0)));
         assert_eq!(purge(&store, 10, 100), 0);
         assert_eq!(store.records.due_entries(), 1);
     }
@@ -253,7 +280,12 @@ fn the_expiry_index_has_one_entry_for_each_session_whatever_happens_to_it() {
 fn a_sweep_gives_the_memory_of_a_peak_back_and_loses_nobody() {
     let store = MemoryStore::new();
     for n in 0..100_000 {
-        now(store.create(&key(n), &record(n, if n % 50 == 0 { 9000 } else { 1000 }))).unwrap();
+        now(store.create(
+            &key(n),
+            &record(n, if n % 50 == 0 { 9000 } else { 1000 }),
+            Timestamp::from_millis(0),
+        ))
+        .unwrap();
     }
     assert_eq!(purge(&store, 1001, usize::MAX), 98_000);
     assert!(store.records.capacity() < 20_000, "{}", store.records.capacity());
@@ -266,15 +298,17 @@ fn a_sweep_gives_the_memory_of_a_peak_back_and_loses_nobody() {
 fn the_subject_index_keeps_no_entry_without_a_record() {
     let store = MemoryStore::new();
     for n in 0..1000 {
-        now(store.create(&key(n), &owned(n, n % 3, "ada"))).unwrap();
-        let _ = now(store.create(&key(n), &owned(n, 5, "eve")));
-        let _ = now(store.replace(&key(n), &owned(n, 5, "eve"), revision(n + 1)));
-        let _ = now(store.replace(&key(n + 1000), &owned(n, 5, "eve"), revision(n)));
+        now(store.create(&key(n), &owned(n, n % 3, "ada"), Timestamp::from_millis(0))).unwrap();
+        let _ = now(store.create(&key(n), &owned(n, 5, "eve"), Timestamp::from_millis(0)));
+        let _ = now(store.replace(&key(n), &owned(n, 5, "eve"), revision(n + 1), Timestamp::from_millis(0)));
+        let _ =
+            now(store.replace(&key(n + 1000), &owned(n, 5, "eve"), revision(n), Timestamp::from_millis(0)));
         if n % 2 == 0 {
-            now(store.replace(&key(n), &owned(n, n % 3, "bob"), revision(n))).unwrap();
+            now(store.replace(&key(n), &owned(n, n % 3, "bob"), revision(n), Timestamp::from_millis(0)))
+                .unwrap();
         }
         if n % 5 == 0 {
-            now(store.replace(&key(n), &record(n, n % 3), revision(n))).unwrap();
+            now(store.replace(&key(n), &record(n, n % 3), revision(n), Timestamp::from_millis(0))).unwrap();
         }
         if n % 7 == 0 {
             assert!(now(store.delete(&key(n))).unwrap());
@@ -295,7 +329,7 @@ fn the_subject_index_keeps_no_entry_without_a_record() {
 fn an_entry_too_many_in_the_subject_index_does_no_harm() {
     let store = MemoryStore::new();
     let ada = subject("ada");
-    now(store.create(&key(1), &owned(1, 1000, "bob"))).unwrap();
+    now(store.create(&key(1), &owned(1, 1000, "bob"), Timestamp::from_millis(0))).unwrap();
     for n in [1, 2] {
         store.subjects.lock(&ada).insert((ada.clone(), key(n)));
     }
@@ -307,7 +341,7 @@ fn an_entry_too_many_in_the_subject_index_does_no_harm() {
 #[test]
 fn clearing_up_behind_an_ended_session_spares_one_that_took_its_place() {
     let store = MemoryStore::new();
-    now(store.create(&key(1), &owned(1, 1000, "ada"))).unwrap();
+    now(store.create(&key(1), &owned(1, 1000, "ada"), Timestamp::from_millis(0))).unwrap();
     store.unindex(&subject("ada"), &key(1));
     assert_eq!(list(&store, "ada").len(), 1);
 }
@@ -317,7 +351,7 @@ fn subjects_that_begin_alike_have_their_own_sessions() {
     let store = MemoryStore::new();
     let ids = ["a", "aa", "a\0", "b", "\u{10ffff}"];
     for (id, n) in ids.into_iter().zip(0..) {
-        now(store.create(&key(n), &owned(n, 1000, id))).unwrap();
+        now(store.create(&key(n), &owned(n, 1000, id), Timestamp::from_millis(0))).unwrap();
     }
     for (id, n) in ids.into_iter().zip(0..) {
         assert_eq!(list(&store, id), [SubjectEntry::new(key(n), at(1000))]);
@@ -331,7 +365,7 @@ fn subjects_that_begin_alike_have_their_own_sessions() {
 fn a_walk_sees_every_session_once_while_others_come_and_go() {
     let store = MemoryStore::new();
     for n in 0..5000 {
-        now(store.create(&key(n), &record(n, 1000))).unwrap();
+        now(store.create(&key(n), &record(n, 1000), Timestamp::from_millis(0))).unwrap();
     }
     let (mut seen, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {
@@ -340,7 +374,8 @@ fn a_walk_sees_every_session_once_while_others_come_and_go() {
         seen.extend(page.items.into_iter().map(|(key, _)| key));
         pages += 1;
         for n in 0..100 {
-            now(store.create(&key(10_000 + 100 * pages + n), &record(n, 1000))).unwrap();
+            now(store.create(&key(10_000 + 100 * pages + n), &record(n, 1000), Timestamp::from_millis(0)))
+                .unwrap();
             now(store.delete(&key(10_000 + 100 * (pages - 1) + n))).unwrap();
         }
         cursor = page.next;
@@ -359,8 +394,8 @@ fn a_walk_sees_every_session_once_while_others_come_and_go() {
 fn a_subjects_sessions_are_listed_in_pages_of_the_size_that_was_asked_for() {
     let store = MemoryStore::new();
     for n in 0..600 {
-        now(store.create(&key(n), &owned(n, 1000 + n, "ada"))).unwrap();
-        now(store.create(&key(1000 + n), &owned(n, 1000, "bob"))).unwrap();
+        now(store.create(&key(n), &owned(n, 1000 + n, "ada"), Timestamp::from_millis(0))).unwrap();
+        now(store.create(&key(1000 + n), &owned(n, 1000, "bob"), Timestamp::from_millis(0))).unwrap();
     }
     let mut expected: Vec<_> = (0..600).map(|n| SubjectEntry::new(key(n), at(1000 + n))).collect();
     expected.sort_by_key(|entry| entry.key);
@@ -386,12 +421,12 @@ fn live_sessions_are_counted_by_their_present_expiry() {
     let store = MemoryStore::new();
     let live = |now_ms| now(Scan::count(&store, at(now_ms))).unwrap();
     for n in 0..100 {
-        now(store.create(&key(n), &record(n, 1000))).unwrap();
+        now(store.create(&key(n), &record(n, 1000), Timestamp::from_millis(0))).unwrap();
     }
     // A touch leaves the entry of the expiry index where it is.
     assert!(now(store.touch(&key(0), at(0), at(3000))).unwrap());
-    now(store.replace(&key(1), &record(1, 2000), revision(1))).unwrap();
-    now(store.replace(&key(2), &record(2, 1), revision(2))).unwrap();
+    now(store.replace(&key(1), &record(1, 2000), revision(1), Timestamp::from_millis(0))).unwrap();
+    now(store.replace(&key(2), &record(2, 1), revision(2), Timestamp::from_millis(0))).unwrap();
     assert_eq!([0, 1, 999, 1000, 1999, 2000, 3000].map(live), [100, 99, 99, 2, 2, 1, 0]);
     assert_eq!(purge(&store, 2500, usize::MAX), 99);
     assert_eq!((live(2500), live(3000)), (1, 0));
@@ -400,9 +435,9 @@ fn live_sessions_are_counted_by_their_present_expiry() {
 #[test]
 fn debug_shows_counts_and_nothing_of_a_session() {
     let store = MemoryStore::new();
-    now(store.create(&key(1), &owned(1, 1000, "ada"))).unwrap();
+    now(store.create(&key(1), &owned(1, 1000, "ada"), Timestamp::from_millis(0))).unwrap();
     assert_eq!(
         format!("{store:?}"),
-        "MemoryStore { sessions: 1, max_sessions: 1000000, bytes: 512, max_bytes: 1073741824, .. }"
+        "MemoryStore { sessions: 1, max_sessions: 1000000, bytes: 512, max_bytes: 1073741824, evicted: 0, .. }"
     );
 }

@@ -16,9 +16,9 @@ fn saved() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions");
     let store = open(&path).unwrap();
-    now(store.create(&key(1), &record(1, 1000))).unwrap();
-    now(store.create(&key(2), &owned(2, 2000, "ada"))).unwrap();
-    now(store.create(&key(3), &sized(3, 0))).unwrap();
+    now(store.create(&key(1), &record(1, 1000), Timestamp::from_millis(0))).unwrap();
+    now(store.create(&key(2), &owned(2, 2000, "ada"), Timestamp::from_millis(0))).unwrap();
+    now(store.create(&key(3), &sized(3, 0), Timestamp::from_millis(0))).unwrap();
     store.save_snapshot().unwrap();
     let bytes = fs::read(&path).unwrap();
     (folder, path, bytes)
@@ -42,7 +42,7 @@ fn a_snapshot_of_one_session_is_these_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions");
     let store = open(&path).unwrap();
-    now(store.create(&key(1), &record(1, 1000))).unwrap();
+    now(store.create(&key(1), &record(1, 1000), Timestamp::from_millis(0))).unwrap();
     store.save_snapshot().unwrap();
 
     let written = cloakroom_store::encode(&key(1), &record(1, 1000));

@@ -58,7 +58,7 @@ async fn compare(name: &str, bare: &impl Bare, stores: [Arc<dyn DynStore>; 2]) {
     let [mut loads, mut replaces] = [(); 2].map(|()| Times::default());
     let visit = Visit::new(&stores[0]).await;
     let (key, mut record) = (key(1), record(1));
-    Arc::clone(&stores[0]).create(key, record.clone()).await.expect("a create");
+    Arc::clone(&stores[0]).create(key, record.clone(), Timestamp::from_millis(0)).await.expect("a create");
     let mut number = 0;
     for round in 0..=ROUNDS {
         if round == 1 {
@@ -92,7 +92,10 @@ async fn compare(name: &str, bare: &impl Bare, stores: [Arc<dyn DynStore>; 2]) {
             timed(&mut replaces, async {
                 let seen = Arc::clone(&stores[0]).load(key).await.expect("a load").expect("a record");
                 record.revision = Revision::new(seen.revision.get() + 1);
-                Arc::clone(&stores[0]).replace(key, record.clone(), seen.revision).await.expect("a replace");
+                Arc::clone(&stores[0])
+                    .replace(key, record.clone(), seen.revision, Timestamp::from_millis(0))
+                    .await
+                    .expect("a replace");
             })
             .await;
         }
@@ -112,7 +115,7 @@ async fn compare(name: &str, bare: &impl Bare, stores: [Arc<dyn DynStore>; 2]) {
 /// Two holders on stores of their own pass a lease to each other: from the release to the moment at which the other has it.
 async fn hand_over(bare: &impl Bare, stores: &[Arc<dyn DynStore>; 2]) {
     let key = key(2);
-    Arc::clone(&stores[0]).create(key, record(1)).await.expect("a create");
+    Arc::clone(&stores[0]).create(key, record(1), Timestamp::from_millis(0)).await.expect("a create");
     let (mut pings, mut times) = (Times::default(), Times::default());
     assert!(acquire(&stores[0], key, 0).await);
     for turn in 0..TURNS {

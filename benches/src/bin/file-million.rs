@@ -77,7 +77,8 @@ fn compare(
         let revision = record.revision;
         match call {
             Call::Create => {
-                ours.measure(|| runtime.block_on(store.create(&key, &record))).expect("a create");
+                ours.measure(|| runtime.block_on(store.create(&key, &record, Timestamp::from_millis(0))))
+                    .expect("a create");
                 theirs.measure(|| bare.create(number));
             }
             Call::Read => {
@@ -86,7 +87,10 @@ fn compare(
                 assert!(!theirs.measure(|| fs::read(bare.path(number)).expect("a file")).is_empty());
             }
             Call::Replace => {
-                ours.measure(|| runtime.block_on(store.replace(&key, &record, revision))).expect("a replace");
+                ours.measure(|| {
+                    runtime.block_on(store.replace(&key, &record, revision, Timestamp::from_millis(0)))
+                })
+                .expect("a replace");
                 theirs.measure(|| bare.replace(number));
             }
             Call::Touch => {

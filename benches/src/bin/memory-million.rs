@@ -42,7 +42,10 @@ fn main() {
     drop(store);
     let (store, mut creates) = (MemoryStore::new(), Times::default());
     for number in 0..MILLION {
-        creates.measure(|| now(store.create(&key(number), &record(number, EXPIRED))).expect("room"));
+        creates.measure(|| {
+            now(store.create(&key(number), &record(number, EXPIRED), Timestamp::from_millis(0)))
+                .expect("room")
+        });
     }
     creates.print("create, growth of the tables included");
 }
@@ -55,7 +58,8 @@ fn fill(store: &MemoryStore) -> usize {
     let (mut filled, mut worst) = (0, 0);
     for size in [250_000, 500_000, 850_000, 900_000, 925_000, 950_000, 975_000, MILLION] {
         for number in filled..size {
-            now(store.create(&key(number), &record(number, EXPIRED))).expect("room");
+            now(store.create(&key(number), &record(number, EXPIRED), Timestamp::from_millis(0)))
+                .expect("room");
         }
         filled = size;
         let allocated = (allocated_bytes() - allocated) / size as usize;
@@ -88,7 +92,8 @@ fn refill(store: &MemoryStore) {
     for number in 0..MILLION {
         let _ = now(store.delete(&key(number)));
         let expires_at = if number < SWEPT { EXPIRED } else { Timestamp::MAX };
-        now(store.create(&key(number), &record(number, expires_at))).expect("room");
+        now(store.create(&key(number), &record(number, expires_at), Timestamp::from_millis(0)))
+            .expect("room");
     }
 }
 

@@ -72,7 +72,10 @@ async fn beside(store: &Arc<dyn DynStore>, what: &str, work: impl Future<Output 
                 if writes {
                     let mut record = seen.clone();
                     record.revision = Revision::new(seen.revision.get() + 1);
-                    Arc::clone(&store).replace(key, record, seen.revision).await.expect("a replace");
+                    Arc::clone(&store)
+                        .replace(key, record, seen.revision, Timestamp::from_millis(0))
+                        .await
+                        .expect("a replace");
                 }
                 times.push(began.elapsed());
                 if done.load(Ordering::Relaxed) {
@@ -96,7 +99,10 @@ async fn fill(store: &Arc<dyn DynStore>, numbers: std::ops::Range<u64>, expires_
         tokio::spawn(async move {
             for number in first..end {
                 let record = Record::new(Revision::new(number), expires_at, [b'x'; 200].as_slice());
-                Arc::clone(&store).create(key(number), record).await.expect("a create");
+                Arc::clone(&store)
+                    .create(key(number), record, Timestamp::from_millis(0))
+                    .await
+                    .expect("a create");
             }
         })
     });

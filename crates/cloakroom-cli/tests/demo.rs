@@ -165,12 +165,50 @@ fn users_see_their_sessions_and_end_the_others() {
     server.get(&other, "/login?user=bob");
     let page = server.post(&here, "/sign-in", "user=ada");
     assert_eq!(page.matches("action=\"/end\"").count(), 2, "{page}");
-    assert_eq!(page.matches(">this one<").count(), 1);
+    assert_eq!(page.matches(">this browser<").count(), 1);
 
     assert!(server.post(&here, "/end-others", "").contains("Signed out of 1 other session"));
     assert_eq!(server.get(&there, "/whoami"), "nobody");
     assert_eq!(server.get(&here, "/whoami"), "ada");
     assert_eq!(server.get(&other, "/whoami"), "bob");
+}
+
+/// SECURITY 59.
+#[test]
+fn users_see_in_which_browser_and_where_they_are_signed_in() {
+    let folder = Folder::new();
+    let (here, there) = (folder.file("here"), folder.file("there"));
+    let server = Server::start(&["--store", &folder.redb()]);
+    server.curl(
+        &there,
+        "/login?user=ada",
+        &["--user-agent", "<script>alert(1)</script>", "--interface", "127.0.0.2"],
+    );
+    server.post(&here, "/sign-in", "user=ada");
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    server.curl(&here, "/count", &["--user-agent", firefox]);
+    let page = server.get(&here, "/");
+    assert!(page.contains("<strong>Firefox on Linux</strong> <span class=\"badge\">this browser</span><br>127.0.0.1, in use now"), "{page}");
+    assert!(
+        page.contains(
+            "<strong>&lt;script&gt;alert(1)&lt;/script&gt;</strong> <br>127.0.0.2, last used <time"
+        ),
+        "{page}"
+    );
+    assert!(!page.contains("<script>"), "{page}");
+}
+
+#[test]
+fn who_wants_no_browsers_and_addresses_kept_says_so_in_the_file() {
+    let folder = Folder::new();
+    let (jar, config) = (folder.file("jar"), folder.file("site.toml"));
+    fs::write(&config, "[sessions]\non = true\nrecord_client = false\n").unwrap();
+    let server = Server::start(&["--store", "memory", "--config", config.to_str().unwrap()]);
+    let page = server.post(&jar, "/sign-in", "user=ada");
+    assert!(
+        page.contains("<strong>Unknown browser</strong>") && !page.contains("127.0.0.1, in use"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -280,8 +318,8 @@ fn a_long_list_of_sessions_is_cut_short() {
     }
     let page = server.post(&jar, "/sign-in", "user=ada");
     assert_eq!(page.matches("action=\"/end\"").count(), 20);
-    assert_eq!(page.matches(">this one<").count(), 1);
-    assert!(page.contains("and 2 older ones."), "{page}");
+    assert_eq!(page.matches(">this browser<").count(), 1);
+    assert!(page.contains("and 2 that were used longer ago."), "{page}");
     assert!(server.post(&jar, "/end-others", "").contains("Signed out of 21 other sessions."));
 }
 

@@ -1,7 +1,6 @@
 //! A chat: everybody reads, and who is signed in writes.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,15 +8,12 @@ use axum::response::Html;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
 use axum::{Form, Router};
-use cloakroom::{Result, Session, SignedIn};
+use cloakroom::{EndReason, Result, Session, SessionEnd, SignedIn};
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use crate::html;
-
-/// How long a sign-out may take to end an idle stream.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Sends each message to all who listen.
 type Chat = Sender<String>;
@@ -48,8 +44,11 @@ async fn messages(
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     session.no_touch(); // a page left open is nobody at work
     // Asked before the head leaves, while an error still has a status; afterwards no lock is held.
-    let signed_in = session.subject().await?.is_some();
-    let listener = Listener { messages: chat.subscribe(), session: signed_in.then_some(session) };
+    let ended = match session.subject().await? {
+        Some(_) => Some(session.ended().await?),
+        None => None, // strangers may read, and have no session that could end
+    };
+    let listener = Listener { messages: chat.subscribe(), ended };
     let events = stream::unfold(Some(listener), async |listener| {
         let (event, listener) = listener?.next().await?;
         Some((Ok(event), listener))
@@ -57,29 +56,34 @@ async fn messages(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// One who listens, and the session to listen under, if any.
+/// One who listens, and the end of the session to listen under, if any.
 struct Listener {
     messages: Receiver<String>,
-    session: Option<Session>,
+    ended: Option<SessionEnd>,
 }
 
 impl Listener {
     /// The next event, and who listens to the one after it: nobody, once the session is over.
     async fn next(mut self) -> Option<(Event, Option<Self>)> {
         loop {
-            let message = tokio::time::timeout(LOOK_EVERY, self.messages.recv()).await;
-            if let Some(session) = &self.session {
-                match session.reload().await {
-                    Ok(true) => {}
-                    Ok(false) => return Some((Event::default().event("ended").data("signed out"), None)),
-                    Err(_) => return None, // the store is away: the browser comes again, and is told so
+            tokio::select! {
+                biased; // nobody reads on after the end
+                reason = over(&mut self.ended) => {
+                    return Some((Event::default().event("ended").data(reason.to_string()), None));
                 }
-            }
-            match message {
-                Ok(Ok(message)) => return Some((Event::default().data(message), Some(self))),
-                Ok(Err(RecvError::Closed)) => return None,
-                Ok(Err(RecvError::Lagged(_))) | Err(_) => {}
+                message = self.messages.recv() => match message {
+                    Ok(message) => return Some((Event::default().data(message), Some(self))),
+                    Err(RecvError::Closed) => return None,
+                    Err(RecvError::Lagged(_)) => {}
+                },
             }
         }
+    }
+}
+
+async fn over(ended: &mut Option<SessionEnd>) -> EndReason {
+    match ended {
+        Some(ended) => ended.await,
+        None => std::future::pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! "Your sessions": the devices on which a user is signed in, to end one of them, or all.
+//! "Your sessions": the devices on which a user is signed in, to end one of them, all others, or all.
 
 use cloakroom::{Result, Session, SessionHandle, SessionManager, SignedIn};
 use salvo::prelude::*;
@@ -9,13 +9,14 @@ pub(crate) fn routes() -> Router {
     Router::with_path("devices")
         .get(list)
         .push(Router::with_path("end").post(end_one))
+        .push(Router::with_path("end-others").post(end_others))
         .push(Router::with_path("end-all").post(end_all))
 }
 
 #[handler]
 async fn list(user: SignedIn, session: Session, depot: &mut Depot) -> Result<Text<String>> {
-    let own = sessions(depot).sessions_of(user.as_str()).await?;
-    Ok(pages::devices(&own, session.handle().await?))
+    let own = sessions(depot).recent_sessions_of(user.as_str(), 50).await?;
+    Ok(pages::devices(&own.sessions, session.handle().await?))
 }
 
 /// A handle is a name, no secret: `end_of` ends only what is this user's.
@@ -40,6 +41,12 @@ async fn end_one(
         res.render(StatusError::not_found().brief("You have no such session."));
     }
     Ok(())
+}
+
+#[handler]
+async fn end_others(user: SignedIn, session: Session, depot: &mut Depot) -> Result<Redirect> {
+    sessions(depot).end_all(user.as_str(), session.handle().await?.as_ref()).await?;
+    Ok(Redirect::other("/devices"))
 }
 
 /// This one too: whoever has lost a device signs in anew.

@@ -1,5 +1,6 @@
 //! Sessions in Salvo: a counter, a login, and a page on which users see and end their sessions.
 
+mod describe;
 mod devices;
 mod pages;
 
@@ -15,7 +16,8 @@ use salvo::prelude::*;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Cookies know no ports: the default name would be shared by all examples at localhost.
-    let settings = Settings::new().cookie_name("__Host-salvo");
+    // Behind a proxy, `trusted_proxies` as well: the address of each device would be the proxy's otherwise.
+    let settings = Settings::new().cookie_name("__Host-salvo").record_client(true);
     let sessions = SessionManager::new(MemoryStore::new(), settings)?;
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse::<u16>());
     let port = port.map_err(|_| "PORT must be a number from 0 to 65535")?;

@@ -1,9 +1,9 @@
 //! The pages. What users wrote goes through [`escaped`].
 
-use std::time::SystemTime;
-
 use cloakroom::{SessionHandle, SessionInfo};
 use salvo::prelude::Text;
+
+use crate::describe;
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en">
@@ -59,19 +59,23 @@ pub(crate) fn devices(sessions: &[SessionInfo], this: Option<SessionHandle>) -> 
     page(&format!(
         r#"<h1>Your sessions</h1>
         <ul>{devices}</ul>
+        <form method="post" action="/devices/end-others"><button>Sign out all others</button></form>
         <form method="post" action="/devices/end-all"><button>Sign out everywhere</button></form>{HOME}"#
     ))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the page is for now; only the engine has a clock to ask")]
 fn device(session: &SessionInfo, this: Option<SessionHandle>) -> String {
     let handle = session.handle;
-    let signed_in = session.times.authenticated_at.unwrap_or(session.times.created_at);
-    let minutes = SystemTime::now().duration_since(signed_in).unwrap_or_default().as_secs() / 60;
-    let which = if this == Some(handle) { "This device" } else { "Another device" };
+    let device = escaped(&describe::device(session.user_agent.as_deref()));
+    let address = session.address.map_or("an unknown address".to_owned(), |address| address.to_string());
+    let signed_in = describe::ago(session.times.authenticated_at.unwrap_or(session.times.created_at));
+    let used = match this == Some(handle) {
+        true => "This browser.".to_owned(),
+        false => format!("Last used {}.", describe::ago(session.last_used_at)),
+    };
     format!(
-        r#"<li>{which}, signed in {minutes} minutes ago.
-        <form method="post" action="/devices/end"><button name="handle" value="{handle}">End</button></form></li>"#
+        r#"<li><strong>{device}</strong>, {address}. {used} Signed in {signed_in}.
+        <form method="post" action="/devices/end"><button name="handle" value="{handle}">Sign out</button></form></li>"#
     )
 }
 

@@ -13,6 +13,12 @@ async fn device(example: &Example, user: &str) -> Browser {
     browser
 }
 
+/// Signs Ann in, in a browser that calls itself this.
+async fn sign_in_with(browser: &Browser, user_agent: &str) {
+    let form = post_form("/login", "user=ann&password=sesame").header("User-Agent", user_agent);
+    redirects(&browser.send(form).await);
+}
+
 /// The handles on the page of one's sessions: this device's, and those of the others.
 async fn handles(browser: &Browser) -> (String, Vec<String>) {
     let page = browser.get("/devices").await.body;
@@ -20,7 +26,7 @@ async fn handles(browser: &Browser) -> (String, Vec<String>) {
     for item in page.split("<li>").skip(1) {
         let (_, rest) = item.split_once(r#"value=""#).expect("a button");
         let handle = rest.split('"').next().unwrap_or_default().to_owned();
-        if item.starts_with("This device") {
+        if item.contains("This browser.") {
             assert!(this.replace(handle).is_none(), "{page}");
         } else {
             others.push(handle);
@@ -63,6 +69,44 @@ async fn a_user_sees_the_sessions_of_all_devices_and_ends_one() {
     let this = laptop.send(post_form("/devices/end", &format!("handle={on_laptop}"))).await;
     assert_eq!(redirects(&this), "/", "there is no list for a stranger");
     assert!(laptop.get("/").await.body.contains("Hello, stranger"));
+}
+
+#[tokio::test]
+async fn the_page_tells_each_browser_its_address_and_its_last_use() {
+    let example = example().await;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    sign_in_with(&example.browser().moved_to("127.0.0.2".parse().unwrap()), firefox).await;
+    let here = example.browser();
+    sign_in_with(&here, "curl/8.14.1").await;
+    let page = here.get("/devices").await.body;
+    for line in [
+        "<strong>Firefox on Linux</strong>, 127.0.0.2. Last used just now. Signed in just now.",
+        "<strong>curl/8.14.1</strong>, 127.0.0.1. This browser. Signed in just now.",
+    ] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
+}
+
+/// The visitor chooses what the field says.
+#[tokio::test]
+async fn a_user_agent_is_shown_as_text_whatever_it_contains() {
+    let example = example().await;
+    let hostile = r#"</strong><script>alert("&amp;")</script>"#;
+    let browser = example.browser();
+    sign_in_with(&browser, hostile).await;
+    let page = browser.get("/devices").await.body;
+    assert!(!page.contains("<script"), "{page}");
+    let escaped = "&lt;/strong&gt;&lt;script&gt;alert(&quot;&amp;amp;&quot;)&lt;/script&gt;";
+    assert!(page.contains(&format!("<strong>{escaped}</strong>")), "{page}");
+}
+
+#[tokio::test]
+async fn all_others_are_ended_and_this_one_stays() {
+    let example = example().await;
+    let (laptop, phone, bob) =
+        (device(&example, "ann").await, device(&example, "ann").await, device(&example, "bob").await);
+    assert_eq!(redirects(&phone.post("/devices/end-others").await), "/devices");
+    assert!(is_signed_in(&phone).await && !is_signed_in(&laptop).await && is_signed_in(&bob).await);
 }
 
 #[tokio::test]

@@ -55,19 +55,28 @@ async fn flash(session: &Session) -> Result<Option<String>, Error> {
 
 async fn view(site: &Site, session: &Session, notice: Option<String>) -> Result<View, Error> {
     let stored = stored(session).await?;
-    let mut devices = Vec::new();
+    let (mut devices, mut total) = (Vec::new(), 0);
     if let (Some(stored), Some(subject)) = (&stored, session.subject().await?) {
-        devices.extend(site.sessions.sessions_of(subject.as_str()).await?.into_iter().map(|info| {
+        // Any number of visitors may go by the same name, and the page stays a page.
+        let recent = site.sessions.recent_sessions_of(&subject, MOST_DEVICES).await?;
+        total = recent.total;
+        devices.extend(recent.sessions.into_iter().map(|info| {
             let handle = info.handle.to_string();
             let is_this_one = handle == stored.handle;
             let (created_at, idle_expires_at) = (info.times.created_at, info.times.idle_expires_at);
-            Device { handle, created_at, idle_expires_at, is_this_one }
+            Device {
+                handle,
+                user_agent: info.user_agent,
+                address: info.address,
+                created_at,
+                last_used_at: info.last_used_at,
+                idle_expires_at,
+                is_this_one,
+            }
         }));
-        devices.sort_by_key(|device| (!device.is_this_one, Reverse(device.created_at)));
+        devices.sort_by_key(|device| (!device.is_this_one, Reverse(device.last_used_at)));
     }
-    // Any number of visitors may go by the same name, and the page stays a page.
-    let more_devices = devices.len().saturating_sub(MOST_DEVICES);
-    devices.truncate(MOST_DEVICES);
+    let more_devices = total.saturating_sub(devices.len());
     let status = session.status().await?;
     Ok(View {
         now: now(),

@@ -34,6 +34,10 @@ pub(super) fn choose(options: &Demo) -> Result<Chosen, String> {
             settings.cookie_name = "id".into();
         }
     }
+    // For the list of one's sessions.
+    if !places.contains_key("record_client") {
+        settings.record_client = true;
+    }
     if !places.contains_key("initializer") {
         settings.initializer = Initializer::new().with("count", &0).map_err(|error| error.to_string())?;
     }

@@ -26,6 +26,9 @@ fn signed_in() -> View {
     let handle = |first: char| String::from(first) + &"3f9ac04e71".repeat(7)[..63];
     let device = |first, is_this_one| Device {
         handle: handle(first),
+        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into()),
+        address: Some([192, 0, 2, 7].into()),
+        last_used_at: now() - Duration::from_secs(190),
         created_at: now() - Duration::from_secs(3_700),
         idle_expires_at: now() + Duration::from_secs(1_798),
         is_this_one,
@@ -70,6 +73,32 @@ fn values_are_shown_as_text_whatever_they_contain() {
     let page = page(&signed_in()).into_string();
     assert!(page.contains("A coat with &lt;brass&gt; buttons"));
     assert!(!page.contains("<brass>"));
+}
+
+#[test]
+fn the_list_of_sessions_tells_browser_address_and_last_use() {
+    let mut view = signed_in();
+    view.devices[1].user_agent = None;
+    view.devices[1].address = None;
+    let page = page(&view).into_string();
+    let here = "<strong>Firefox on Linux</strong> <span class=\"badge\">this browser</span><br>192.0.2.7, in use now<br>";
+    assert!(page.contains(here), "{page}");
+    let time = "<time datetime=\"2026-11-18T11:03:30Z\">3 minutes ago</time>";
+    assert!(page.contains(&format!("<strong>Unknown browser</strong> <br>last used {time}<br>")), "{page}");
+}
+
+/// The visitor chooses what the field says.
+#[test]
+fn a_user_agent_is_shown_as_text_whatever_it_contains() {
+    let mut view = signed_in();
+    view.devices[1].user_agent = Some("\"><script>alert(1)</script>".into());
+    let page = page(&view).into_string();
+    assert!(!page.contains("<script>"), "{page}");
+    assert!(page.contains("<strong>&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;</strong>"), "{page}");
+    assert!(
+        page.contains("aria-label=\"Sign out &quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;, b3f9ac04\""),
+        "{page}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use maud::{Markup, html};
@@ -39,6 +40,10 @@ pub(crate) struct Stored {
 #[derive(Clone, Debug)]
 pub(crate) struct Device {
     pub(crate) handle: String,
+    /// As the browser sent it: any text.
+    pub(crate) user_agent: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) last_used_at: SystemTime,
     pub(crate) created_at: SystemTime,
     pub(crate) idle_expires_at: SystemTime,
     pub(crate) is_this_one: bool,

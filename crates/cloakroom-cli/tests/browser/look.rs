@@ -26,7 +26,15 @@ async fn a_visitors_page_fits_and_can_be_read_in_every_light_on_every_screen() {
 async fn a_users_page_fits_and_can_be_read_in_every_light_on_every_screen() {
     let site = Site::start(&[]);
     let (visitor, other, another) = (site.visitor().await, site.visitor().await, site.visitor().await);
+    other
+        .call_itself(
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+             Version/18.6 Mobile/15E148 Safari/604.1",
+        )
+        .await;
     other.sign_in("ada").await;
+    // As long as one is kept, and with no space to break at.
+    another.call_itself(&"no-browser-you-know/".repeat(15)).await;
     another.sign_in("ada").await;
     visitor.set("cart", "{\"items\": [{\"id\": 12, \"title\": \"A coat with brass buttons\"}]}").await;
     visitor.sign_in("ada").await;

@@ -53,6 +53,26 @@ async fn a_user_signs_the_other_browser_out_from_the_list() {
     assert_eq!(stranger.name().await.as_deref(), Some("bob"));
 }
 
+/// SECURITY 59.
+#[tokio::test]
+async fn a_user_sees_which_browsers_are_signed_in_and_what_they_call_themselves_is_text() {
+    let site = Site::start(&[]);
+    let (here, there) = (site.visitor().await, site.visitor().await);
+    there.call_itself("<img src=x onerror=\"document.title='taken over'\">").await;
+    there.sign_in("ada").await;
+    here.sign_in("ada").await;
+    let list = here.text("ul.rows").await.expect("a list");
+    let lines: Vec<_> = list.lines().collect();
+    assert_eq!(lines[..2], ["Chrome on Linux this browser", "127.0.0.1, in use now"], "{list}");
+    let other =
+        lines.iter().position(|line| line.starts_with("<img src=x onerror=")).expect("as it calls itself");
+    assert_eq!(lines[other + 1], "127.0.0.1, last used just now", "{list}");
+    assert_eq!(
+        here.script("return document.title + document.images.length").await,
+        "Your session · Cloakroom0"
+    );
+}
+
 /// SECURITY 30.
 #[tokio::test]
 async fn a_user_signs_out_everywhere_else() {

@@ -166,6 +166,11 @@ impl Visitor {
         log.as_array().expect("a list").clone()
     }
 
+    /// Sends this as its `User-Agent` from now on.
+    pub(crate) async fn call_itself(&self, user_agent: &str) {
+        self.cdp("Emulation.setUserAgentOverride", json!({ "userAgent": user_agent })).await;
+    }
+
     /// `light` or `dark`.
     pub(crate) async fn prefer(&self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });

@@ -6,6 +6,7 @@ pub(crate) mod counting;
 pub(crate) mod errors;
 pub(crate) mod http2;
 pub(crate) mod identity;
+pub(crate) mod late;
 pub(crate) mod outages;
 pub(crate) mod panics;
 pub(crate) mod routes;
@@ -40,6 +41,7 @@ macro_rules! each {
                 a_cookie_is_set_once_with_its_attributes,
                 the_handler_s_own_cookie_stays_beside_ours,
                 the_handler_s_own_headers_about_caches_are_respected_unless_there_is_a_cookie,
+                a_page_of_a_signed_in_user_is_private_unless_its_handler_says_otherwise,
                 the_cookie_is_found_in_any_field,
                 duplicates_and_garbage_around_the_cookie_do_not_matter,
                 two_live_sessions_in_one_request_are_none,
@@ -61,17 +63,26 @@ macro_rules! each {
             }
             identity {
                 a_request_across_a_rotation_goes_on,
-                the_old_secret_of_a_rotation_works_until_the_grace_is_over,
+                the_old_secret_of_a_rotation_works_until_the_new_one_was_presented_for_a_grace,
+                an_elevation_throws_out_everybody_else_at_once,
+                a_dead_cookie_is_late_for_ten_seconds_and_with_a_body_for_five_minutes,
                 a_request_across_a_sign_in_writes_nothing_and_keeps_the_new_cookie,
                 a_login_clicked_twice_ends_signed_in,
                 a_request_across_a_sign_out_does_not_bring_the_session_back,
                 a_visitor_begins_anew_after_a_sign_out,
+            }
+            late {
+                a_dead_cookie_saves_nothing_at_first_and_is_a_new_visitor_s_then,
+                a_request_held_for_a_minute_across_a_sign_out_saves_nothing,
+                an_upload_that_a_proxy_held_back_across_a_sign_in_saves_nothing,
+                a_trusted_proxy_says_when_a_request_began,
             }
             streams {
                 a_stream_saves_at_its_end,
                 a_stream_arrives_piece_by_piece,
                 a_stream_learns_that_its_visitor_signed_out,
                 a_stream_learns_that_its_session_expired,
+                a_stream_is_told_at_once_that_its_visitor_signed_out,
                 a_stream_holds_no_lock,
                 a_stream_cannot_change_the_cookie,
                 a_stream_ends_its_session,
@@ -121,6 +132,8 @@ macro_rules! each {
                 a_handler_outside_the_adapter_is_told_what_is_missing,
                 an_adapter_inside_another_shares_its_session,
                 an_adapter_inside_another_does_not_lock_its_session_again,
+                an_adapter_inside_another_with_another_cookie_name_has_a_session_of_its_own,
+                an_adapter_inside_another_with_its_cookie_name_and_another_engine_is_refused,
                 a_body_passes_through_untouched,
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, TestClock};
 use cloakroom::{SessionManager, Settings};
 use cloakroom_store::Store;
@@ -20,6 +21,8 @@ use cloakroom_tests::{Browser, Script};
 /// | `/user` | a handler that takes a `SignedIn`, and answers the subject |
 /// | `/bare/…` | a handler that takes a `Session` where the adapter is missing |
 /// | `/twice/…` | the script, inside another adapter over the same sessions |
+/// | `/clash/…` | the script, inside another adapter over [`clashing`] sessions |
+/// | `/other/…` | the script with the session of an adapter inside this one, over [`other`] sessions |
 /// | `/echo` | POST: answers the request's body, of up to two megabytes, after counting it in the session under `bodies` with `insert` |
 /// | `/socket/…` | the script for the rest of the path, then a WebSocket: each text message is a path for the script, answered by a message with what it says |
 pub(crate) trait Adapter {
@@ -28,6 +31,19 @@ pub(crate) trait Adapter {
 
     /// Serves the application on a free loopback port.
     async fn serve(sessions: SessionManager, script: Script) -> Served;
+}
+
+/// Sessions under the same cookie name in an engine of their own.
+pub(crate) fn clashing(sessions: &SessionManager) -> SessionManager {
+    SessionManager::new(MemoryStore::new(), sessions.settings().clone()).unwrap()
+}
+
+/// The cookie name of [`other`] sessions.
+pub(crate) const OTHER: &str = "__Host-other";
+
+/// Sessions under another cookie name.
+pub(crate) fn other(sessions: &SessionManager) -> SessionManager {
+    SessionManager::new(MemoryStore::new(), sessions.settings().clone().cookie_name(OTHER)).unwrap()
 }
 
 /// Where a framework differs from the others, as its adapter's documentation says.

@@ -28,7 +28,7 @@ fn histories(name: &'static str, backend: Backend) {
     let sound = Stores::of(name, move |_| opened.to_vec()).on(network().handle().clone());
     forever_green(&sound, Budget::of(SEEDS));
     let canaries =
-        CANARIES.iter().filter(|(fault, ..)| !backend.expires() || *fault != Fault::UpsertOnMissing);
+        CANARIES.iter().filter(|(fault, ..)| !backend.has_a_clock() || *fault != Fault::UpsertOnMissing);
     for (fault, property, workload) in canaries {
         let broken = tampered(name, &stores, *fault).only(workload);
         let found = find(&broken, Budget::fixed(CANARY_SEEDS), &[property]);
@@ -50,7 +50,7 @@ fn tampered(name: &'static str, stores: &[Arc<dyn DynStore>], fault: Fault) -> S
     Stores::of(name, open).on(network().handle().clone())
 }
 
-/// What fits: the faults that need nothing but the contract. Where the backend expires records by a clock of its own, no
+/// What fits: the faults that need nothing but the contract. Where the backend removes records by a clock of its own, no
 /// record is ever missing in a history, whose sweeps are in the future.
 const CANARIES: &[(Fault, &str, &str)] = &[
     (Fault::BlindUpsert, "U1", "list"),

@@ -235,7 +235,7 @@ async fn a_session_written_by_hand_from_the_documented_format_is_resumed() {
     let store = FaultyStore::new(MemoryStore::new());
     let expires_at = Timestamp::from_millis(1_735_689_600_000 + 3_600_000);
     let record = Record::new(Revision::new(1), expires_at, unhex(DATA));
-    store.create(&KEY.parse().unwrap(), &record).await.unwrap();
+    store.create(&KEY.parse().unwrap(), &record, Timestamp::from_millis(0)).await.unwrap();
     let site = Site::start(store, Settings::default(), routes()).await;
     let response = look_with(&Browser::new(&site), format!("__Host-id={TOKEN}")).await;
     assert_eq!(response.body, "resumed red");

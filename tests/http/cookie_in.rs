@@ -271,7 +271,7 @@ async fn both_secrets_of_a_session_are_that_session_and_not_two() {
     let script = Script::default();
     let site = Site::start(MemoryStore::new(), Settings::default(), script.routes()).await;
     let browser = Browser::new(&site);
-    browser.post("/set=n:1").await;
+    browser.post("/in=ann/set=n:1").await;
     let old = browser.token().unwrap();
     browser.post("/rotate").await;
     let new = browser.token().unwrap();

@@ -1,5 +1,6 @@
 //! How sessions end, and that they stay ended (SECURITY E).
 
+mod many_sessions;
 mod sign_out;
 
 use std::sync::Arc;
@@ -43,9 +44,23 @@ async fn records_of_users(store: &impl Scan) -> usize {
 async fn a_session_that_is_not_used_for_the_idle_time_has_ended() {
     for (wait, expected) in [(HOUR - MILLI, "1 resumed"), (HOUR, "- expired"), (48 * HOUR, "- expired")] {
         let (site, ..) = direct(Settings::default());
-        site.post("/set=x:1").await;
+        site.post("/in=ann/set=x:1").await;
         site.clock.advance(wait);
         assert_eq!(site.get("/get=x/origin").await.body, expected);
+    }
+}
+
+/// 28, RULES §5. Of most of those who bring no cookie, none comes back.
+#[tokio::test]
+async fn an_anonymous_session_lasts_half_an_hour_until_its_cookie_has_come_back() {
+    for (wait, expected) in [(HOUR / 2 - MILLI, "1 resumed"), (HOUR / 2, "- expired")] {
+        let (site, ..) = direct(Settings::default());
+        site.post("/set=x:1").await;
+        site.clock.advance(wait);
+        assert_eq!(get(&site, "/get=x/origin").await, expected);
+        site.clock.advance(HOUR - MILLI);
+        let came_back = get(&site, "/get=x/origin").await;
+        assert_eq!(came_back == "1 resumed", expected == "1 resumed", "{came_back}");
     }
 }
 
@@ -110,7 +125,7 @@ async fn use_is_noted_at_most_once_a_minute_or_a_twentieth_of_the_idle_time() {
 async fn a_touch_neither_delays_nor_fails_a_response() {
     for fault in [Fault::Silence, Fault::Unavailable, Fault::Unanswered, Fault::Lost] {
         let (site, store, _) = direct(Settings::default());
-        site.post("/set=x:1").await;
+        site.post("/in=ann/set=x:1").await;
         site.clock.advance(HOUR / 2);
         store.fail_calls(Call::Touch, fault);
         let response = site.get("/get=x").await;
@@ -126,7 +141,7 @@ async fn a_touch_neither_delays_nor_fails_a_response() {
 async fn no_touch_requests_do_not_extend_the_idle_time() {
     for path in ["/no_touch/get=x", "/get=x/no_touch", "/no_touch/get=x/add=y"] {
         let (site, ..) = direct(Settings::default());
-        site.post("/set=x:1").await;
+        site.post("/in=ann/set=x:1").await;
         for _ in 0..2 {
             site.clock.advance(HOUR / 3);
             assert!(get(&site, path).await.starts_with('1'), "{path}");

@@ -5,13 +5,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, VARY};
 use axum::routing::get;
-use cloakroom::axum_v0_8::RouteLayer;
+use cloakroom::axum_v0_8::{RouteLayer, SessionLayer};
 use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{Fault, FaultyStore};
 use cloakroom::{Error, Locking, RouteOptions, Session, Settings};
 use cloakroom_tests::{Browser, Request, Response, Site};
 
-use crate::routes::{put, routes};
+use crate::routes::{put, routes, sign_in};
 
 async fn default_site() -> Site {
     Site::start(MemoryStore::new(), Settings::default(), routes()).await
@@ -56,6 +56,77 @@ async fn no_store_replaces_what_the_handler_says_of_caches_and_only_with_a_cooki
     assert_eq!((first.cookies().len(), first.header("cache-control")), (1, Some("no-store")));
     let second = browser.get("/").await;
     assert_eq!((second.cookies().len(), second.header("cache-control")), (0, Some("public, max-age=3600")));
+}
+
+/// SECURITY 57.
+#[tokio::test]
+async fn a_page_of_a_signed_in_user_is_private_unless_its_handler_says_otherwise() {
+    let public = async |session: Session| {
+        session.subject().await?;
+        Ok::<_, Error>([(CACHE_CONTROL, "public, max-age=60")])
+    };
+    let app = routes().route("/public", get(public));
+    let site = Site::start(MemoryStore::new(), Settings::default(), app).await;
+    let (ann, guest) = (Browser::new(&site), Browser::new(&site));
+    assert_eq!(
+        ann.send(Request::post("/sign-in").body("ann")).await.header("cache-control"),
+        Some("no-store")
+    );
+    put(&guest, "red").await;
+    for (browser, path, expected) in [
+        (&ann, "/look", Some("private")),
+        (&ann, "/public", Some("public, max-age=60")),
+        (&ann, "/untouched", None),
+        (&ann, "/nowhere", None),
+        (&guest, "/look", None),
+        (&guest, "/public", Some("public, max-age=60")),
+    ] {
+        let response = browser.get(path).await;
+        assert_eq!(response.all("cache-control").collect::<Vec<_>>(), Vec::from_iter(expected), "{path}");
+    }
+    let response = ann.send(Request::post("/put").body("blue")).await;
+    assert_eq!((response.cookies().len(), response.header("cache-control")), (0, Some("private")));
+}
+
+/// SECURITY 57. What the handler has seen is in its page.
+#[tokio::test]
+async fn a_page_of_a_user_whose_session_ended_meanwhile_is_private() {
+    let site = default_site().await;
+    let app = |sessions: cloakroom::SessionManager| {
+        Router::new().route(
+            "/",
+            get(async move |session: Session| {
+                let user = session.require_subject().await?;
+                sessions.end_all(&user, None).await?;
+                session.reload().await?;
+                Ok::<_, Error>(user.as_str().to_owned())
+            }),
+        )
+    };
+    let app = app(site.sessions.clone()).layer(SessionLayer::new(site.sessions.clone()));
+    let ending = Site::serve(app, site.sessions.clone(), site.clock.clone()).await;
+    let browser = Browser::new(&site);
+    sign_in(&browser, "ann").await;
+    let elsewhere = Browser::new(&ending);
+    *elsewhere.jar() = browser.jar().clone();
+    let response = elsewhere.get("/").await;
+    assert_eq!((&*response.body, response.cookies().len()), ("ann", 0));
+    assert_eq!(response.header("cache-control"), Some("private"));
+}
+
+/// SECURITY 57.
+#[tokio::test]
+async fn an_error_page_of_a_signed_in_user_is_stored_by_no_cache() {
+    let refuse = async |session: Session| {
+        session.require_subject().await?;
+        session.sign_in("").await
+    };
+    let app = routes().route("/refuse", get(refuse));
+    let site = Site::start(MemoryStore::new(), Settings::default(), app).await;
+    let browser = Browser::new(&site);
+    sign_in(&browser, "ann").await;
+    let response = browser.get("/refuse").await;
+    assert_eq!((response.status, response.header("cache-control")), (500, Some("no-store")));
 }
 
 /// Each way to ask a session something, under a path of its own.

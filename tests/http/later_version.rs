@@ -28,7 +28,7 @@ fn tags() -> Vec<u8> {
     let written = SURVIVES_WRITE | SURVIVES_NEW_SECRET;
     let bits = [0, SURVIVES_WRITE, written, written | SURVIVES_REAUTHENTICATION];
     let values = [FLEETING, WRITTEN, ROTATED, LASTING];
-    let numbered = (1..).zip(bits.into_iter().zip(values));
+    let numbered = (7..).zip(bits.into_iter().zip(values));
     numbered.flat_map(|(number, (bits, value))| tag(number, bits, value)).collect()
 }
 
@@ -69,7 +69,11 @@ impl Deployment {
     async fn write(&self, key: Key, record: &Record, data: Vec<u8>) {
         let later = Record::new(Revision::new(record.revision.get() ^ 1 << 60), record.expires_at, data)
             .with_subject(record.subject.clone());
-        self.store.inner().replace(&key, &later, record.revision).await.unwrap();
+        self.store
+            .inner()
+            .replace(&key, &later, record.revision, cloakroom_store::Timestamp::from_millis(0))
+            .await
+            .unwrap();
     }
 
     /// Which tags the only session has.
@@ -82,7 +86,8 @@ impl Deployment {
 
 #[tokio::test]
 async fn what_a_later_version_added_is_kept_or_dropped_as_its_bits_say_and_hinders_nothing() {
-    let deployment = Deployment::new(Settings::default()).await;
+    let settings = Settings::new().anonymous_idle_timeout(Duration::from_secs(3600));
+    let deployment = Deployment::new(settings).await;
     let browser = Browser::new(&deployment.site);
     put(&browser, "red").await;
     let extended = async || {

@@ -1,7 +1,9 @@
 //! Who waits for whom. Most of these poll their requests by hand: one that is pending after a poll waits for another.
 
+mod dead_tokens;
 mod hand_over;
 mod leases;
+mod noting;
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod at_rest;
+mod clients;
 mod cookie_in;
 mod cookie_names;
 mod cookie_out;
@@ -21,3 +22,4 @@ mod rotation;
 mod routes;
 mod sessions;
 mod spellings;
+mod watching;

@@ -18,6 +18,8 @@ use cloakroom_test_services::server::{
 };
 use tempfile::TempDir;
 
+use crate::any_store::AnyStore;
+
 /// A kind of store.
 #[derive(Clone, Copy, Debug)]
 pub struct Backend {
@@ -119,37 +121,44 @@ impl Backend {
         settings: Settings,
         clock: &TestClock,
     ) -> SessionManager {
+        let store = self.open_at(url, name, limits).await;
+        testing::manager(AnyStore(store), settings, clock).unwrap()
+    }
+
+    /// A store on a server that others use as well; `name` is used by no other test.
+    ///
+    /// # Panics
+    /// If it cannot be opened.
+    pub async fn open_at(self, url: &str, name: &str, limits: Limits) -> Arc<dyn DynStore> {
         let Limits { deadline, connections } = limits;
-        let sessions = match url.parse().unwrap() {
+        match url.parse().unwrap() {
             StoreUrl::Redis(url) => {
-                let store =
-                    RedisStore::builder().prefix(name).deadline(deadline).connect(&url).await.unwrap();
-                testing::manager(store, settings, clock)
+                let store = RedisStore::builder().prefix(name).deadline(deadline);
+                Arc::new(store.connect(&url).await.unwrap())
             }
             StoreUrl::Memcached(url) => {
                 let store = MemcachedStore::builder().prefix(name).deadline(deadline);
-                testing::manager(store.connect(&url).await.unwrap(), settings, clock)
+                Arc::new(store.connect(&url).await.unwrap())
             }
             StoreUrl::Postgres(url) => {
                 let store = PostgresStore::builder().table(name).max_connections(connections);
                 let store = store.deadline(deadline).connect(&url).await.unwrap();
                 store.migrate().await.unwrap();
-                testing::manager(store, settings, clock)
+                Arc::new(store)
             }
             StoreUrl::MySql(url) => {
                 let store = MySqlStore::builder().table(name).max_connections(connections);
                 let store = store.deadline(deadline).connect(&url).await.unwrap();
                 store.migrate().await.unwrap();
-                testing::manager(store, settings, clock)
+                Arc::new(store)
             }
             other => panic!("{other:?} has no server"),
-        };
-        sessions.unwrap()
+        }
     }
 
-    /// Whether it removes expired records by itself.
-    pub fn expires(self) -> bool {
-        ["redis", "memcached"].iter().any(|name| self.name.starts_with(name))
+    /// Whether a clock of its own decides when an expired record goes: none does that is in the future of the real time.
+    pub fn has_a_clock(self) -> bool {
+        ["redis", "memcached", "postgres", "mariadb"].iter().any(|name| self.name.starts_with(name))
     }
 }
 

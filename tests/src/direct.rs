@@ -97,6 +97,9 @@ impl Direct {
         let (app, jar) = (self.app.clone(), Arc::clone(&self.jar));
         let cookies = self.jar().cookie_header(&request.path, true);
         let mut head = http::Request::builder().method(request.method).uri(&request.path);
+        for (name, value) in &request.headers {
+            head = head.header(name, &value[..]);
+        }
         for (name, value) in cookies.iter().map(|cookies| ("cookie", cookies.as_bytes())) {
             head = head.header(name, value);
         }

@@ -17,16 +17,16 @@ async fn hesitating<T>(work: impl Future<Output = T>) -> T {
 }
 
 impl<S: Store> Store for Hesitant<S> {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        hesitating(self.0.create(key, record)).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        hesitating(self.0.create(key, record, now)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         hesitating(self.0.load(key)).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        hesitating(self.0.replace(key, record, expected)).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        hesitating(self.0.replace(key, record, expected, now)).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -70,8 +70,9 @@ impl<S: Store> Leases for Hesitant<S> {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
-        hesitating(self.inner().replace_and_release(*key, record.clone(), expected, lease)).await
+        hesitating(self.inner().replace_and_release(*key, record.clone(), expected, lease, now)).await
     }
 
     async fn wait(&self, key: &Key, at_most: Duration) -> Result<()> {

@@ -2,6 +2,7 @@
 //! each other.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod any_store;
 mod backend;
 mod browser;
 mod direct;
@@ -19,6 +20,7 @@ mod site;
 mod socket;
 mod writing;
 
+pub use any_store::AnyStore;
 pub use backend::{Backend, Costs, Limits, Running};
 pub use browser::{Begun, Browser};
 pub use direct::{Call, Direct, cut_off, poll_once};

@@ -29,6 +29,7 @@ use crate::gate::Gate;
 /// | `add=x`, `take=x` | saves at once: `update` by one, and `take` |
 /// | `in=ann`, `out`, `rotate`, `expire`, `remember=60`, `no_touch` | as the calls of the session |
 /// | `save`, `reload`, `lock`, `unlock` | the same |
+/// | `ended` | waits for the end of the session, and answers the reason |
 /// | `subject`, `origin`, `within=60`, `handle` | answers that |
 /// | `a`, `b` | passes the gate |
 /// | `enter`, `leave` | is in a place where there is room for one, in all processes together; panics if it is taken |
@@ -115,11 +116,14 @@ impl Script {
             "in" => session.sign_in(argument).await?,
             "out" => session.sign_out().await?,
             "rotate" => session.rotate().await?,
+            "elevate" => session.elevate().await?,
+            "forget" => session.forget().await?,
             "expire" => session.expire_cookie().await?,
             "remember" => session.remember(seconds()).await?,
             "no_touch" => session.no_touch(),
             "save" => session.save().await?,
             "reload" => says = session.reload().await?.to_string(),
+            "ended" => says = session.ended().await?.await.to_string(),
             "lock" => session.lock().await?,
             "unlock" => session.unlock().await?,
             "subject" => says = session.subject().await?.map_or("-".into(), |who| who.as_str().to_owned()),

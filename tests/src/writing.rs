@@ -86,7 +86,7 @@ impl Slot {
         let next = steps + 1;
         let key = self.key(next);
         match steps % LIFE {
-            CREATE => store.create(&key, &self.record(next).expect("created")).await?,
+            CREATE => store.create(&key, &self.record(next).expect("created"), NOW).await?,
             DELETE => {
                 if !store.delete(&key).await? {
                     return Err("nothing to delete".into());
@@ -108,10 +108,10 @@ impl Slot {
                     if !store.renew(&key, &claim).await? {
                         return Err("the lease is gone".into());
                     }
-                    store.replace_and_release(&key, &record, before.revision, claim.lease).await?;
+                    store.replace_and_release(&key, &record, before.revision, claim.lease, NOW).await?;
                 } else {
                     let before = store.load(&key).await?.ok_or("nothing to replace")?;
-                    store.replace(&key, &record, before.revision).await?;
+                    store.replace(&key, &record, before.revision, NOW).await?;
                 }
             }
         }

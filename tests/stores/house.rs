@@ -14,6 +14,8 @@ use crate::cluster;
 pub(crate) struct House {
     pub(crate) site: Site,
     pub(crate) proxy: Proxy,
+    backend: Backend,
+    name: String,
     _turn: Option<cluster::Turn>,
 }
 
@@ -41,10 +43,18 @@ impl House {
         let clock = TestClock::new();
         // Past any time at which a server with a clock of its own would find these sessions expired.
         clock.advance(A_CENTURY);
-        let url = proxy.instead_of(url);
-        let sessions = backend.sessions_at(&url, &unique_name(), limits, settings, &clock).await;
+        let (url, name) = (proxy.instead_of(url), unique_name());
+        let sessions = backend.sessions_at(&url, &name, limits, settings, &clock).await;
         let site = Site::with_sessions(sessions, clock, Script::default().routes()).await;
-        Self { site, proxy, _turn: turn }
+        Self { site, proxy, backend, name, _turn: turn }
+    }
+
+    /// A second process with the same sessions. No proxy is in its way.
+    pub(crate) async fn another(&self, settings: Settings) -> Site {
+        let limits = Limits { deadline: Duration::from_secs(5), connections: 4 };
+        let (url, clock) = (server(self.backend), self.site.clock.clone());
+        let sessions = self.backend.sessions_at(url, &self.name, limits, settings, &clock).await;
+        Site::with_sessions(sessions, clock, Script::default().routes()).await
     }
 
     /// A browser with a session in which `n` is 5.
@@ -125,7 +135,7 @@ fn server(backend: Backend) -> &'static str {
     clippy::disallowed_methods,
     reason = "no other run of the tests on the same server has the same time"
 )]
-fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -11,6 +11,8 @@ behind_a_proxy!(
     the_answer_of_a_touch_is_not_waited_for,
     a_write_costs_what_it_must,
     a_locked_write_costs_what_it_must,
+    an_old_secret_in_its_grace_costs_one_round_trip_more,
+    a_dead_token_costs_one_round_trip_and_nothing_afterwards,
     a_new_session_costs_one_round_trip,
     a_session_is_destroyed_for_the_price_of_a_write,
 );
@@ -73,6 +75,27 @@ async fn a_locked_write_costs_what_it_must(backend: Backend) {
     let visitor = house.visitor().await;
     for path in ["/set=n:{}", "/inc=n", "/set=x:{}/set=y:{}/remove=n"] {
         costs(&house, &visitor, Request::post, path, backend.costs.locked_write).await;
+    }
+}
+
+/// The lease is asked for with the old secret, and once more with the one that the record has.
+async fn an_old_secret_in_its_grace_costs_one_round_trip_more(backend: Backend) {
+    let house = House::for_counting(backend, locked()).await;
+    let visitor = house.visitor().await;
+    assert_eq!(visitor.send_and_ignore_cookies(Request::post("/rotate")).await.status, 200);
+    costs(&house, &visitor, Request::post, "/set=n:{}", backend.costs.locked_write + 1).await;
+}
+
+/// SECURITY 41. It takes no lease that would have to be given back.
+async fn a_dead_token_costs_one_round_trip_and_nothing_afterwards(backend: Backend) {
+    let house = House::for_counting(backend, locked()).await;
+    let visitor = house.visitor().await;
+    assert_eq!(visitor.send_and_ignore_cookies(Request::post("/in=ann")).await.status, 200);
+    for path in ["/get=n", "/get=n/set=n:{}"] {
+        costs(&house, &visitor, Request::post, path, 1).await;
+        let before = house.proxy.round_trips();
+        house.settled().await;
+        assert_eq!(house.proxy.round_trips(), before);
     }
 }
 

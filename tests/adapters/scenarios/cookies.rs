@@ -72,6 +72,29 @@ pub(crate) async fn the_handler_s_own_headers_about_caches_are_respected_unless_
     }
 }
 
+/// SECURITY 57. A shared cache must not keep it, even where it does not look at `Vary`.
+pub(crate) async fn a_page_of_a_signed_in_user_is_private_unless_its_handler_says_otherwise<A: Adapter>() {
+    let site = site::<A>().await;
+    let (ann, guest) = (site.browser(), site.browser());
+    assert_eq!(ann.post("/in=ann").await.header("cache-control"), Some("no-store"));
+    guest.post("/set=x:1").await;
+    for (browser, path, expected) in [
+        (&ann, "/get=x", Some("private")),
+        (&ann, "/get=x/status=404", Some("private")),
+        (&ann, "/user", Some("private")),
+        (&ann, "/set=x:2/header", Some("private")),
+        (&ann, "/get=x/public", Some("public, max-age=60")),
+        (&ann, "/", None),
+        (&guest, "/get=x", None),
+        (&ann, "/get=x/rotate/public", Some("no-store")),
+        (&ann, "/out", Some("no-store")),
+        (&ann, "/get=x", None),
+    ] {
+        let response = browser.get(path).await;
+        assert_eq!(response.all("cache-control").collect::<Vec<_>>(), Vec::from_iter(expected), "{path}");
+    }
+}
+
 /// A browser with a session in which `x` is 1, and its cookie.
 async fn with_session(browser: Browser) -> (Browser, String) {
     browser.post("/set=x:1").await;

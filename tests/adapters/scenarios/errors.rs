@@ -61,7 +61,8 @@ pub(crate) async fn a_write_to_a_session_that_ended_is_answered_409<A: Adapter>(
         let slow = held(&browser, &site.script, Request::post("/get=x/header/a/add=x")).await;
         assert_eq!(browser.post(change).await.cookies().len(), 1);
         site.script.a.open();
-        is_error(&slow.await.unwrap(), 409, "the session ended while this request ran");
+        let text = "the session was ended or its secret replaced while this request ran, or shortly before";
+        is_error(&slow.await.unwrap(), 409, text);
         assert_eq!(browser.get("/get=x/subject").await.body, after);
     }
 }

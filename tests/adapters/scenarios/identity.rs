@@ -21,7 +21,9 @@ pub(crate) async fn a_request_across_a_rotation_goes_on<A: Adapter>() {
     assert_eq!(browser.get("/get=x/get=y").await.body, "1 2");
 }
 
-pub(crate) async fn the_old_secret_of_a_rotation_works_until_the_grace_is_over<A: Adapter>() {
+pub(crate) async fn the_old_secret_of_a_rotation_works_until_the_new_one_was_presented_for_a_grace<
+    A: Adapter,
+>() {
     let site = site::<A>().await;
     let browser = site.browser();
     browser.post("/set=x:1").await;
@@ -30,14 +32,50 @@ pub(crate) async fn the_old_secret_of_a_rotation_works_until_the_grace_is_over<A
     browser.post("/rotate").await;
     let response = late.get("/get=x").await;
     assert_eq!((&*response.body, response.cookies()), ("1", NO_COOKIES.to_vec()));
+    site.clock.advance(3 * GRACE);
+    assert_eq!(late.get("/get=x").await.body, "1", "the answer may have got lost");
+    assert_eq!(browser.post("/add=y").await.status, 200);
     site.clock.advance(GRACE);
     assert_eq!(late.get("/get=x/origin").await.body, "- superseded");
     assert_eq!(browser.get("/get=x/origin").await.body, "1 resumed");
 }
 
+pub(crate) async fn an_elevation_throws_out_everybody_else_at_once<A: Adapter>() {
+    let site = site::<A>().await;
+    let browser = site.browser();
+    browser.post("/in=ann/set=x:1").await;
+    let thief = site.browser();
+    thief.jar().clone_from(&browser.jar());
+    assert_eq!(thief.post("/rotate").await.cookies().len(), 1);
+    assert_eq!(browser.post("/elevate").await.cookies().len(), 1);
+    assert_eq!(thief.get("/subject/origin").await.body, "- superseded");
+    let late = thief.post("/elevate").await;
+    assert_eq!((late.status, late.cookies()), (409, NO_COOKIES.to_vec()));
+    assert_eq!(browser.get("/subject/get=x").await.body, "ann 1");
+}
+
+/// A proxy may hand an upload over long after its visitor has sent it.
+pub(crate) async fn a_dead_cookie_is_late_for_ten_seconds_and_with_a_body_for_five_minutes<A: Adapter>() {
+    let site = site::<A>().await;
+    let browser = site.browser();
+    browser.post("/set=cart:1").await;
+    let dead = site.browser();
+    dead.jar().clone_from(&browser.jar());
+    browser.post("/in=ann").await;
+    let upload = || Request::post("/set=late:1").body("a long file");
+    for request in [Request::get("/set=late:1"), upload()] {
+        assert_eq!(dead.send(request).await.cookies(), NO_COOKIES);
+    }
+    site.clock.advance(2 * GRACE);
+    assert_eq!(dead.send(upload()).await.cookies(), NO_COOKIES);
+    let visitor = dead.send(Request::get("/set=new:1/origin")).await;
+    assert_eq!((&*visitor.body, visitor.cookies().len()), ("superseded", 1));
+    assert_eq!(browser.get("/subject/get=late/get=new").await.body, "ann - -");
+}
+
 pub(crate) async fn a_request_across_a_sign_in_writes_nothing_and_keeps_the_new_cookie<A: Adapter>() {
     let site = site_with::<A>(optimistic()).await;
-    for wish in ["set=late:1", "clear", "rotate", "expire", "remember=600", "out", "out/set=late:1"] {
+    for wish in ["set=late:1", "clear", "rotate", "expire", "forget", "out", "out/set=late:1"] {
         let browser = site.browser();
         browser.post("/set=cart:1").await;
         let slow = held(&browser, &site.script, Request::post(format!("/get=cart/a/{wish}"))).await;

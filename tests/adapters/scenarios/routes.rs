@@ -7,10 +7,10 @@ use cloakroom::{Locking, Settings};
 use cloakroom_tests::Request;
 
 use super::{
-    HOUR, NO_COOKIES, faulty_site, faulty_site_with, held, is_error, is_guard_error, is_outage, site,
-    site_with,
+    HOUR, NO_COOKIES, REMOVAL, faulty_site, faulty_site_with, held, is_error, is_guard_error, is_outage,
+    site, site_with,
 };
-use crate::site::Adapter;
+use crate::site::{Adapter, OTHER};
 
 pub(crate) async fn a_locked_route_has_the_session_to_itself<A: Adapter>() {
     let lock_timeout = Duration::from_millis(50);
@@ -125,6 +125,40 @@ pub(crate) async fn an_adapter_inside_another_does_not_lock_its_session_again<A:
         assert_eq!((response.status, &*response.body), (200, expected));
         assert_eq!(store.count(Call::Load), loads + 1);
     }
+}
+
+pub(crate) async fn an_adapter_inside_another_with_another_cookie_name_has_a_session_of_its_own<
+    A: Adapter,
+>() {
+    let site = site::<A>().await;
+    let browser = site.browser();
+    browser.post("/set=x:5").await;
+    for expected in ["1", "2"] {
+        let response = browser.post("/other/inc=x").await;
+        assert_eq!((response.status, &*response.body), (200, expected));
+    }
+    assert!(["__Host-id", OTHER].iter().all(|name| browser.jar().get(name).is_some()));
+    assert_eq!(browser.get("/get=x").await.body, "5");
+    let response = browser.post("/other/out").await;
+    assert_eq!((response.status, response.cookies()), (200, vec![&*REMOVAL.replace("__Host-id", OTHER)]));
+    assert_eq!(browser.get("/get=x").await.body, "5");
+}
+
+/// SECURITY 55. Each of the two would overwrite the cookie of the other.
+pub(crate) async fn an_adapter_inside_another_with_its_cookie_name_and_another_engine_is_refused<
+    A: Adapter,
+>() {
+    let (site, store) = faulty_site::<A>().await;
+    let browser = site.browser();
+    browser.post("/in=ann/set=x:1").await;
+    let (token, calls) = (browser.token(), store.count_all());
+    for path in ["/clash/get=x", "/clash/set=x:2/header", "/clash/in=bob", "/clash/out", "/clash/yield"] {
+        for browser in [&browser, &site.browser()] {
+            is_error(&browser.post(path).await, 500, "the session call is not possible");
+        }
+    }
+    assert_eq!((browser.token(), store.count_all()), (token, calls));
+    assert_eq!(browser.get("/get=x/subject").await.body, "1 ann");
 }
 
 pub(crate) async fn a_body_passes_through_untouched<A: Adapter>() {

@@ -37,7 +37,7 @@ pub(crate) async fn a_socket_learns_that_its_visitor_signed_out<A: Adapter>() {
 pub(crate) async fn a_socket_learns_that_its_session_expired<A: Adapter>() {
     let site = site::<A>().await;
     let browser = site.browser();
-    browser.post("/set=x:1").await;
+    browser.post("/in=ann/set=x:1").await;
     let (mut socket, _) = browser.socket("/socket/yield").await.unwrap();
     site.clock.advance(HOUR / 2);
     assert_eq!(socket.ask("/reload").await, "true");

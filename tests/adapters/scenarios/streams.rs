@@ -1,5 +1,7 @@
 //! Bodies that go on after the head: server-sent events, long downloads.
 
+use std::time::Duration;
+
 use cloakroom_tests::Request;
 
 use super::{HOUR, NO_COOKIES, site};
@@ -57,6 +59,29 @@ pub(crate) async fn a_stream_learns_that_its_session_expired<A: Adapter>() {
     site.script.a.open();
     assert_eq!(stream.finish().await.body, "false ");
 }
+
+/// With the default settings the store is looked at once a minute.
+pub(crate) async fn a_stream_is_told_at_once_that_its_visitor_signed_out<A: Adapter>() {
+    let site = site::<A>().await;
+    let (browser, other) = (site.browser(), site.browser());
+    browser.post("/in=ann").await;
+    other.post("/in=ann").await;
+    let mut streams = Vec::new();
+    for visitor in [&browser, &other] {
+        let mut stream = visitor.begin(Request::get("/subject/stream/handle/a/ended")).await;
+        stream.piece().await;
+        site.script.a.open();
+        streams.push(stream);
+    }
+    browser.post("/out").await;
+    let (ours, others) = (streams.remove(0), streams.remove(0));
+    let ended = tokio::time::timeout(SOON, ours.finish()).await.expect("it ends at once");
+    assert!(ended.body.ends_with(" ended "), "{}", ended.body);
+    assert!(tokio::time::timeout(SOON / 10, others.finish()).await.is_err(), "the other session goes on");
+}
+
+/// What "at once" may take on a machine that has other things to do.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Neither the one its handler had, nor one for its first use after the head.
 pub(crate) async fn a_stream_holds_no_lock<A: Adapter>() {

@@ -13,7 +13,7 @@ use cloakroom::actix_v4::{RouteMiddleware, SessionMiddleware};
 use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, Served, clashing, other};
 
 pub(crate) struct Actix;
 
@@ -41,6 +41,8 @@ fn served(address: SocketAddr, server: Server) -> Served {
 }
 
 fn routes(sessions: SessionManager, script: Script) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send {
+    // The same for all workers.
+    let sessions = [sessions.clone(), clashing(&sessions), other(&sessions)];
     move |routes| {
         routes
             .app_data(web::Data::new(script))
@@ -51,18 +53,22 @@ fn routes(sessions: SessionManager, script: Script) -> impl FnOnce(&mut web::Ser
 }
 
 /// All that is inside the adapter.
-fn inside(sessions: SessionManager) -> impl HttpServiceFactory {
+fn inside([sessions, clashes, others]: [SessionManager; 3]) -> impl HttpServiceFactory {
     let with = |path: &str, route: RouteOptions| {
         web::scope(path).wrap(RouteMiddleware::new(route)).default_service(web::to(play))
     };
-    let twice = SessionMiddleware::new(sessions.clone());
+    let again = |path: &str, sessions: SessionManager| {
+        web::scope(path).wrap(SessionMiddleware::new(sessions)).default_service(web::to(play))
+    };
     web::scope("")
         .service(with("/locked", RouteOptions::new().locking(Locking::Implicit)))
         .service(with("/degraded", RouteOptions::new().degraded(true)))
         .service(with("/no_touch", RouteOptions::new().touch(false)))
         .service(with("/off", RouteOptions::new().off(true)))
         .route("/user", web::get().to(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
-        .service(web::scope("/twice").wrap(twice).default_service(web::to(play)))
+        .service(again("/twice", sessions.clone()))
+        .service(again("/clash", clashes))
+        .service(again("/other", others))
         .route("/echo", web::post().to(echo))
         .service(web::scope("/socket").default_service(web::get().to(socket)))
         .default_service(web::to(play))

@@ -10,7 +10,7 @@ use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn
 use cloakroom_tests::{Played, Script};
 use tokio::net::TcpListener;
 
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, Served, clashing, other};
 
 pub(crate) struct Axum;
 
@@ -37,6 +37,8 @@ fn app(sessions: SessionManager, script: Script) -> Router {
         .merge(with("/off/{*path}", RouteOptions::new().off(true)))
         .route("/user", get(async |SignedIn(user): SignedIn| user.as_str().to_owned()))
         .route("/twice/{*path}", any(play).layer(SessionLayer::new(sessions.clone())))
+        .route("/clash/{*path}", any(play).layer(SessionLayer::new(clashing(&sessions))))
+        .route("/other/{*path}", any(play).layer(SessionLayer::new(other(&sessions))))
         .route("/echo", post(echo))
         .route("/socket/{*path}", any(socket))
         .fallback(async |script: State<Script>, session: Session, uri: axum::http::Uri| {

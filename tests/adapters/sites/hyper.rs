@@ -21,7 +21,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{Message, protocol::Role};
 
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, Served, clashing, other};
 
 pub(crate) struct Hyper;
 
@@ -30,9 +30,11 @@ impl Adapter for Hyper {
     const DIFFERENCES: Differences = Differences { hides_what_is_missing: true, ..Differences::NONE };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
+        let inside =
+            [("twice", sessions.clone()), ("clash", clashing(&sessions)), ("other", other(&sessions))];
         listen(move |peer| {
-            let (sessions, script) = (sessions.clone(), script.clone());
-            service_fn(move |request| site(sessions.clone(), script.clone(), peer, request))
+            let (sessions, inside, script) = (sessions.clone(), inside.clone(), script.clone());
+            service_fn(move |request| site(sessions.clone(), inside.clone(), script.clone(), peer, request))
         })
         .await
     }
@@ -40,6 +42,7 @@ impl Adapter for Hyper {
 
 async fn site(
     sessions: SessionManager,
+    inside: [(&'static str, SessionManager); 3],
     script: Script,
     peer: SocketAddr,
     mut request: Request<Incoming>,
@@ -48,14 +51,15 @@ async fn site(
         return Ok(outside());
     }
     request.extensions_mut().insert(PeerAddress(peer.ip()));
-    let again = sessions.clone();
-    http_v1::serve(sessions, request, async |request, session| match steps(&request, "twice") {
-        None => answer(script, request, session).await,
-        Some(steps) => {
-            let play = async |_, session| play(&script, session, &steps).await;
-            let Ok(response) = http_v1::serve(again, request, play).await;
-            Ok(response)
+    http_v1::serve(sessions, request, async |request, session| {
+        for (name, sessions) in inside {
+            if let Some(steps) = steps(&request, name) {
+                let play = async |_, session| play(&script, session, &steps).await;
+                let Ok(response) = http_v1::serve(sessions, request, play).await;
+                return Ok(response);
+            }
         }
+        answer(script, request, session).await
     })
     .await
 }

@@ -10,7 +10,7 @@ use poem::web::Data;
 use poem::web::websocket::{Message, WebSocket, WebSocketStream};
 use poem::{Body, Endpoint, EndpointExt, IntoResponse, Response, Route, Server, get, handler, post};
 
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, Served, clashing, other};
 
 pub(crate) struct Poem;
 
@@ -35,6 +35,8 @@ fn app(sessions: SessionManager, script: Script) -> impl Endpoint {
         .nest("/no_touch", with(RouteOptions::new().touch(false)))
         .nest("/off", with(RouteOptions::new().off(true)))
         .nest("/twice", play.with(SessionMiddleware::new(sessions.clone())))
+        .nest("/clash", play.with(SessionMiddleware::new(clashing(&sessions))))
+        .nest("/other", play.with(SessionMiddleware::new(other(&sessions))))
         .at("/user", get(user))
         .at("/echo", post(echo))
         .nest("/socket", get(socket))

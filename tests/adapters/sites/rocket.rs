@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use cloakroom::rocket_v0_5::{SessionFairing, with_route};
+use cloakroom::rocket_v0_5::{SessionFairing, session_named, with_route};
 use cloakroom::{Locking, Result, RouteOptions, Session, SessionManager, SignedIn};
 use cloakroom_tests::{Played, PlayedBody, Script};
 use futures_util::{SinkExt, StreamExt};
@@ -19,7 +19,7 @@ use rocket::{Build, Data, Request, Response, State, async_trait, get, post, rout
 use rocket_ws::{Channel, Message, WebSocket};
 use tokio::sync::oneshot;
 
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, OTHER, Served, clashing, other};
 
 pub(crate) struct Rocket;
 
@@ -58,6 +58,14 @@ fn app(sessions: SessionManager, script: Script) -> rocket::Rocket<Build> {
             fairing: SessionFairing::new(sessions.clone()),
             is: |path| !path.starts_with("/bare"),
         })
+        .attach(Where {
+            fairing: SessionFairing::new(clashing(&sessions)),
+            is: |path| path.starts_with("/clash"),
+        })
+        .attach(Where {
+            fairing: SessionFairing::new(other(&sessions)),
+            is: |path| path.starts_with("/other"),
+        })
         .attach(Where { fairing: SessionFairing::new(sessions), is: |path| path.starts_with("/twice") })
         .manage(script)
         .mount("/locked", with(RouteOptions::new().locking(Locking::Implicit)))
@@ -65,6 +73,8 @@ fn app(sessions: SessionManager, script: Script) -> rocket::Rocket<Build> {
         .mount("/no_touch", with(RouteOptions::new().touch(false)))
         .mount("/off", with(RouteOptions::new().off(true)))
         .mount("/twice", played(1))
+        .mount("/clash", played(1))
+        .mount("/other", played(1))
         .mount("/bare", played(1))
         .mount("/", routes![user, echo])
         .mount("/socket", routes![socket])
@@ -88,6 +98,8 @@ impl Handler for Play {
             Outcome::Error((status, _)) => return Outcome::Error(status),
             Outcome::Forward(status) => return Outcome::Forward((data, status)),
         };
+        // Handlers find the session of the first fairing.
+        let session = session_named(request, OTHER).unwrap_or(session);
         let script = request.rocket().state::<Script>().unwrap();
         route::Outcome::from(request, script.play(session, path_of(request)).await.map(Answered))
     }

@@ -9,7 +9,7 @@ use salvo::prelude::{Listener as _, Router, Server, TcpListener, WebSocketUpgrad
 use salvo::websocket::{Message, WebSocket};
 use salvo::{Request, Response};
 
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, Served, clashing, other};
 
 pub(crate) struct Salvo;
 
@@ -28,6 +28,10 @@ fn app(sessions: SessionManager, script: Script) -> Router {
     let play = || Play(script.clone());
     let with =
         |path: &str, route: RouteOptions| Router::with_path(path).hoop(RouteHoop::new(route)).goal(play());
+    let again = |path: &str, sessions: SessionManager| {
+        Router::with_path(path).hoop(SessionHoop::new(sessions)).goal(play())
+    };
+    let (clashes, others) = (clashing(&sessions), other(&sessions));
     let inside = Router::new()
         .hoop(SessionHoop::new(sessions.clone()))
         .push(with("locked/{**path}", RouteOptions::new().locking(Locking::Implicit)))
@@ -35,7 +39,9 @@ fn app(sessions: SessionManager, script: Script) -> Router {
         .push(with("no_touch/{**path}", RouteOptions::new().touch(false)))
         .push(with("off/{**path}", RouteOptions::new().off(true)))
         .push(Router::with_path("user").goal(user))
-        .push(Router::with_path("twice/{**path}").hoop(SessionHoop::new(sessions)).goal(play()))
+        .push(again("twice/{**path}", sessions))
+        .push(again("clash/{**path}", clashes))
+        .push(again("other/{**path}", others))
         .push(Router::with_path("echo").post(echo))
         .push(Router::with_path("socket/{**path}").goal(Socket(script.clone())))
         .push(Router::with_path("{**path}").goal(play()));

@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::hyper::{Body, listen, outside, page, play, routes, steps};
-use crate::site::{Adapter, Differences, Served};
+use crate::site::{Adapter, Differences, Served, clashing, other};
 
 pub(crate) struct Tower;
 
@@ -22,9 +22,14 @@ impl Adapter for Tower {
     const DIFFERENCES: Differences = Differences { hides_what_is_missing: true, ..Differences::NONE };
 
     async fn serve(sessions: SessionManager, script: Script) -> Served {
+        let inside = [
+            ("twice", SessionLayer::new(sessions.clone())),
+            ("clash", SessionLayer::new(clashing(&sessions))),
+            ("other", SessionLayer::new(other(&sessions))),
+        ];
         let layer = SessionLayer::new(sessions);
         listen(move |peer| {
-            let bare = Site { script: script.clone(), again: layer.clone() };
+            let bare = Site { script: script.clone(), inside: inside.clone() };
             let inside = layer.layer(bare.clone());
             TowerToHyperService::new(service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddress(peer.ip()));
@@ -45,7 +50,7 @@ impl Adapter for Tower {
 #[derive(Clone)]
 struct Site {
     script: Script,
-    again: SessionLayer,
+    inside: [(&'static str, SessionLayer); 3],
 }
 
 impl Service<Request<Incoming>> for Site {
@@ -64,10 +69,12 @@ impl Service<Request<Incoming>> for Site {
                 return RouteLayer::new(route).layer(Page { steps, ..page }).call(request);
             }
         }
-        match steps(&request, "twice") {
-            steps @ Some(_) => Box::pin(self.again.layer(Page { steps, ..page }).call(request)),
-            None => Box::pin({ page }.call(request)),
+        for (name, layer) in &self.inside {
+            if let steps @ Some(_) = steps(&request, name) {
+                return Box::pin(layer.layer(Page { steps, ..page }).call(request));
+            }
         }
+        Box::pin({ page }.call(request))
     }
 }
 

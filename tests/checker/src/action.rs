@@ -31,10 +31,14 @@ pub enum Action {
     Save,
     /// Signs in.
     SignIn(User),
+    /// Makes the session last for [`REMEMBERED`](Self::REMEMBERED), right after a sign-in.
+    Remember,
     /// Ends the session.
     SignOut,
     /// Asks for a new secret.
     Rotate,
+    /// Asks for a new secret, and that no other works from then on.
+    Elevate,
     /// Ends all sessions of a user: nothing to do with the request's own.
     EndAll(User),
     /// Removes what expired long ago: nothing to do with the request's own session.
@@ -46,6 +50,9 @@ pub enum Action {
 }
 
 impl Action {
+    /// For how many milliseconds a session is remembered.
+    pub const REMEMBERED: u64 = 30 * 24 * 3_600_000;
+
     /// Whether it is stored when it returns, rather than with the response.
     pub fn is_immediate(&self) -> bool {
         matches!(self, Self::Append(_) | Self::Take | Self::Save | Self::Unlock)
@@ -63,7 +70,12 @@ impl Action {
 
     /// Whether the secret of the session may be another one afterwards, or the session over.
     pub fn ends_secret(&self) -> bool {
-        matches!(self, Self::SignIn(_) | Self::SignOut | Self::Rotate)
+        matches!(self, Self::SignIn(_) | Self::SignOut | Self::Rotate | Self::Elevate)
+    }
+
+    /// Whether no secret that the session had works afterwards.
+    pub fn drops_secrets(&self) -> bool {
+        matches!(self, Self::SignIn(_) | Self::Elevate)
     }
 
     /// The path of a request that does these.
@@ -93,8 +105,10 @@ impl fmt::Display for Action {
             Self::Unlock => f.write_str("unlock"),
             Self::Save => f.write_str("save"),
             Self::SignIn(user) => write!(f, "sign_in-{user}"),
+            Self::Remember => f.write_str("remember"),
             Self::SignOut => f.write_str("sign_out"),
             Self::Rotate => f.write_str("rotate"),
+            Self::Elevate => f.write_str("elevate"),
             Self::EndAll(user) => write!(f, "end_all-{user}"),
             Self::Purge => f.write_str("purge"),
             Self::Pause => f.write_str("pause"),
@@ -126,8 +140,10 @@ impl FromStr for Action {
             "unlock" => Self::Unlock,
             "save" => Self::Save,
             "sign_in" => Self::SignIn(next()?.to_owned()),
+            "remember" => Self::Remember,
             "sign_out" => Self::SignOut,
             "rotate" => Self::Rotate,
+            "elevate" => Self::Elevate,
             "end_all" => Self::EndAll(next()?.to_owned()),
             "purge" => Self::Purge,
             "pause" => Self::Pause,
@@ -155,8 +171,10 @@ mod tests {
             Action::Unlock,
             Action::Save,
             Action::SignIn(user()),
+            Action::Remember,
             Action::SignOut,
             Action::Rotate,
+            Action::Elevate,
             Action::EndAll(user()),
             Action::Purge,
             Action::Pause,

@@ -25,6 +25,8 @@ pub struct Rules {
     pub absolute: u64,
     /// `grace`.
     pub grace: u64,
+    /// `late_window`.
+    pub late: u64,
     /// `lease_ttl`: a lock may pass to another instance after that.
     pub lease: u64,
     /// Sessions whose record could not be read for a while, and which so counted as absent (failure F14).
@@ -158,9 +160,17 @@ impl Default for Rules {
             idle: 3_600_000,
             absolute: 24 * 3_600_000,
             grace: 30_000,
+            late: 10_000,
             lease: 10_000,
             unreadable: BTreeSet::new(),
         }
+    }
+}
+
+impl Rules {
+    /// How long the secret before a rotation works at most.
+    pub(crate) fn hold(&self) -> u64 {
+        self.idle.min(3_600_000)
     }
 }
 
@@ -222,6 +232,11 @@ impl Request {
         self.actions.iter().all(|action| matches!(action, Action::Look | Action::Pause | Action::Fail))
     }
 
+    /// Whether it may leave anything in its session; the looks past the queues do not.
+    pub(crate) fn may_note(&self) -> bool {
+        matches!(self.whose, Whose::Browser(_))
+    }
+
     /// When the client knew that it was over; `None` where work may still have been under way.
     pub fn end(&self) -> Option<Moment> {
         self.response.as_ref().map(|response| response.end)
@@ -254,8 +269,14 @@ impl Request {
             return Outcome::Ok;
         }
         if *action == Action::SignOut {
-            // It says so by taking the cookie away.
-            return if response.cookie == Received::Nothing { Outcome::Unknown } else { Outcome::Ok };
+            // It says so by taking the cookie away, or by a fresh session's. That a sign-in sets in any case, also where
+            // another request had replaced the secret meanwhile, and nothing was ended.
+            let by_sign_in = later.iter().any(|action| matches!(action, Action::SignIn(_)));
+            return match response.cookie {
+                Received::Nothing => Outcome::Unknown,
+                Received::Set(_) if by_sign_in => Outcome::Unknown,
+                _ => Outcome::Ok,
+            };
         }
         for (action, done) in self.actions.iter().zip(report).skip(number + 1) {
             match action {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Record, Result, Revision, Store};
+use cloakroom_store::{Acquired, Claim, Key, LeaseId, Leases, Record, Result, Revision, Store, Timestamp};
 
 use super::broken::{Broken, Fault};
 
@@ -42,13 +42,14 @@ impl Leases for Broken {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
         if self.fault == Fault::FreedBeforeTheCommit {
             self.sound.release(key, lease).await?;
             self.lot.hesitate().await;
         }
         // Beside the lease, the same.
-        Store::replace(self, key, record, expected).await?;
+        Store::replace(self, key, record, expected, now).await?;
         self.release(key, lease).await.map(|_| ())
     }
 

@@ -6,13 +6,13 @@ use cloakroom_store::{
 use super::broken::{Broken, Fault};
 
 impl Store for Broken {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
         let place = self.place(key);
         if self.fault == Fault::CreateOverwrites {
             self.force(&place, record);
             return Ok(());
         }
-        self.sound.create(&place, record).await
+        self.sound.create(&place, record, now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
@@ -33,7 +33,7 @@ impl Store for Broken {
         Ok(found)
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
         let place = self.place(key);
         match self.fault {
             Fault::BlindUpsert => {
@@ -43,7 +43,7 @@ impl Store for Broken {
             Fault::AcknowledgedNotWritten if self.every(7) => return Ok(()),
             _ => {}
         }
-        let replaced = self.sound.replace(&place, record, expected).await;
+        let replaced = self.sound.replace(&place, record, expected, now).await;
         match (self.fault, &replaced) {
             (Fault::UpsertOnMissing, Err(error)) if error.kind() == ErrorKind::Missing => {
                 self.force(key, record);
@@ -111,8 +111,8 @@ impl Store for Broken {
 }
 
 impl Subjects for Broken {
-    async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
-        Subjects::enroll(&self.sound, subject, key, until).await
+    async fn enroll(&self, subject: &Subject, key: &Key, now: Timestamp, until: Timestamp) -> Result<usize> {
+        Subjects::enroll(&self.sound, subject, key, now, until).await
     }
 
     async fn list(

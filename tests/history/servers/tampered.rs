@@ -44,12 +44,12 @@ impl Tampered {
     }
 
     /// Replaces whatever is there.
-    async fn force(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn force(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
         loop {
             let Some(there) = self.sound().load(*key).await? else {
-                return self.sound().create(*key, record.clone()).await;
+                return self.sound().create(*key, record.clone(), now).await;
             };
-            match self.sound().replace(*key, record.clone(), there.revision).await {
+            match self.sound().replace(*key, record.clone(), there.revision, now).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 replaced => return replaced,
             }
@@ -58,25 +58,25 @@ impl Tampered {
 }
 
 impl Store for Tampered {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.sound().create(*key, record.clone()).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.sound().create(*key, record.clone(), now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         self.sound().load(*key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
         match self.fault {
-            Fault::BlindUpsert => return self.force(key, record).await,
+            Fault::BlindUpsert => return self.force(key, record, now).await,
             Fault::AcknowledgedNotWritten if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(7) => {
                 return Ok(());
             }
             _ => {}
         }
-        match self.sound().replace(*key, record.clone(), expected).await {
+        match self.sound().replace(*key, record.clone(), expected, now).await {
             Err(error) if self.fault == Fault::UpsertOnMissing && error.kind() == ErrorKind::Missing => {
-                self.force(key, record).await
+                self.force(key, record, now).await
             }
             replaced => replaced,
         }
@@ -127,12 +127,13 @@ impl Leases for Tampered {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
         if self.fault == Fault::None {
             let sound = self.leases_of_the_sound();
-            return sound.replace_and_release(*key, record.clone(), expected, lease).await;
+            return sound.replace_and_release(*key, record.clone(), expected, lease, now).await;
         }
-        Store::replace(self, key, record, expected).await?;
+        Store::replace(self, key, record, expected, now).await?;
         Leases::release(self, key, lease).await.map(|_| ())
     }
 

@@ -12,8 +12,10 @@ use cloakroom::stores::MemoryStore;
 use cloakroom::testing::{self, Call, FaultyStore, TestClock};
 use cloakroom::{Error, Session, SessionManager, Settings};
 use cloakroom_tests::{Browser, Site};
+use tracing::Level;
 
 use super::{COUNT, add_one, count};
+use crate::events::capture::Capture;
 
 type Store = FaultyStore<MemoryStore>;
 
@@ -30,28 +32,54 @@ async fn serve(app: Router, sessions: SessionManager, clock: TestClock) -> (Site
 }
 
 #[tokio::test]
-async fn a_layer_inside_another_with_the_same_cookie_name_shares_its_session() {
+async fn a_layer_inside_another_of_the_same_sessions_shares_its_session() {
     let clock = TestClock::new();
-    let (outer, outer_store) = sessions("__Host-id", &clock);
-    let (inner, inner_store) = sessions("__Host-id", &clock);
+    let (sessions, store) = sessions("__Host-id", &clock);
     let app = Router::new()
         .route("/", get(add_one))
-        .layer(SessionLayer::new(inner))
+        .layer(SessionLayer::new(sessions.clone()))
         .layer(from_fn(async |session: Session, request: Request, next: Next| {
             session.insert("outside", &true).await?;
             let response = next.run(request).await;
             session.insert("seen", &session.get(COUNT).await?).await?;
             Ok::<_, Error>(response)
         }))
-        .layer(SessionLayer::new(outer.clone()))
-        .layer(SessionLayer::new(outer.clone()));
-    let (_site, browser) = serve(app, outer, clock).await;
+        .layer(SessionLayer::new(sessions.clone()))
+        .layer(SessionLayer::new(sessions.clone()));
+    let (_site, browser) = serve(app, sessions, clock).await;
 
     let response = browser.get("/").await;
     assert_eq!(response.cookies().len(), 1, "{:?}", response.cookies());
     assert_eq!(response.all("vary").count(), 1);
     assert_eq!(browser.get("/").await.body, "2");
-    assert_eq!((outer_store.count(Call::Create), inner_store.count(Call::Create)), (1, 0));
+    assert_eq!(store.count(Call::Create), 1);
+}
+
+/// SECURITY 55. Also where a layer with another cookie name is in between.
+#[tokio::test]
+async fn a_layer_inside_another_with_the_same_cookie_name_and_another_engine_is_refused() {
+    let clock = TestClock::new();
+    let (outer, outer_store) = sessions("__Host-id", &clock);
+    let (between, _) = sessions("__Host-other", &clock);
+    let (inner, inner_store) = sessions("__Host-id", &clock);
+    let app = Router::new()
+        .route("/", get(add_one))
+        .layer(SessionLayer::new(inner.clone()))
+        .layer(SessionLayer::new(between))
+        .route("/beside", get(count))
+        .layer(SessionLayer::new(outer.clone()));
+    let (site, browser) = serve(app, outer, clock).await;
+
+    let capture = Capture::start();
+    let response = browser.get("/").await;
+    assert_eq!((response.status, &*response.body), (500, "the session call is not possible"));
+    assert_eq!((response.cookies().len(), response.header("vary")), (0, None));
+    let [event] = &capture.events()[..] else { panic!("one event") };
+    assert_eq!((event.level, event.name(), event.get("cookie")), (Level::ERROR, "clash", "__Host-id"));
+    assert!(event.get("message").contains("another cookie_name"), "{event:?}");
+    assert_eq!((outer_store.count_all(), inner_store.count_all()), (0, 0));
+    assert_eq!(browser.get("/beside").await.body, "0");
+    drop(site);
 }
 
 /// Keeps the outer session at hand where the inner layer hides it.

@@ -44,13 +44,16 @@ async fn served(request: Request<()>, inner: SessionManager) -> Page {
 }
 
 /// The bodies of two requests that use the session inside and outside, how many cookies came with the first, and the
-/// number of sessions in each store.
+/// number of sessions in each store. Without a name, the manager inside is a clone of the one outside.
 async fn nested<F: Future<Output = Page>>(
-    inner_name: &str,
+    inner_name: Option<&str>,
     inside: impl Fn(Request<()>, SessionManager) -> F,
 ) -> ([String; 2], usize, [usize; 2]) {
     let (outer, outer_store) = sessions("__Host-id", Locking::ByMethod);
-    let (inner, inner_store) = sessions(inner_name, Locking::ByMethod);
+    let (inner, inner_store) = match inner_name {
+        Some(name) => sessions(name, Locking::ByMethod),
+        None => (outer.clone(), outer_store.clone()),
+    };
     let (mut jar, mut bodies, mut cookies) = (Jar::new("localhost"), Vec::new(), Vec::new());
     for _ in 0..2 {
         let Ok(response) = http_v1::serve(outer.clone(), request(&jar), async |request, session| {
@@ -69,17 +72,26 @@ async fn nested<F: Future<Output = Page>>(
 }
 
 #[tokio::test]
-async fn what_is_inside_shares_the_session_if_the_cookie_has_the_same_name() {
-    let shared = (["1 1".to_owned(), "2 2".to_owned()], 1, [1, 0]);
-    assert_eq!(nested("__Host-id", layered).await, shared);
-    assert_eq!(nested("__Host-id", served).await, shared);
+async fn what_is_inside_shares_the_session_if_it_is_of_the_same_manager() {
+    let shared = (["1 1".to_owned(), "2 2".to_owned()], 1, [1, 1]);
+    assert_eq!(nested(None, layered).await, shared);
+    assert_eq!(nested(None, served).await, shared);
+}
+
+/// SECURITY 55.
+#[tokio::test]
+async fn what_is_inside_is_refused_if_only_the_cookie_name_is_the_same() {
+    let refusal = "the session call is not possible 0".to_owned();
+    let refused = ([refusal.clone(), refusal], 0, [0, 0]);
+    assert_eq!(nested(Some("__Host-id"), layered).await, refused);
+    assert_eq!(nested(Some("__Host-id"), served).await, refused);
 }
 
 #[tokio::test]
 async fn what_is_inside_has_its_own_session_if_the_cookie_has_another_name() {
     let separate = (["1 0".to_owned(), "2 0".to_owned()], 2, [1, 1]);
-    assert_eq!(nested("__Host-admin", layered).await, separate);
-    assert_eq!(nested("__Host-admin", served).await, separate);
+    assert_eq!(nested(Some("__Host-admin"), layered).await, separate);
+    assert_eq!(nested(Some("__Host-admin"), served).await, separate);
 }
 
 /// An error of an application's own, as its documentation says.

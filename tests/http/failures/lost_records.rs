@@ -11,7 +11,7 @@ async fn a_damaged_record_is_as_good_as_none_and_is_never_overwritten() {
         let token = site.token().unwrap();
         let (key, record) = stored(&store).await.remove(0);
         let damaged = Record::new(Revision::new(1), record.expires_at, b"not ours".as_slice());
-        store.inner().0.replace(&key, &damaged, record.revision).await.unwrap();
+        store.inner().0.replace(&key, &damaged, record.revision, Timestamp::from_millis(0)).await.unwrap();
         assert_eq!(site.get("/subject/get=x/origin").await.body, "- - unknown", "{locking:?}");
         assert_eq!(site.post("/out/status=404").await.cookies(), [""; 0], "{locking:?}");
         assert_eq!(site.post("/set=x:2").await.status, 200);
@@ -27,7 +27,11 @@ async fn a_damaged_record_is_as_good_as_none_and_is_never_overwritten() {
 /// F14. A record damaged while a request is under way: its changes are dropped like those of an ended session.
 #[tokio::test]
 async fn a_record_damaged_under_a_request_is_never_overwritten() {
-    let (site, store, script) = site(Settings::new().locking(Locking::Explicit));
+    let (site, store, script) = site(
+        Settings::new()
+            .locking(Locking::Explicit)
+            .anonymous_idle_timeout(std::time::Duration::from_secs(3600)),
+    );
     for wish in ["set=x:2", "out", "remove=x", "rotate"] {
         site.post("/set=x:1").await;
         let slow = tokio::spawn(site.get(&format!("/get=x/a/{wish}")));
@@ -35,7 +39,7 @@ async fn a_record_damaged_under_a_request_is_never_overwritten() {
         let key: Key = site.get("/handle").await.body.parse().unwrap();
         let record = store.inner().0.load(&key).await.unwrap().unwrap();
         let damaged = Record::new(Revision::new(1), record.expires_at, b"not ours".as_slice());
-        store.inner().0.replace(&key, &damaged, record.revision).await.unwrap();
+        store.inner().0.replace(&key, &damaged, record.revision, Timestamp::from_millis(0)).await.unwrap();
         script.a.open();
         let response = slow.await.unwrap();
         assert_eq!((response.status, response.cookies()), (200, vec![]), "{wish}");
@@ -53,7 +57,7 @@ async fn a_store_that_lost_its_last_writes_ends_nothing() {
         let (key, before) = stored(&store).await.remove(0);
         site.post(change).await;
         let now = store.inner().0.load(&key).await.unwrap().unwrap();
-        store.inner().0.replace(&key, &before, now.revision).await.unwrap();
+        store.inner().0.replace(&key, &before, now.revision, Timestamp::from_millis(0)).await.unwrap();
         let response = site.post("/subject/set=x:2").await;
         assert_eq!((response.status, &*response.body), (200, "-"));
         assert_eq!(old.get("/subject/get=x").await.body, "ann 1", "{change}");

@@ -56,14 +56,20 @@ impl Sluggish {
 }
 
 impl Store for Sluggish {
-    async fn create(&self, key: &Key, record: &Record) -> cloakroom_store::Result<()> {
-        self.after(self.0.create(key, record)).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> cloakroom_store::Result<()> {
+        self.after(self.0.create(key, record, now)).await
     }
     async fn load(&self, key: &Key) -> cloakroom_store::Result<Option<Record>> {
         self.after(self.0.load(key)).await
     }
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> cloakroom_store::Result<()> {
-        self.after(self.0.replace(key, record, expected)).await
+    async fn replace(
+        &self,
+        key: &Key,
+        record: &Record,
+        expected: Revision,
+        now: Timestamp,
+    ) -> cloakroom_store::Result<()> {
+        self.after(self.0.replace(key, record, expected, now)).await
     }
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> cloakroom_store::Result<bool> {
         self.after(self.0.touch(key, now, expires_at)).await

@@ -42,6 +42,37 @@ async fn a_dead_servers_lease_is_taken_over_when_it_runs_out() {
     assert_eq!((response.status, &*response.body), (200, "1"));
 }
 
+/// RULES §2. On a store that goes by its clients' clocks: however far ahead the clock was that the lease was taken by, and
+/// whatever ours does, it is over when it has stayed the same for longer than it can last. That is watched across
+/// requests, which wait for less.
+#[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "measures")]
+async fn a_lease_that_stays_the_same_for_longer_than_it_can_last_is_over() {
+    let (store, script) = (ReferenceStore::new(), Script::default());
+    let settings = Settings::new().lock_timeout(TIMEOUT / 5).lease_ttl(TIMEOUT);
+    let site = Direct::new(store.clone(), settings, script.routes());
+    let other = site.another(store.clone(), script.routes());
+    site.post("/set=x:1").await;
+    // No clock moves but tokio's, so that its renewals change nothing.
+    let sleeper = waiting(site.post("/get=x/a/set=x:9")).await;
+    let watch = tokio::time::Instant::now();
+    let mut refusals = 0;
+    let response = loop {
+        match other.post("/get=x/set=x:2").await {
+            response if response.status == 503 && refusals < 20 => refusals += 1,
+            response => break response,
+        }
+    };
+    assert_eq!((response.status, &*response.body), (200, "1"));
+    // Five seconds after its time.
+    let waited = watch.elapsed().as_millis();
+    assert!((15_000..15_010).contains(&waited), "{waited}");
+    assert_eq!(refusals, 7);
+    script.a.open();
+    assert_eq!(sleeper.await.status, 409, "it has lost its lease");
+    assert_eq!(site.post("/get=x").await.body, "2");
+}
+
 /// Takes the lease of the session as a server would that does not run any more.
 async fn dead_server(site: &Direct, store: &ReferenceStore) {
     let key = Key::from_str(&site.get("/handle").await.body).unwrap();

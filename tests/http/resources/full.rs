@@ -7,14 +7,15 @@ use cloakroom_tests::{Direct, Script};
 
 /// It is the server that has no room, not the request that is too large.
 #[tokio::test]
-async fn a_full_store_is_answered_503_and_asks_to_try_again() {
+async fn a_store_full_of_users_is_answered_503_and_asks_to_try_again() {
     let stores = [MemoryStore::builder().max_sessions(2), MemoryStore::builder().max_bytes(1200)];
-    for (store, path) in stores.into_iter().zip(["/set=x:1", "/set=a:1/set=b:1/set=c:1/set=d:1/set=e:1"]) {
+    let write = "/set=x:1/set=a:1/set=b:1/set=c:1/set=d:1/set=e:1";
+    for store in stores {
         let site = Direct::new(store.open().unwrap(), Settings::default(), Script::default().routes());
         let full = async || {
-            for _ in 0..10 {
+            for n in 0..10 {
                 let visitor = site.stranger();
-                let response = visitor.post(path).await;
+                let response = visitor.post(&format!("/in=user{n}{write}")).await;
                 if response.status != 200 {
                     return (response, visitor.token());
                 }
@@ -24,6 +25,9 @@ async fn a_full_store_is_answered_503_and_asks_to_try_again() {
         let (response, token) = full().await;
         assert_eq!((response.status, response.header("retry-after")), (503, Some("1")), "{}", response.body);
         assert_eq!((response.cookies(), token), (vec![], None));
+        // Neither a stranger nor a further user drops one of them.
+        assert_eq!(site.stranger().post(write).await.status, 503);
+        assert_eq!(site.sessions.count().await.unwrap(), 2);
     }
 }
 

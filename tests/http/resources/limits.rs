@@ -50,7 +50,8 @@ async fn records(store: &FaultyStore<MemoryStore>) -> Vec<(Key, Record)> {
 #[tokio::test]
 async fn what_exceeds_a_limit_is_refused_with_413_and_not_stored() {
     let store = FaultyStore::new(MemoryStore::new());
-    let site = Site::start(store.clone(), Settings::default(), filling()).await;
+    let settings = Settings::new().anonymous_max_bytes(64 << 10);
+    let site = Site::start(store.clone(), settings, filling()).await;
     for (fits, too_much) in [
         ("/value/65524", "/value/65525"),
         ("/update/65524", "/update/65525"),
@@ -74,10 +75,25 @@ async fn what_exceeds_a_limit_is_refused_with_413_and_not_stored() {
     }
 }
 
+/// RULES §5, SECURITY 51.
+#[tokio::test]
+async fn a_session_without_a_user_holds_8_kib_and_the_refusal_names_the_setting() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::start(store.clone(), Settings::default(), filling()).await;
+    let browser = Browser::new(&site);
+    assert_eq!(browser.post("/value/8180").await.status, 200);
+    let length = browser.get("/length").await.body;
+    assert_eq!(browser.post("/value/8181").await.status, 413);
+    assert_eq!(browser.get("/length").await.body, length);
+    sign_in(&browser, "ann").await;
+    assert_eq!(browser.post("/value/8181").await.status, 200);
+}
+
 /// RULES §6, SECURITY 42. Written under settings that allow more, as before the limits were lowered.
 #[tokio::test]
 async fn a_stored_session_beyond_the_limits_is_read_and_may_shrink_but_not_grow() {
     let generous = Settings::new().max_record_bytes(1 << 20).max_keys(1000).max_key_bytes(255);
+    let generous = generous.anonymous_max_bytes(1 << 20);
     for (oversized, grown, shrunk) in
         [("/value/66000", "/value/66001", "/value/65999"), ("/keys/257", "/keys/258", "/keys/200")]
     {

@@ -29,16 +29,16 @@ struct Purge {
 }
 
 impl Store for Swept {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.inner.create(key, record).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.inner.create(key, record, now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         self.inner.load(key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        self.inner.replace(key, record, expected).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        self.inner.replace(key, record, expected, now).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -89,7 +89,7 @@ async fn sweeping(
     for (number, expires_at) in expiries.enumerate() {
         let key = Key::new(std::array::from_fn(|at| (number >> (8 * (at % 8))) as u8));
         let record = Record::new(Revision::new(number as u64), expires_at, b"any".as_slice());
-        inner.create(&key, &record).await.unwrap();
+        inner.create(&key, &record, Timestamp::from_millis(0)).await.unwrap();
     }
     let store = Swept { inner, purges, to_fail: AtomicUsize::new(to_fail) };
     (testing::manager(store, settings, &clock).unwrap(), swept)

@@ -50,7 +50,7 @@ async fn a_read_extends_the_idle_time_at_most_once_a_minute_and_writes_no_data()
 /// PEERS: "background polls keep a session alive" (graylog2-server#3565).
 #[tokio::test]
 async fn a_request_that_asks_for_it_does_not_extend_the_idle_time() {
-    let page = Page::new().await;
+    let page = Page::with(Settings::new().anonymous_idle_timeout(60 * MINUTE)).await;
     let browser = page.browser();
     page.post(&browser, async |session: Session| session.insert(COUNT, &7).await).await.value();
     page.site.clock.advance(59 * MINUTE);

@@ -178,6 +178,7 @@ fn max_age(browser: &Browser) -> Option<Duration> {
     browser.jar().remaining("__Host-id")
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[tokio::test]
@@ -219,11 +220,11 @@ async fn a_persistent_cookie_lasts_for_what_is_left_of_the_session() {
     let browser = page.browser();
     page.post(&browser, async |session: Session| session.insert(COUNT, &1).await).await.value();
     assert_eq!(max_age(&browser), Some(DAY));
-    page.site.clock.advance(DAY / 48);
+    page.site.clock.advance(DAY / 96);
     let response = page.post(&browser, async |session: Session| session.insert(COUNT, &2).await).await.ok();
     assert_eq!(response.cookies().len(), 0, "a write sends no cookie");
     page.post(&browser, async |session: Session| session.rotate().await).await.value();
-    assert_eq!(max_age(&browser), Some(DAY - DAY / 48));
+    assert_eq!(max_age(&browser), Some(DAY - DAY / 96));
 }
 
 async fn absolute_limit(page: &Page, browser: &Browser) -> Duration {
@@ -246,7 +247,8 @@ async fn a_user_is_remembered_until_another_one_signs_in() {
     browser.jar().advance(DAY);
 
     page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
-    assert_eq!((max_age(&browser), absolute_limit(&page, &browser).await), (Some(30 * DAY), 30 * DAY));
+    // A re-authentication keeps the end that there was.
+    assert_eq!((max_age(&browser), absolute_limit(&page, &browser).await), (Some(29 * DAY), 29 * DAY));
 
     let response = page.post(&browser, async |session: Session| session.sign_in("bob").await).await.ok();
     let cookie = response.cookies()[0].to_ascii_lowercase();
@@ -257,22 +259,57 @@ async fn a_user_is_remembered_until_another_one_signs_in() {
     assert_eq!(subject, None, "the usual idle time");
 }
 
-/// As a login page does that first looks for a place to return to.
+/// SECURITY 30, RULES §1.
 #[tokio::test]
-async fn a_wish_to_be_remembered_lasts_until_there_is_something_to_remember() {
+async fn only_a_user_who_has_just_signed_in_is_remembered() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    let remember = async |browser: &Browser| {
+        page.post(browser, async |session: Session| session.remember(30 * DAY).await).await
+    };
+    assert_eq!(remember(&browser).await.error(), ErrorKind::NotSignedIn);
+    page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
+    page.site.clock.advance(MINUTE * 15 - Duration::from_millis(1));
+    remember(&browser).await.value();
+    assert_eq!(max_age(&browser), Some(30 * DAY));
+    page.site.clock.advance(Duration::from_millis(1));
+    assert_eq!(remember(&browser).await.error(), ErrorKind::ReauthenticationRequired);
+}
+
+/// SECURITY 30: on every store that lists; here on the one in memory.
+#[tokio::test]
+async fn a_session_remembered_after_the_sign_in_is_ended_with_all_others_when_its_old_end_has_passed() {
+    let page = Page::new().await;
+    let browser = page.browser();
+    page.post(&browser, async |session: Session| session.sign_in("ann").await).await.value();
+    page.site.clock.advance(MINUTE);
+    page.post(&browser, async |session: Session| session.remember(30 * DAY).await).await.value();
+    page.site.clock.advance(2 * DAY);
+    browser.jar().advance(2 * DAY);
+    let subject = async || page.get(&browser, async |session: Session| session.subject().await).await.value();
+    assert!(subject().await.is_some());
+    assert_eq!(page.site.sessions.end_all("ann", None).await.unwrap(), 1);
+    assert_eq!(subject().await, None);
+}
+
+#[tokio::test]
+async fn a_forgotten_session_has_a_cookie_of_the_browser_and_the_usual_limits_from_then_on() {
     let page = Page::new().await;
     let browser = page.browser();
     page.post(&browser, async |session: Session| {
-        session.remember(30 * DAY).await?;
-        assert_eq!(session.take::<String>("return to").await?, None);
-        session.save().await?;
-        session.sign_in("ann").await
+        session.sign_in("ann").await?;
+        session.remember(30 * DAY).await
     })
     .await
     .value();
-    assert_eq!(max_age(&browser), Some(30 * DAY));
-    // Alone it stores nothing.
-    let visitor = page.browser();
-    let response = page.post(&visitor, async |session: Session| session.remember(30 * DAY).await).await.ok();
-    assert_eq!(response.cookies(), [""; 0]);
+    page.site.clock.advance(5 * DAY);
+    browser.jar().advance(5 * DAY);
+    let response = page.post(&browser, async |session: Session| session.forget().await).await.ok();
+    let cookie = response.cookies()[0].to_ascii_lowercase();
+    assert!(!cookie.contains("max-age") && !cookie.contains("expires"), "{cookie}");
+    let times = page.get(&browser, async |session: Session| session.times().await).await.value().unwrap();
+    let left = times.absolute_expires_at.duration_since(times.authenticated_at.unwrap()).unwrap();
+    assert_eq!(left, 6 * DAY);
+    let again = page.post(&browser, async |session: Session| session.forget().await).await.ok();
+    assert_eq!(again.cookies(), [""; 0], "once");
 }

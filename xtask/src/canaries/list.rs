@@ -102,8 +102,8 @@ pub(super) const CANARIES: &[Canary] = &[
         property: "I5",
         test: "reference",
         file: "request/load.rs",
-        find: "            if rules.standing(&snapshot, &held.token, self.address, now) == Standing::Live {",
-        replace: "            if {broken} || rules.standing(&snapshot, &held.token, self.address, now) == Standing::Live {",
+        find: "            if judge(&snapshot, &verifier, &visit, now, &rules.policy) == Standing::Live {",
+        replace: "            if {broken} || judge(&snapshot, &verifier, &visit, now, &rules.policy) == Standing::Live {",
     },
     Canary {
         name: "an unknown cookie is removed",
@@ -123,24 +123,68 @@ pub(super) const CANARIES: &[Canary] = &[
         property: "R2",
         test: "reference",
         file: "lifecycle.rs",
-        find: "let until = if changes.sign_in.is_some() { NEVER }",
-        replace: "let until = if {broken} || changes.sign_in.is_some() { NEVER }",
+        find: "(Some((known, self.now.saturating_add(hold))), Some(grace))",
+        replace: "(Some((known, if {broken} { NEVER } else { self.now.saturating_add(hold) })), Some(grace))",
+    },
+    Canary {
+        name: "a rotation whose answer got lost costs the session after the grace",
+        property: "R2",
+        test: "reference",
+        file: "lifecycle.rs",
+        find: "let hold = self.policy.hold();",
+        replace: "let hold = if {broken} { self.policy.grace } else { self.policy.hold() };",
+    },
+    Canary {
+        name: "it is never noted that the new secret of a rotation came back",
+        property: "R3",
+        test: "reference",
+        file: "lifecycle/snapshot.rs",
+        find: "        presented == Some(self.header.verifier)
+            && self.open_grace(",
+        replace: "        !{broken}
+            && presented == Some(self.header.verifier)
+            && self.open_grace(",
     },
     Canary {
         name: "a sign-in keeps the secret",
         property: "R3",
         test: "reference",
+        file: "lifecycle/changes.rs",
+        find: "self.sign_in.is_some() || self.elevate",
+        replace: "!{broken} && self.sign_in.is_some() || self.elevate",
+    },
+    Canary {
+        name: "an elevation leaves the old secret a grace",
+        property: "R3",
+        test: "reference",
         file: "lifecycle.rs",
-        find: "self.sign_in.is_some() || self.rotate",
-        replace: "!{broken} && self.sign_in.is_some() || self.rotate",
+        find: "rewrite.new_secret(verifier, changes.drops_secrets());",
+        replace: "rewrite.new_secret(verifier, changes.drops_secrets() && !({broken} && changes.elevate));",
+    },
+    Canary {
+        name: "a session that is remembered has the usual idle time",
+        property: "R1",
+        test: "memory",
+        file: "lifecycle.rs",
+        find: "    header.remembered.unwrap_or(usual)",
+        replace: "    header.remembered.filter(|_| !{broken}).unwrap_or(usual)",
     },
     Canary {
         name: "each of several rotations takes a secret of its own",
         property: "R4",
         test: "reference",
+        file: "lifecycle/changes.rs",
+        find: "            Some(OpenGrace { confirmed: true, .. }) => false,",
+        replace: "            Some(_) if {broken} => true,
+            Some(OpenGrace { confirmed: true, .. }) => false,",
+    },
+    Canary {
+        name: "no request is late",
+        property: "F18",
+        test: "reference",
         file: "lifecycle.rs",
-        find: "&& !snapshot.header.in_grace(now)",
-        replace: "&& ({broken} || !snapshot.header.in_grace(now))",
+        find: "    let late = snapshot.changed_after(",
+        replace: "    let late = !{broken} && snapshot.changed_after(",
     },
     Canary {
         name: "the lock is freed before the commit",
@@ -158,10 +202,8 @@ pub(super) const CANARIES: &[Canary] = &[
         property: "L1",
         test: "reference",
         file: "request/locks.rs",
-        find: "            Some(_) => self.acquire_lease(engine, key, watch).await?,
-            None",
-        replace: "            Some(_) if !{broken} => self.acquire_lease(engine, key, watch).await?,
-            _",
+        find: "let has_leases = engine.store.facets().leases.is_some();",
+        replace: "let has_leases = !{broken} && engine.store.facets().leases.is_some();",
     },
     Canary {
         name: "a holder that lost its lock goes on saving",
@@ -176,9 +218,9 @@ pub(super) const CANARIES: &[Canary] = &[
         property: "H2",
         test: "reference",
         file: "session/open.rs",
-        find: "                let saving = session.closing(request, status);
+        find: "                let saving = session.closing(request, status, runner);
 ",
-        replace: "                let saving = session.closing(request, status);
+        replace: "                let saving = session.closing(request, status, runner);
                     if {broken} {
                         session.engine.tasks.spawn(async move { drop(saving.await) });
                         return Answer::Keep(crate::answer::Headers::default());

@@ -18,17 +18,17 @@ struct Gated {
 }
 
 impl Store for Gated {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
         self.gate.pass().await;
-        self.store.create(key, record).await
+        self.store.create(key, record, now).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
         self.store.load(key).await
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        self.store.replace(key, record, expected).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        self.store.replace(key, record, expected, now).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {

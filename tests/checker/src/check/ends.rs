@@ -76,6 +76,10 @@ fn expired_is_over(facts: &Facts<'_>, found: &mut Findings<'_>) {
     let rules = &facts.history.rules;
     for (number, request) in facts.answered() {
         let (Some(Some(session)), Some(end)) = (request.first_session(), request.end()) else { continue };
+        let [idle, absolute] = match facts.may_be_remembered(session) {
+            true => [Action::REMEMBERED; 2],
+            false => [rules.idle, rules.absolute],
+        };
         let users = facts.history.requests.iter().enumerate().filter(|(other, user)| {
             let of_browser = matches!(user.whose, Whose::Browser(_));
             let used = user.sent_session().as_ref() == Some(session)
@@ -85,7 +89,7 @@ fn expired_is_over(facts: &Facts<'_>, found: &mut Findings<'_>) {
         // Of a request without an end nobody knows until when it was busy.
         let used: Option<Vec<_>> = users.map(|(_, user)| user.end().map(|end| end.millis)).collect();
         let Some(last) = used.and_then(|used| used.into_iter().max()) else { continue };
-        if last + rules.idle <= request.start.millis {
+        if last + idle <= request.start.millis {
             found.add("D3", [number], "a session was accepted that nobody had used for the idle time");
         }
         let sign_ins = facts.changes.iter().filter(|change| {
@@ -97,7 +101,7 @@ fn expired_is_over(facts: &Facts<'_>, found: &mut Findings<'_>) {
             begins.chain(issues.take(1).map(|issue| Some(facts.request(issue.request).end()?.millis)));
         let begins: Option<Vec<_>> = begins.collect();
         let Some(begun) = begins.and_then(|begins| begins.into_iter().max()) else { continue };
-        if begun + rules.absolute <= request.start.millis {
+        if begun + absolute <= request.start.millis {
             found.add("D3", [number], "a session was accepted beyond its absolute limit");
         }
     }

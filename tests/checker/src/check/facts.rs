@@ -243,14 +243,74 @@ impl<'a> Facts<'a> {
                 continue;
             }
             match change.action {
-                Action::SignIn(_) => return Some("a sign-in may have replaced its secret"),
-                Action::Rotate if change.start.millis + self.history.rules.grace <= until.millis => {
-                    return Some("a rotation may have replaced its secret, a grace time ago");
+                action if action.drops_secrets() => {
+                    return Some("a sign-in or an elevation may have replaced its secret");
+                }
+                Action::Rotate => {
+                    if let Some(why) = self.rotation_excuse(issue, change, until) {
+                        return Some(why);
+                    }
                 }
                 _ => {}
             }
         }
         None
+    }
+
+    /// Why this rotation may have taken the session from the holder of this cookie by `until`.
+    fn rotation_excuse(&self, issue: &Issue<'_>, change: &Change<'_>, until: Moment) -> Option<&'static str> {
+        let rules = &self.history.rules;
+        if change.start.millis + rules.hold() <= until.millis {
+            return Some("a rotation may have replaced its secret, and held it no longer");
+        }
+        let presented = self.history.requests.iter().any(|request| {
+            let newer = request.sent.as_deref().is_some_and(|sent| self.may_be_newer(sent, issue));
+            let long_ago = request.start.millis + rules.grace <= until.millis;
+            newer && long_ago && request.start.order < until.order && request.may_note()
+        });
+        if presented {
+            return Some(
+                "a rotation may have replaced its secret, and the new one was presented a grace time ago",
+            );
+        }
+        let issued = self.request(issue.request);
+        let lost = issued.actions.contains(&Action::Rotate)
+            && self.request(change.request).sent.as_deref() != Some(issue.cookie)
+            && issued.start.millis + rules.grace <= until.millis
+            && !self.was_presented(issue, change.start);
+        lost.then_some("another rotation may have taken its secret for lost")
+    }
+
+    /// Whether it is certain that the session knew before that time that somebody has this cookie.
+    fn was_presented(&self, issue: &Issue<'_>, before: Moment) -> bool {
+        self.writes.iter().any(|write| {
+            matches!(write.action, Action::Append(_))
+                && write.outcome == Outcome::Ok
+                && write.session.as_ref() == Some(&issue.session)
+                && write.end.is_some_and(|end| end.order < before.order)
+                && self.request(write.request).sent.as_deref() == Some(issue.cookie)
+        })
+    }
+
+    /// The requests that came with this cookie and may have had it noted that they did.
+    pub(super) fn presentations(&self, cookie: &str) -> impl Iterator<Item = (usize, &'a Request)> {
+        let requests = self.history.requests.iter().enumerate();
+        requests.filter(move |(_, request)| request.may_note() && request.sent.as_deref() == Some(cookie))
+    }
+
+    /// Whether this cookie is of the same session as that one, and certainly came after it.
+    pub(super) fn is_newer(&self, cookie: &str, than: &Issue<'_>) -> bool {
+        let issued = self.issue(cookie).filter(|issue| issue.session == than.session);
+        issued.is_some_and(|issue| self.request(than.request).is_before(self.request(issue.request).start))
+    }
+
+    /// Whether this cookie is of the same session as that one, and may have come after it.
+    fn may_be_newer(&self, cookie: &str, than: &Issue<'_>) -> bool {
+        let issued = self.issue(cookie).filter(|issue| issue.session == than.session);
+        issued.is_some_and(|issue| {
+            let older = self.request(issue.request).is_before(self.request(than.request).start);
+            issue.cookie != than.cookie && !older
+        })
     }
 
     /// Whether the session may have been ended before `until`, by anybody but the request `own`.
@@ -282,6 +342,34 @@ impl<'a> Facts<'a> {
             || self.request(change.request).received_session().as_ref() == Some(session)
     }
 
+    /// Whether the session was certainly remembered before that time, and no other sign-in may have undone it.
+    fn was_remembered(&self, session: &Handle, before: Moment) -> bool {
+        let sign_ins = || {
+            self.changes.iter().filter(|change| {
+                let signs_in =
+                    matches!(change.action, Action::SignIn(_)) && change.outcome != Outcome::Failed;
+                signs_in && self.may_be_about(change, session)
+            })
+        };
+        self.history.requests.iter().enumerate().any(|(number, request)| {
+            let remembers = request.actions.iter().position(|action| *action == Action::Remember);
+            let ok = remembers.is_some_and(|at| request.outcome(at) == Outcome::Ok);
+            let ended_before =
+                |change: &Change<'_>| change.end.is_some_and(|end| end.order < request.start.order);
+            ok && request.received_session().as_ref() == Some(session)
+                && request.is_before(before)
+                && sign_ins().all(|change| change.request == number || ended_before(change))
+        })
+    }
+
+    /// Whether the session may ever have been remembered.
+    pub(super) fn may_be_remembered(&self, session: &Handle) -> bool {
+        self.changes.iter().any(|change| {
+            let remembers = self.request(change.request).actions.contains(&Action::Remember);
+            remembers && matches!(change.action, Action::SignIn(_)) && self.may_be_about(change, session)
+        })
+    }
+
     /// Whether the session's time may have been over between `from` and `until`. What was written prolongs it for certain; reading does so
     /// in the background, perhaps never.
     fn may_have_expired(&self, session: &Handle, from: Moment, until: Moment) -> bool {
@@ -295,7 +383,11 @@ impl<'a> Facts<'a> {
         let issued = issued.filter(|request| request.is_before(from)).map(|request| request.start.millis);
         let begun = issued.clone().min();
         let Some(used) = used.chain(issued).max() else { return true };
-        used + rules.idle <= until.millis || begun.is_none_or(|begun| begun + rules.absolute <= until.millis)
+        let [idle, absolute] = match self.was_remembered(session, from) {
+            true => [Action::REMEMBERED; 2],
+            false => [rules.idle, rules.absolute],
+        };
+        used + idle <= until.millis || begun.is_none_or(|begun| begun + absolute <= until.millis)
     }
 
     /// The requests to the same session that may have been under way at the same time.

@@ -26,8 +26,8 @@ impl fmt::Display for Violation {
 
 /// The properties that are checked.
 pub const PROPERTIES: &[&str] = &[
-    "U1", "U2", "U4", "U7", "D1", "D3", "D4", "D5", "I1", "I2", "I3", "I5", "R1", "R2", "R3", "R4", "L1",
-    "L2", "H1", "H2", "H3", "H4",
+    "U1", "U2", "U4", "U7", "D1", "D3", "D4", "D5", "I1", "I2", "I3", "I5", "R1", "R2", "R3", "R4", "F18",
+    "L1", "L2", "H1", "H2", "H3", "H4",
 ];
 
 /// What was found so far.

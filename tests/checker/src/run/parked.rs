@@ -118,8 +118,8 @@ async fn carry_out<T: Send + 'static>(
 }
 
 impl Store for ParkedStore {
-    async fn create(&self, key: &Key, record: &Record) -> Result<()> {
-        self.call(Stop::Write, Arc::clone(&self.inner).create(*key, record.clone())).await
+    async fn create(&self, key: &Key, record: &Record, now: Timestamp) -> Result<()> {
+        self.call(Stop::Write, Arc::clone(&self.inner).create(*key, record.clone(), now)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>> {
@@ -128,8 +128,8 @@ impl Store for ParkedStore {
         self.garble(key, verdict, found)
     }
 
-    async fn replace(&self, key: &Key, record: &Record, expected: Revision) -> Result<()> {
-        self.call(Stop::Write, Arc::clone(&self.inner).replace(*key, record.clone(), expected)).await
+    async fn replace(&self, key: &Key, record: &Record, expected: Revision, now: Timestamp) -> Result<()> {
+        self.call(Stop::Write, Arc::clone(&self.inner).replace(*key, record.clone(), expected, now)).await
     }
 
     async fn touch(&self, key: &Key, now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -178,10 +178,11 @@ impl Leases for ParkedStore {
         record: &Record,
         expected: Revision,
         lease: LeaseId,
+        now: Timestamp,
     ) -> Result<()> {
         let (inner, key, record) = (Arc::clone(&self.inner), *key, record.clone());
         let work = async move {
-            inner.facets().leases.unwrap().replace_and_release(key, record, expected, lease).await
+            inner.facets().leases.unwrap().replace_and_release(key, record, expected, lease, now).await
         };
         self.call(Stop::Write, Box::pin(work)).await
     }
@@ -195,9 +196,9 @@ impl Leases for ParkedStore {
 
 /// Where the store behind lists the sessions of a user.
 impl Subjects for ParkedStore {
-    async fn enroll(&self, subject: &Subject, key: &Key, until: Timestamp) -> Result<()> {
+    async fn enroll(&self, subject: &Subject, key: &Key, now: Timestamp, until: Timestamp) -> Result<usize> {
         let (inner, subject, key) = (Arc::clone(&self.inner), subject.clone(), *key);
-        let work = async move { inner.facets().subjects.unwrap().enroll(subject, key, until).await };
+        let work = async move { inner.facets().subjects.unwrap().enroll(subject, key, now, until).await };
         self.call(Stop::Call, Box::pin(work)).await
     }
 

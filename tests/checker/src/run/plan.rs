@@ -49,6 +49,7 @@ enum Kind {
     SignIn,
     SignOut,
     Rotate,
+    Elevate,
     EndAll,
     Purge,
     Slow,
@@ -87,6 +88,7 @@ const WORKLOADS: &[Workload] = &[
             (1, Pair),
             (2, SignOut),
             (2, Rotate),
+            (1, Elevate),
             (2, Look),
             (1, Mix),
         ],
@@ -120,6 +122,7 @@ const WORKLOADS: &[Workload] = &[
             (1, SignIn),
             (1, SignOut),
             (2, Rotate),
+            (1, Elevate),
             (1, Purge),
             (1, Slow),
             (3, Mix),
@@ -150,6 +153,8 @@ impl Plan {
             .locking(*rng.pick(&[Locking::Explicit, Locking::Explicit, Locking::ByMethod, Locking::Implicit]))
             .store_timeout(store_timeout)
             .store_budget(store_budget)
+            // As long as any other, so that a session which is in use is there for certain.
+            .anonymous_idle_timeout(Duration::from_secs(3600))
             // Sweeps are asked for by requests, so that the schedule knows of them.
             .sweep_interval(Duration::ZERO);
         let any = rng.pick(WORKLOADS);
@@ -219,10 +224,11 @@ impl Plan {
             Hold => vec![A::Lock, A::Pause, A::Look],
             SignIn => {
                 let sign_in = A::SignIn(rng.pick(&self.users).clone());
-                match rng.within(0..4) {
+                match rng.within(0..6) {
                     0 => vec![self.pair(), sign_in],
                     1 => vec![sign_in, self.append()],
                     2 => vec![sign_in, self.pair()],
+                    3 => vec![sign_in, A::Remember],
                     _ => vec![sign_in],
                 }
             }
@@ -230,6 +236,8 @@ impl Plan {
             SignOut => vec![A::SignOut],
             Rotate if rng.one_in(2) => vec![A::Rotate, self.append()],
             Rotate => vec![A::Rotate],
+            Elevate if rng.one_in(3) => vec![A::Elevate, self.append()],
+            Elevate => vec![A::Elevate],
             EndAll => vec![A::EndAll(rng.pick(&self.users).clone())],
             Purge => vec![A::Purge],
             Slow if rng.one_in(2) => vec![A::Look, A::Pause, self.append()],
@@ -246,10 +254,10 @@ impl Plan {
         let mut signed_in = false;
         for _ in 0..rng.within(1..5) {
             let kind = match signed_in {
-                true => *rng.pick(&[Append, Pair, Look, Rotate]),
-                false => {
-                    *rng.pick(&[Append, Put, Pair, Take, Transfer, Look, Rotate, SignIn, SignOut, Locked])
-                }
+                true => *rng.pick(&[Append, Pair, Look, Rotate, Elevate]),
+                false => *rng.pick(&[
+                    Append, Put, Pair, Take, Transfer, Look, Rotate, Elevate, SignIn, SignOut, Locked,
+                ]),
             };
             signed_in |= matches!(kind, SignIn);
             actions.extend(self.actions(kind, rng));

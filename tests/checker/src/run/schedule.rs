@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Method;
-use cloakroom::testing;
+use cloakroom::{Locking, testing};
 use tokio::task::AbortHandle;
 
 use super::clock::Clock;
@@ -66,8 +66,10 @@ impl Schedule {
         let clock = Arc::new(Clock::new(&lot));
         let opened = stores.open(&lot);
         let manager = |store| testing::manager(store, plan.settings.clone(), &clock.sessions).unwrap();
-        let probes =
-            manager(ParkedStore::open(Arc::clone(&opened[0]), Arc::clone(&lot), stores.threads.clone()));
+        let open = ParkedStore::open(Arc::clone(&opened[0]), Arc::clone(&lot), stores.threads.clone());
+        // A look that waited for a lock would let the runtime's clock go on alone.
+        let unlocked = plan.settings.clone().locking(Locking::Explicit);
+        let probes = testing::manager(open, unlocked, &clock.sessions).unwrap();
         let servers = opened.into_iter().map(|store| {
             let parked = ParkedStore::new(store, Arc::clone(&lot), stores.threads.clone());
             App::router(manager(parked), Arc::clone(&clock) as Arc<dyn Stage>)
@@ -229,6 +231,7 @@ impl Schedule {
             idle: millis(settings.idle_timeout),
             absolute: millis(settings.absolute_timeout),
             grace: millis(settings.grace),
+            late: millis(settings.late_window),
             lease: millis(settings.lease_ttl),
             unreadable: self.lot.unreadable(),
         };

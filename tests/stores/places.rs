@@ -81,7 +81,7 @@ impl Place {
         clock.advance(by);
         match &self.kind {
             Kind::Server { url, prefix, .. } if self.name.starts_with("redis") => {
-                redis_time::age(self.name, url, prefix, by).await
+                redis_time::age(self.name, url, prefix, by, now()).await
             }
             _ => 0,
         }

@@ -3,17 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cloakroom_store::Timestamp;
 use cloakroom_tests::addresses;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::places::now;
-
-/// Ages all keys with this prefix, and the entries of its indexes. Returns how many it has removed.
-pub(crate) async fn age(name: &str, url: &str, prefix: &str, by: Duration) -> usize {
+/// Ages all keys with this prefix, and the entries of its indexes, which go by the time `now`. Returns how many it has removed.
+pub(crate) async fn age(name: &str, url: &str, prefix: &str, by: Duration, now: Timestamp) -> usize {
     let mut removed = 0;
     for node in nodes(name, url).await {
-        let time = now().as_millis().to_string();
+        let time = now.as_millis().to_string();
         let by = by.as_millis().to_string();
         let reply = tell(node, &["EVAL", AGE, "0", prefix, &by, &time]).await;
         let number = reply.strip_prefix(':').and_then(|rest| rest.lines().next());

@@ -57,10 +57,12 @@ impl House {
         Site::with_sessions(sessions, clock, Script::default().routes()).await
     }
 
-    /// A browser with a session in which `n` is 5.
+    /// A browser with a session in which `n` is 5, and whose cookie has come back.
     pub(crate) async fn visitor(&self) -> Browser {
         let browser = Browser::new(&self.site);
         assert_eq!(browser.post("/set=n:5").await.status, 200);
+        assert_eq!(browser.get("/get=n").await.body, "5");
+        self.settled().await;
         browser
     }
 

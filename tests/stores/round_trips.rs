@@ -115,7 +115,12 @@ async fn a_session_is_destroyed_for_the_price_of_a_write(backend: Backend) {
         sessions_come_and_go(&house).await;
         for _ in 0..3 {
             let visitor = house.visitor().await;
-            costs_once(&house, &visitor, Request::post("/out"), cost).await;
+            let before = house.proxy.round_trips();
+            assert_eq!(visitor.post("/out").await.status, 200);
+            // A store with messages tells other processes, off the request's path: perhaps already.
+            let most = cost + usize::from(backend.name.starts_with("redis") || backend.name == "postgres");
+            assert!((cost..=most).contains(&(house.proxy.round_trips() - before)));
+            house.settled().await;
         }
     }
 }
@@ -125,6 +130,7 @@ async fn sessions_come_and_go(house: &House) {
     for _ in 0..50 {
         assert_eq!(house.visitor().await.post("/out").await.status, 200);
     }
+    house.settled().await;
 }
 
 /// A request without a body.

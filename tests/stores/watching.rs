@@ -39,7 +39,7 @@ async fn a_stream_learns_of_an_end_in_another_process_within_the_poll(backend: B
     let other = Browser::new(&there);
     *other.jar() = browser.jar().clone();
     assert_eq!(other.post("/out").await.status, 200);
-    let said = tokio::time::timeout(SOON, stream).await.expect("the poll finds it").unwrap();
+    let said = tokio::time::timeout(5 * SOON, stream).await.expect("the poll finds it").unwrap();
     assert_eq!(said, "ended ");
 }
 

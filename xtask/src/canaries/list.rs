@@ -127,14 +127,6 @@ pub(super) const CANARIES: &[Canary] = &[
         replace: "(Some((known, if {broken} { NEVER } else { self.now.saturating_add(hold) })), Some(grace))",
     },
     Canary {
-        name: "a rotation whose answer got lost costs the session after the grace",
-        property: "R2",
-        test: "reference",
-        file: "lifecycle.rs",
-        find: "let hold = self.policy.hold();",
-        replace: "let hold = if {broken} { self.policy.grace } else { self.policy.hold() };",
-    },
-    Canary {
         name: "it is never noted that the new secret of a rotation came back",
         property: "R3",
         test: "reference",

@@ -29,7 +29,7 @@ use crate::gate::Gate;
 /// | `add=x`, `take=x` | saves at once: `update` by one, and `take` |
 /// | `in=ann`, `out`, `rotate`, `expire`, `remember=60`, `no_touch` | as the calls of the session |
 /// | `save`, `reload`, `lock`, `unlock` | the same |
-/// | `ended` | waits for the end of the session, and answers the reason |
+/// | `ended` | waits for the end of the session, and returns the reason |
 /// | `subject`, `origin`, `within=60`, `handle` | answers that |
 /// | `a`, `b` | passes the gate |
 /// | `enter`, `leave` | is in a place where there is room for one, in all processes together; panics if it is taken |

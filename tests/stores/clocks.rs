@@ -215,7 +215,7 @@ async fn load(place: &Place, key: Key) -> Record {
     std::sync::Arc::clone(&place.store).load(key).await.unwrap().unwrap()
 }
 
-/// Waits for what goes on after a response.
+/// Waits for the work that continues after a response.
 async fn settled(site: &Site) {
     assert!(site.sessions.shutdown().await, "something goes on for very long");
 }

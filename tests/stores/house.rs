@@ -66,7 +66,7 @@ impl House {
         browser
     }
 
-    /// Waits for what goes on after a response.
+    /// Waits for the work that continues after a response.
     pub(crate) async fn settled(&self) {
         // It would end the process after that; the site goes on.
         assert!(self.site.sessions.shutdown().await, "something goes on for very long");

@@ -69,7 +69,7 @@ pub trait RequestHead {
     }
 }
 
-/// Whether the head says that a body follows. `in_frames`: it may follow without a word, as from HTTP/2 on, where a method
+/// Whether the head says that a body follows. `in_frames`: it may have no length of its own, as from HTTP/2 on, where a method
 /// that is not safe is taken to have one.
 pub(crate) fn has_body(head: &(impl RequestHead + ?Sized), in_frames: bool) -> bool {
     let mut is_coded = false;

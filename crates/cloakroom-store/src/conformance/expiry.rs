@@ -22,7 +22,7 @@ pub async fn what_expired_minutes_ago_is_still_served(harness: &dyn Harness) {
 }
 
 /// A backend with a clock removes what expired more than ten minutes ago, whether it was created or replaced with that
-/// expiry. Any other store goes on serving it.
+/// expiry. Any other store continues to serve it.
 pub async fn what_expired_long_ago_goes_by_itself_or_not_at_all(harness: &dyn Harness) {
     let store = Probe::new(harness).at_time(real_now());
     let expired = expiring(ago(MARGIN + Duration::from_secs(60)), &record(1));
@@ -85,7 +85,7 @@ pub async fn a_holder_whose_clock_is_off_loses_nothing(harness: &dyn Harness) {
 }
 
 /// A life is a length: what has expired long ago by a caller's fast clock goes by itself as well, for nobody else will
-/// remove it. Any other store goes on serving it.
+/// remove it. Any other store continues to serve it.
 pub async fn what_expired_long_ago_by_a_fast_clock_goes_too(harness: &dyn Harness) {
     let [_, now] = clocks_that_are_off();
     let store = Probe::new(harness).at_time(now);

@@ -33,7 +33,7 @@ fn the_first_request_that_looks_corrects_a_life_that_is_too_long() {
         (corrected.expires_at, corrected.ends_at(&POLICY)),
         (later(POLICY.idle), later(POLICY.absolute))
     );
-    // Once: what is right is not written again, and goes on from there.
+    // Once: what is right is not written again.
     assert!(corrected_by(1, &corrected, later(SECOND)).is_none());
     assert_eq!(touched(&corrected, later(MINUTE), &POLICY), Some(later(MINUTE + POLICY.idle)));
     assert_eq!(corrected.ends_at(&POLICY), later(POLICY.absolute));
